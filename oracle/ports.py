@@ -1,0 +1,181 @@
+"""The outside world on one screen: what the services need of it, in the protocol's words.
+
+Adapters implement these; `oracle.bootstrap` alone names the concrete ones.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from oracle.protocol.cids import Cid, Codec
+from oracle.protocol.deployment import Deployment
+from oracle.protocol.events import Log
+from oracle.protocol.keys import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of the chain; the parent's hash tells a reorganisation from a next block."""
+
+    number: int
+    hash: bytes
+    parent: bytes
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A mined transaction."""
+
+    block: int
+    succeeded: bool
+    gas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A transaction to make: contract, calldata, and words for people (`what`, also the outbox's key for doing it once)."""
+
+    what: str
+    to: Address | None
+    data: bytes
+    gas: int | None = None
+
+
+class Chain(Protocol):
+    """One JSON-RPC endpoint, held hostile: raises ChainUnavailable (retry) or WrongChain (stop)."""
+
+    def chain_id(self) -> int: ...
+    def latest(self) -> Block: ...
+    def block(self, number: int) -> Block | None: ...
+    def logs(self, deployment: Deployment, first: int, last: int) -> list[Log]: ...
+    def calldata(self, transaction: bytes) -> bytes: ...
+    def nonce(self, address: Address) -> int: ...
+    def native_balance(self, address: Address) -> int: ...
+    def token_balance(self, token: Address, holder: Address) -> int: ...
+    def fees(self) -> tuple[int, int]: ...  # max fee, priority fee, in wei a gas
+    def estimate(self, sender: Address, call: Call) -> int: ...  # raises Refused with the contract's reason
+    def send(self, raw: bytes) -> None: ...  # a transaction that is already known is no error
+    def outcome(self, transaction: bytes) -> Outcome | None: ...
+
+
+class ContentStore(Protocol):
+    """Blocks by CID; every byte is checked against it on the way in and out."""
+
+    def put(self, data: bytes, codec: Codec) -> Cid: ...
+    def put_many(self, blocks: Iterable[tuple[bytes, Codec]]) -> list[Cid]: ...
+    def get(self, cid: Cid) -> bytes: ...
+    def has(self, cid: Cid) -> bool: ...
+
+
+class Signer(Protocol):
+    """Holds a key; nothing else sees it."""
+
+    @property
+    def address(self) -> Address: ...
+    def sign(self, digest: bytes) -> bytes: ...
+    def sign_transaction(self, fields: dict[str, Any]) -> tuple[bytes, bytes]: ...  # raw, hash
+    def unseal(self, position: int, members: int, commitment: bytes, envelope: bytes) -> tuple[bytes, bytes] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """An accepted answer as a member keeps it: all that a listing and a check need."""
+
+    job: int
+    task: int
+    worker: int
+    key: int
+    commitment: bytes
+    seal_hash: bytes
+    signature: bytes
+    envelope: bytes
+    expiry: int
+    assigned_by: bytes  # the member's signature under the assignment
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedAssignment:
+    """An assignment as offered, with the member's signature that binds it."""
+
+    job: int
+    task: int
+    worker: int
+    expiry: int
+    terms: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReceipt:
+    """A quorum's word for a batch: `signatures` ascending by member address, one 65-byte signature each."""
+
+    root: bytes
+    digests: tuple[bytes, ...]  # of the answers, in the order of the batch
+    signatures: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A wallet's signed wish to be registered; the relayer takes many to a transaction."""
+
+    wallet: Address
+    key: Address
+    valid_until: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction of the outbox: durable before it is first sent; `outcome` once it is mined."""
+
+    nonce: int
+    what: str
+    kind: str  # for the gas table: open, register, post, ...
+    transaction: bytes
+    raw: bytes
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHeader:
+    """The member's high-water mark: it signs no second header for an epoch before the first has expired."""
+
+    epoch: int
+    digest: bytes
+    valid_until: int
+    tasks: tuple[tuple[int, int], ...]  # (job, task): no new receipts for these until then
+
+
+class Database(Protocol):
+    """What must outlive a process. A method that returns has written durably; all are safe between processes."""
+
+    # the index: a cache of the chain
+    def blocks(self, last: int) -> list[Block]: ...  # the newest `last` indexed blocks, ascending
+    def extend(self, blocks: Sequence[Block], logs: Sequence[Log]) -> None: ...  # one transaction; known blocks refused
+    def rewind(self, number: int) -> None: ...  # forget blocks and logs above `number`
+    def logs(self, after: tuple[int, int] = (-1, -1)) -> list[Log]: ...  # ascending, those behind (block, index)
+
+    # assignments and answers
+    def add_assignments(self, offers: Sequence[OfferedAssignment]) -> None: ...  # a pair offered again replaces
+    def assignments(self, job: int | None = None, worker: int | None = None) -> list[OfferedAssignment]: ...
+    def add_answers(self, answers: Sequence[StoredAnswer]) -> None: ...  # Refused("duplicate-answer") for a known pair
+    def answers(self, job: int) -> list[StoredAnswer]: ...  # ascending by (task, worker)
+    def answered(self, job: int, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]: ...  # commitments
+
+    # receipts and signatures
+    def add_receipt(self, receipt: StoredReceipt) -> None: ...  # the same again is no error
+    def receipt_of(self, answer: bytes) -> StoredReceipt | None: ...  # by answer digest
+    def add_signed(self, header: SignedHeader) -> None: ...
+    def signed(self) -> list[SignedHeader]: ...
+
+    # wishes for the relayer
+    def add_registrations(self, registrations: Sequence[Registration]) -> None: ...
+    def registrations(self) -> list[Registration]: ...
+    def add_claims(self, workers: Sequence[int]) -> None: ...
+    def claims(self) -> list[int]: ...
+
+    # the outbox, one sequence of nonces a sender
+    def add_sent(self, sender: Address, sent: Sent) -> None: ...  # Refused("nonce-taken") when the nonce is used
+    def set_outcome(self, sender: Address, nonce: int, outcome: Outcome | None) -> None: ...
+    def sent(self, sender: Address) -> list[Sent]: ...  # ascending by nonce

@@ -1,0 +1,240 @@
+"""The leaves of an epoch's trees: the value, its leaf hash, and its record (dag-cbor values) in the content store.
+
+value <-> record; value -> leaf. Order in each tree: docs/protocol.md.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from oracle.protocol.hashing import ZERO, keccak, leaf, pack_int32, tagged, unpack_int32
+from oracle.protocol.keys import Address
+from oracle.protocol.messages import Assignment
+from oracle.protocol.terms import NO_LABEL
+
+NO_ROW = (1 << 32) - 1
+
+
+class Status(IntEnum):
+    """What became of a listed answer."""
+
+    COUNTED = 0
+    UNOPENED = 1
+    REJECTED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Everything that a worker ever earned, in units, and what of it this epoch gave (`earnings`, packed)."""
+
+    worker: int
+    wallet: Address
+    cumulative: int
+    earnings: bytes
+
+    def leaf(self) -> bytes:
+        return leaf("balance", self.worker, self.wallet, self.cumulative, keccak(self.earnings))
+
+    def record(self) -> list[Any]:
+        return [self.worker, self.wallet, self.cumulative, self.earnings]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightRow:
+    """What worker's answer `label` says about each class: nats x 2^16."""
+
+    job: int
+    worker: int
+    label: int
+    row: tuple[int, ...]
+
+    def leaf(self) -> bytes:
+        return leaf("weight", self.job, self.worker, self.label, keccak(pack_int32(self.row)))
+
+    def record(self) -> list[Any]:
+        return [self.job, self.worker, self.label, pack_int32(self.row)]
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """One listed answer, as the score needs it: 20 packed bytes."""
+
+    worker: int
+    key: int
+    label: int
+    status: Status
+    row: int
+    epoch: int
+    index: int
+
+    def pack(self) -> bytes:
+        return (
+            self.worker.to_bytes(4, "big")
+            + self.key.to_bytes(2, "big")
+            + bytes([self.label, self.status])
+            + self.row.to_bytes(4, "big")
+            + self.epoch.to_bytes(4, "big")
+            + self.index.to_bytes(4, "big")
+        )
+
+    @staticmethod
+    def unpack(data: bytes) -> "Core":
+        at = [int.from_bytes(data[a:b], "big") for a, b in ((0, 4), (4, 6), (6, 7), (7, 8), (8, 12), (12, 16), (16, 20))]
+        return Core(at[0], at[1], at[2], Status(at[3]), at[4], at[5], at[6])
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One listed answer, as its check needs it. `envelope` travels only with an unopened one; `reason` is a block's digest."""
+
+    commitment: bytes
+    seal_hash: bytes
+    payload: bytes
+    salt: bytes
+    reason: bytes
+    signature: bytes
+    envelope: bytes = b""
+
+    def hash(self) -> bytes:
+        payload_hash = keccak(self.payload) if self.salt != ZERO else ZERO
+        signature = keccak(self.signature)
+        return tagged("opening", self.commitment, self.seal_hash, payload_hash, self.salt, self.reason, signature)
+
+    def record(self) -> list[bytes]:
+        parts = [self.commitment, self.seal_hash, self.payload, self.salt, self.reason, self.signature]
+        return [*parts, self.envelope] if self.envelope else parts
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision on one task with the complete list of its answers, ascending by worker."""
+
+    job: int
+    task: int
+    label: int
+    prior: tuple[int, ...]
+    pay: int
+    cores: tuple[Core, ...]
+    openings: tuple[Opening, ...]
+
+    def leaf(self) -> bytes:
+        listed = list_hash(self.cores, self.openings)
+        return leaf("verdict", self.job, self.task, self.label, keccak(pack_int32(self.prior)), self.pay, listed)
+
+    def record(self) -> list[Any]:
+        cores = b"".join(core.pack() for core in self.cores)
+        openings = [opening.record() for opening in self.openings]
+        return [self.job, self.task, self.label, pack_int32(self.prior), self.pay, cores, openings]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task of a job: the requester's own id for it and its payload (any dag-cbor value)."""
+
+    task: int
+    id: str
+    payload: Any
+
+    def leaf(self) -> bytes:
+        from oracle.protocol.cids import encode
+
+        return leaf("task", self.task, keccak(encode(self.record())))
+
+    def record(self) -> list[Any]:
+        return [self.task, self.id, self.payload]
+
+
+def assignment_leaf(a: Assignment) -> bytes:
+    return leaf("assignment", a.job, a.task, a.worker, a.expiry, a.terms)
+
+
+def list_hash(cores: Iterable[Core], openings: Iterable[Opening]) -> bytes:
+    """Binds the ordered list of answers; the cores apart, so that a score is checked without signatures."""
+    packed = b"".join(core.pack() for core in cores)
+    hashes = b"".join(opening.hash() for opening in openings)
+    return tagged("list", keccak(packed), keccak(hashes))
+
+
+def receipt_leaf(answer_digest: bytes) -> bytes:
+    return leaf("receipt", answer_digest)
+
+
+def pack_earnings(earnings: Iterable[tuple[int, int]]) -> bytes:
+    """(verdict index, units) pairs, 12 bytes each."""
+    return b"".join(verdict.to_bytes(4, "big") + pay.to_bytes(8, "big") for verdict, pay in earnings)
+
+
+def unpack_earnings(data: bytes) -> list[tuple[int, int]]:
+    """The inverse of `pack_earnings`; raises ValueError when the length is no multiple of 12."""
+    if len(data) % 12:
+        raise ValueError(f"{len(data)} bytes are not a list of earnings")
+    return [
+        (int.from_bytes(data[i : i + 4], "big"), int.from_bytes(data[i + 4 : i + 12], "big"))
+        for i in range(0, len(data), 12)
+    ]
+
+
+def balance_from(record: Sequence[Any]) -> Balance:
+    worker, wallet, cumulative, earnings = record
+    return Balance(_uint(worker, 32), _bytes(wallet, 20), _uint(cumulative, 64), _bytes(earnings))
+
+
+def weight_from(record: Sequence[Any]) -> WeightRow:
+    job, worker, label, row = record
+    return WeightRow(_uint(job, 32), _uint(worker, 32), _uint(label, 8), tuple(unpack_int32(_bytes(row))))
+
+
+def assignment_from(record: Sequence[Any]) -> Assignment:
+    job, task, worker, expiry, terms = record
+    return Assignment(_uint(job, 32), _bytes(terms, 32), _uint(task, 32), _uint(worker, 32), _uint(expiry, 64))
+
+
+def task_from(record: Sequence[Any]) -> Task:
+    task, name, payload = record
+    if not isinstance(name, str):
+        raise ValueError("a task's id is text")
+    return Task(_uint(task, 32), name, payload)
+
+
+def verdict_from(record: Sequence[Any]) -> Verdict:
+    job, task, label, prior, pay, cores, openings = record
+    if len(_bytes(cores)) % 20:
+        raise ValueError("the cores of a verdict are 20 bytes each")
+    return Verdict(
+        _uint(job, 32),
+        _uint(task, 32),
+        _uint(label, 8),
+        tuple(unpack_int32(_bytes(prior))),
+        _uint(pay, 64),
+        tuple(Core.unpack(cores[i : i + 20]) for i in range(0, len(cores), 20)),
+        tuple(opening_from(o) for o in openings),
+    )
+
+
+def opening_from(record: Sequence[Any]) -> Opening:
+    commitment, seal_hash, payload, salt, reason, signature, *envelope = record
+    fixed = [_bytes(x, 32) for x in (commitment, seal_hash)]
+    rest = [_bytes(x, 32) for x in (salt, reason)]
+    return Opening(*fixed, _bytes(payload), *rest, _bytes(signature), *map(_bytes, envelope))
+
+
+def unopened(commitment: bytes, seal_hash: bytes, signature: bytes, envelope: bytes) -> Opening:
+    """The evidence of an answer that opens for nobody."""
+    return Opening(commitment, seal_hash, b"", ZERO, ZERO, signature, envelope)
+
+
+def uncounted(worker: int, key: int, status: Status, epoch: int, index: int) -> Core:
+    return Core(worker, key, NO_LABEL, status, NO_ROW, epoch, index)
+
+
+def _uint(value: Any, bits: int) -> int:
+    if type(value) is not int or not 0 <= value < 1 << bits:
+        raise ValueError(f"{str(value)[:40]} is not a uint{bits}")
+    return value
+
+
+def _bytes(value: Any, length: int | None = None) -> bytes:
+    if not isinstance(value, bytes) or (length is not None and len(value) != length):
+        raise ValueError(f"expected {length or 'some'} bytes")
+    return value
