@@ -9,8 +9,12 @@ from typing import Any, Protocol
 
 from oracle.protocol.cids import Cid, Codec
 from oracle.protocol.deployment import Deployment
+from oracle.protocol.errors import Refused
 from oracle.protocol.events import Log
+from oracle.protocol.heads import Debit
 from oracle.protocol.keys import Address
+from oracle.protocol.messages import Header
+from oracle.protocol.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,48 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A transaction to make: contract, calldata, and words for people (`what`, also the outbox's key for doing it once)."""
+    """A transaction to make; `what` says it in words and is the outbox's key for doing it once."""
 
     what: str
     to: Address | None
     data: bytes
     gas: int | None = None
+    value: int = 0  # wei
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A wallet's signed wish to be registered; the relayer takes many to a transaction."""
+
+    wallet: Address
+    key: Address
+    valid_until: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimProof:
+    """A balance leaf with its proof, as the Market checks it."""
+
+    worker: int
+    wallet: Address
+    cumulative: int
+    earnings: bytes  # hash
+    proof: tuple[bytes, ...]
+
+
+class Calls(Protocol):
+    """The transactions that the contracts of a deployment understand."""
+
+    def approve(self, token: Address, spender: Address, amount: int, purpose: str = "") -> Call: ...
+    def transfer(self, token: Address, to: Address, amount: int, purpose: str = "") -> Call: ...
+    def open_job(self, terms: Terms, deadline: int) -> Call: ...
+    def close_job(self, job: int) -> Call: ...
+    def refund(self, job: int, refunded: int = 0) -> Call: ...
+    def register_many(self, registrations: Sequence[Registration]) -> Call: ...
+    def post_epoch(self, header: Header, debits: Sequence[Debit], signatures: Sequence[bytes]) -> Call: ...
+    def finalise_epoch(self, header: Header, signers: int) -> Call: ...
+    def claim_many(self, claims: Sequence[ClaimProof]) -> Call: ...
 
 
 class Chain(Protocol):
@@ -95,6 +135,30 @@ class StoredAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """Answers that a proposal must take up: a refusal carries them, the next proposal lists them."""
+
+    answers: tuple[StoredAnswer, ...] = ()
+    openings: tuple[tuple[int, int, int, bytes, bytes], ...] = ()  # job, task, worker, payload, salt
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An epoch to be signed; its data lies at the proposer's under the header's content."""
+
+    header: Header
+    debits: tuple[Debit, ...]
+
+
+class Incomplete(Refused):
+    """A proposal lacks answers that a member receipted, or calls unopened what it can open."""
+
+    def __init__(self, message: str, evidence: Evidence) -> None:
+        super().__init__("incomplete", message)
+        self.evidence = evidence
+
+
+@dataclass(frozen=True, slots=True)
 class OfferedAssignment:
     """An assignment as offered, with the member's signature that binds it."""
 
@@ -113,16 +177,6 @@ class StoredReceipt:
     root: bytes
     digests: tuple[bytes, ...]  # of the answers, in the order of the batch
     signatures: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A wallet's signed wish to be registered; the relayer takes many to a transaction."""
-
-    wallet: Address
-    key: Address
-    valid_until: int
-    signature: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +220,8 @@ class Database(Protocol):
     # receipts and signatures
     def add_receipt(self, receipt: StoredReceipt) -> None: ...  # the same again is no error
     def receipt_of(self, answer: bytes) -> StoredReceipt | None: ...  # by answer digest
-    def add_signed(self, header: SignedHeader) -> None: ...
+    # Refused("already-signed") while another header of the epoch is valid at block time `now`, if that is given
+    def add_signed(self, header: SignedHeader, now: int | None = None) -> None: ...
     def signed(self) -> list[SignedHeader]: ...
 
     # wishes for the relayer
@@ -176,6 +231,21 @@ class Database(Protocol):
     def claims(self) -> list[int]: ...
 
     # the outbox, one sequence of nonces a sender
-    def add_sent(self, sender: Address, sent: Sent) -> None: ...  # Refused("nonce-taken") when the nonce is used
+    # Refused("already-sent") when the sender has `what` already, else Refused("nonce-taken")
+    def add_sent(self, sender: Address, sent: Sent) -> None: ...
     def set_outcome(self, sender: Address, nonce: int, outcome: Outcome | None) -> None: ...
-    def sent(self, sender: Address) -> list[Sent]: ...  # ascending by nonce
+    # ascending by nonce; all, or those of `what`, those without an outcome, the newest `last`
+    def sent(
+        self, sender: Address, what: str | None = None, waiting: bool = False, last: int | None = None
+    ) -> list[Sent]: ...
+
+
+class Peer(Protocol):
+    """A committee member, asked from outside. Raises Refused with its reason, Retryable when it does not answer."""
+
+    def assign(self, pairs: Sequence[tuple[int, int, int]]) -> list[OfferedAssignment]: ...  # job, task, worker
+    def accept(self, answers: Sequence[StoredAnswer]) -> bytes: ...  # its signature under the batch's receipt
+    def propose(self, evidence: Evidence) -> Proposal | None: ...
+    def approve(self, header: Header) -> bytes: ...  # raises Incomplete with what the proposal lacks
+    def blocks(self, root: Cid) -> bytes: ...  # a CAR of everything below
+    def store(self, car: bytes) -> None: ...

@@ -12,14 +12,14 @@ from coincurve import PrivateKey
 
 from oracle.protocol import heads, leaves, messages, sealing, trees
 from oracle.protocol.deployment import Committee, Deployment
-from oracle.protocol.hashing import ZERO, keccak, pack_int32, tag
+from oracle.protocol.hashing import ZERO, keccak, leaf, pack_int32, tag
 from oracle.protocol.keys import address_of, checksum, sign
 from oracle.protocol.scoring import decide, scores
 from oracle.protocol.terms import Terms
 
 FILE = Path(__file__).parent.parent / "tests" / "vectors" / "protocol.json"
-TAGS = ("terms balance weight verdict assignment task receipt list opening commitment committee deployment").split()
-TAGS += ["configuration", "head", "struck"]
+TAGS = ["terms", "balance", "weight", "verdict", "assignment", "task", "receipt", "list", "opening", "commitment"]
+TAGS += ["committee", "deployment", "configuration", "head", "struck"]
 
 
 def fill(name: str) -> bytes:
@@ -118,15 +118,9 @@ def leaf_vectors() -> dict[str, Any]:
             "terms": offer.terms,
             "leaf": leaves.assignment_leaf(offer),
         },
-        "task": {"task": 4, "hash": fill("task record"), "leaf": _task_leaf()},
+        "task": {"task": 4, "hash": fill("task record"), "leaf": leaf("task", 4, fill("task record"))},
         "receipt": {"answer": fill("answer"), "leaf": leaves.receipt_leaf(fill("answer"))},
     }
-
-
-def _task_leaf() -> bytes:
-    from oracle.protocol.hashing import leaf
-
-    return leaf("task", 4, fill("task record"))
 
 
 def message_vectors() -> list[dict[str, Any]]:
@@ -163,7 +157,7 @@ def header() -> messages.Header:
     for i, name in enumerate(("balances", "weights", "verdicts", "assignments")):
         roots += [fill(name), i + 3]
     total = sum(d.pay + TERMS.fee(d.pay) for d in DEBITS)
-    return messages.Header(
+    values: list[Any] = [
         1,
         DEPLOYMENT.digest(),
         1_800_000_000,
@@ -173,7 +167,8 @@ def header() -> messages.Header:
         total,
         fill("content"),
         fill("model"),
-    )
+    ]
+    return messages.Header(*values)
 
 
 def head_vectors() -> dict[str, Any]:
@@ -193,7 +188,7 @@ def head_vectors() -> dict[str, Any]:
 
 def vectors() -> dict[str, Any]:
     prior, rows = (0, -5, 70000), [[-100, -65536, 65636], [30, 10, -40]]
-    return hexed(
+    document: dict[str, Any] = hexed(
         {
             "tags": {name: tag(name) for name in TAGS},
             "chainId": DEPLOYMENT.chain_id,
@@ -246,6 +241,7 @@ def vectors() -> dict[str, Any]:
             },
         }
     )
+    return document
 
 
 def main() -> None:

@@ -1,14 +1,14 @@
 """Every error that crowdproof raises on purpose.
 
-    CrowdproofError
-    ├── BadInput            somebody gave us something wrong: exit 2, nothing was spent or stored
-    ├── Refused             a rule says no: an answer, a proposal, a claim
-    ├── Retryable           try again at the next poll
-    │   ├── ContentMissing
-    │   └── ChainUnavailable
-    └── Fatal               stop: going on could cost money
-        ├── ContentMismatch
-        └── WrongChain
+CrowdproofError
+├── BadInput            somebody gave us something wrong: exit 2, nothing was spent or stored
+├── Refused             a rule says no: an answer, a proposal, a claim
+├── Retryable           try again at the next poll
+│   ├── ContentMissing
+│   └── ChainUnavailable
+└── Fatal               stop: going on could cost money
+    ├── ContentMismatch
+    └── WrongChain
 """
 
 

@@ -1,11 +1,12 @@
 """What happens on chain, in the words of the contracts; each event's fields as the contract emits them.
 
-Log = an event and its place. JSON both ways, for the index's table.
+Log = an event and its place.
 """
 
-from dataclasses import astuple, dataclass
-from typing import Any, TypeAlias, get_type_hints
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
+from oracle.protocol import plain
 from oracle.protocol.keys import Address
 from oracle.protocol.terms import Terms
 
@@ -107,25 +108,13 @@ class Log:
     event: Event
 
 
-def to_json(event: Event) -> dict[str, Any]:
-    """Field name -> value; bytes as hex, terms as a list."""
-    return {name: _out(getattr(event, name)) for name in get_type_hints(type(event))}
-
-
-def from_json(kind: str, fields: dict[str, Any]) -> Event:
-    """The inverse of `to_json`. Raises KeyError for an unknown kind."""
-    hints = get_type_hints(KINDS[kind])
-    event: Event = KINDS[kind](**{name: _in(hints[name], value) for name, value in fields.items()})
+def from_json(kind: str, fields: object) -> Event:
+    """The event of a kind's name and its fields as `plain.to_json` gives them."""
+    event: Event = plain.from_json(KINDS[kind], fields)
     return event
 
 
-def _out(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    return [_out(v) for v in astuple(value)] if isinstance(value, Terms) else value
-
-
-def _in(hint: Any, value: Any) -> Any:
-    if hint is Terms:
-        return Terms(*value[:8], *map(bytes.fromhex, value[8:]))
-    return bytes.fromhex(value) if hint is bytes else value
+def to_json(event: Event) -> dict[str, Any]:
+    """The event's fields, as `from_json` takes them with the name of its kind."""
+    fields: dict[str, Any] = plain.to_json(event)
+    return fields

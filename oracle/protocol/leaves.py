@@ -3,11 +3,12 @@
 value <-> record; value -> leaf. Order in each tree: docs/protocol.md.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeAlias
 
+from oracle.protocol.cids import encode
 from oracle.protocol.hashing import ZERO, keccak, leaf, pack_int32, tagged, unpack_int32
 from oracle.protocol.keys import Address
 from oracle.protocol.messages import Assignment
@@ -80,7 +81,9 @@ class Core:
 
     @staticmethod
     def unpack(data: bytes) -> "Core":
-        at = [int.from_bytes(data[a:b], "big") for a, b in ((0, 4), (4, 6), (6, 7), (7, 8), (8, 12), (12, 16), (16, 20))]
+        at = [
+            int.from_bytes(data[a:b], "big") for a, b in ((0, 4), (4, 6), (6, 7), (7, 8), (8, 12), (12, 16), (16, 20))
+        ]
         return Core(at[0], at[1], at[2], Status(at[3]), at[4], at[5], at[6])
 
 
@@ -137,8 +140,6 @@ class Task:
     payload: Any
 
     def leaf(self) -> bytes:
-        from oracle.protocol.cids import encode
-
         return leaf("task", self.task, keccak(encode(self.record())))
 
     def record(self) -> list[Any]:
@@ -193,7 +194,7 @@ def assignment_from(record: Sequence[Any]) -> Assignment:
 def task_from(record: Sequence[Any]) -> Task:
     task, name, payload = record
     if not isinstance(name, str):
-        raise ValueError("a task's id is text")
+        raise TypeError("a task's id is text")
     return Task(_uint(task, 32), name, payload)
 
 
@@ -214,9 +215,15 @@ def verdict_from(record: Sequence[Any]) -> Verdict:
 
 def opening_from(record: Sequence[Any]) -> Opening:
     commitment, seal_hash, payload, salt, reason, signature, *envelope = record
-    fixed = [_bytes(x, 32) for x in (commitment, seal_hash)]
-    rest = [_bytes(x, 32) for x in (salt, reason)]
-    return Opening(*fixed, _bytes(payload), *rest, _bytes(signature), *map(_bytes, envelope))
+    return Opening(
+        _bytes(commitment, 32),
+        _bytes(seal_hash, 32),
+        _bytes(payload),
+        _bytes(salt, 32),
+        _bytes(reason, 32),
+        _bytes(signature),
+        b"".join(map(_bytes, envelope)),
+    )
 
 
 def unopened(commitment: bytes, seal_hash: bytes, signature: bytes, envelope: bytes) -> Opening:
@@ -238,3 +245,28 @@ def _bytes(value: Any, length: int | None = None) -> bytes:
     if not isinstance(value, bytes) or (length is not None and len(value) != length):
         raise ValueError(f"expected {length or 'some'} bytes")
     return value
+
+
+Leaf: TypeAlias = Balance | WeightRow | Verdict | Assignment | Task
+PARSERS: dict[str, Callable[[Sequence[Any]], Leaf]] = {
+    "balances": balance_from,
+    "weights": weight_from,
+    "verdicts": verdict_from,
+    "assignments": assignment_from,
+    "tasks": task_from,
+}
+
+
+def parse(tree: str, record: Any) -> Leaf:
+    """The value of a record; raises ValueError or TypeError for a record of another form."""
+    return PARSERS[tree](record)
+
+
+def leaf_of(value: Leaf) -> bytes:
+    return assignment_leaf(value) if isinstance(value, Assignment) else value.leaf()
+
+
+def record_of(value: Leaf) -> list[Any]:
+    if isinstance(value, Assignment):
+        return [value.job, value.task, value.worker, value.expiry, value.terms]
+    return value.record()

@@ -43,7 +43,9 @@ class Assignment:
 class Answer:
     """A worker's sealed answer: what it says stays hidden until the task closes."""
 
-    TYPE: ClassVar[str] = "Answer(uint32 job,bytes32 terms,uint32 task,uint32 worker,bytes32 commitment,bytes32 sealHash)"
+    TYPE: ClassVar[str] = (
+        "Answer(uint32 job,bytes32 terms,uint32 task,uint32 worker,bytes32 commitment,bytes32 sealHash)"
+    )
     job: int
     terms: bytes
     task: int

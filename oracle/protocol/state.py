@@ -115,9 +115,7 @@ def _apply_epoch(state: State, log: ev.Log) -> None:
     match log.event:
         case ev.EpochPosted(epoch, head, digest, content, signers):
             _require(epoch == state.last_epoch + 1, f"epoch {epoch} follows epoch {state.last_epoch}")
-            state.posts[epoch] = Post(
-                epoch, state.head, head, digest, content, signers, log.transaction, log.timestamp
-            )
+            state.posts[epoch] = Post(epoch, state.head, head, digest, content, signers, log.transaction, log.timestamp)
             state.head = head
         case ev.EpochFinalised(epoch, _, total):
             state.posts[epoch].status = EpochStatus.FINAL

@@ -1,0 +1,585 @@
+"""Database on SQLAlchemy Core: SQLite in WAL mode; `memory_database` is the same code on a database in memory.
+
+URL -> Database. Guarantees: a method that returns has written durably (synchronous=FULL); a call is stored whole or not
+at all; writers take turns, also between processes (BEGIN IMMEDIATE); opening brings the tables to this version. What the
+driver reports leaves as one of ours: busy -> Retryable; damaged, full, read-only -> Fatal, with the place and what to do.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Dialect,
+    Engine,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    QueuePool,
+    Row,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+
+from oracle.ports import (
+    Block,
+    OfferedAssignment,
+    Outcome,
+    Registration,
+    Sent,
+    SignedHeader,
+    StoredAnswer,
+    StoredReceipt,
+)
+from oracle.protocol.errors import BadInput, CrowdproofError, Fatal, Refused, Retryable
+from oracle.protocol.events import Log, from_json
+from oracle.protocol.keys import Address, checksum
+from oracle.protocol.plain import to_json
+
+REVISION = "0001"  # the newest file of migrations/versions; a test holds them equal
+PATIENCE_S = 10.0  # how long a writer waits for its turn
+CHUNK = 5_000  # rows in one statement
+
+
+# -------------------------------------------------------------------------------------------------------------- tables
+# Columns stand in the order of the dataclass's fields. A change here needs a migration; a test compares the two.
+
+
+class Bytes(LargeBinary):
+    """Handed to the driver as they are: SQLAlchemy's wrapper would take a third of the time of a bulk insert."""
+
+    def bind_processor(self, dialect: Dialect) -> None:  # noqa: ARG002
+        return None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:  # noqa: ARG002
+        return None
+
+
+class Uint64(TypeDecorator[int]):
+    """0 to 2^64 - 1 as 8 big-endian bytes: lossless where integers are signed 64-bit, and ordered as the numbers are."""
+
+    impl = Bytes
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002
+        return None if value is None else value.to_bytes(8, "big")
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        return None if value is None else int.from_bytes(value, "big")
+
+
+METADATA = MetaData()
+
+
+def _key(name: str, kind: Any = BigInteger) -> Column[Any]:
+    return Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def _field(name: str, kind: Any = Bytes) -> Column[Any]:
+    return Column(name, kind, nullable=False)
+
+
+BLOCKS = Table(
+    "blocks",
+    METADATA,
+    _key("number"),
+    _field("hash"),
+    _field("parent"),
+    _field("timestamp", Uint64),
+)
+LOGS = Table(
+    "logs",
+    METADATA,
+    _key("block"),
+    _key("index"),
+    _field("transaction"),
+    _field("timestamp", Uint64),
+    _field("kind", Text),
+    _field("fields", JSON),
+)
+ASSIGNMENTS = Table(
+    "assignments",
+    METADATA,
+    _key("job"),
+    _key("task"),
+    _key("worker"),
+    _field("expiry", Uint64),
+    _field("terms"),
+    _field("signature"),
+    Index("assignments_by_worker", "worker"),
+)
+ANSWERS = Table(
+    "answers",
+    METADATA,
+    _key("job"),
+    _key("task"),
+    _key("worker"),
+    _field("key", BigInteger),
+    _field("commitment"),
+    _field("seal_hash"),
+    _field("signature"),
+    _field("envelope"),
+    _field("expiry", Uint64),
+    _field("assigned_by"),
+)
+RECEIPTS = Table(
+    "receipts",
+    METADATA,
+    _key("root", Bytes),
+    _field("digests"),  # 32 bytes each, joined
+    _field("signatures"),  # 65 bytes each, joined
+)
+RECEIPTED = Table(
+    "receipted",
+    METADATA,
+    _key("answer", Bytes),
+    Column("root", Bytes, ForeignKey("receipts.root"), nullable=False),
+    sqlite_with_rowid=False,
+)
+SIGNED = Table(
+    "signed",
+    METADATA,
+    _key("epoch"),
+    _key("digest", Bytes),
+    _field("valid_until", Uint64),
+    _field("tasks", JSON),
+)
+REGISTRATIONS = Table(
+    "registrations",
+    METADATA,
+    Column("position", BigInteger().with_variant(sqlite.INTEGER(), "sqlite"), primary_key=True),
+    _field("wallet"),
+    _field("key"),
+    _field("valid_until", Uint64),
+    _field("signature"),
+    UniqueConstraint("wallet", "key", name="registrations_once"),
+)
+CLAIMS = Table("claims", METADATA, _key("worker"))
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    _key("sender", Bytes),
+    _key("nonce", Uint64),
+    _field("what", Text),
+    _field("kind", Text),
+    _field("transaction"),
+    _field("raw"),
+    Column("block", BigInteger),
+    Column("succeeded", Boolean),
+    Column("gas", Uint64),
+    UniqueConstraint("sender", "what", name="outbox_once"),
+)
+
+
+# ------------------------------------------------------------------------------------------------------------ database
+
+
+class SqlDatabase:
+    """The port `Database`; safe between threads and processes. Raises Retryable or Fatal from every method."""
+
+    def __init__(self, url: str) -> None:
+        """Opens `url` and brings its tables to this version. Raises BadInput for a URL that cannot be served."""
+        place = _parse(url)
+        self._place = place.database or "memory"
+        self._engine = _engine(place)
+        self._writer = self._engine.execution_options(crowdproof_write=True)
+        self._turn = Lock()  # threads queue here: SQLite itself makes them sleep and try again
+        try:
+            self._migrate()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Closes the pool; another call opens connections again."""
+        self._engine.dispose()
+
+    # the index
+
+    def blocks(self, last: int) -> list[Block]:
+        newest = select(BLOCKS).order_by(BLOCKS.c.number.desc()).limit(last)
+        return [Block(*row) for row in reversed(self._rows(newest))]
+
+    def extend(self, blocks: Sequence[Block], logs: Sequence[Log]) -> None:
+        """Raises Refused("known-block") when a block or log is at or below what is indexed."""
+        tip = select(func.max(BLOCKS.c.number))
+        first = min((block.number for block in blocks), default=None)
+        try:
+            with self._write() as connection:
+                newest = connection.scalar(tip)
+                if first is not None and newest is not None and first <= newest:
+                    raise _known_block(first, newest)
+                _insert(connection, insert(BLOCKS), map(_values, blocks))
+                _insert(connection, insert(LOGS), map(_log_values, logs))
+        except IntegrityError:
+            raise Refused("known-block", "a block or log of this call is indexed already, or twice in it") from None
+
+    def rewind(self, number: int) -> None:
+        with self._write() as connection:
+            connection.execute(delete(LOGS).where(LOGS.c.block > number))
+            connection.execute(delete(BLOCKS).where(BLOCKS.c.number > number))
+
+    def logs(self, after: tuple[int, int] = (-1, -1)) -> list[Log]:
+        behind = select(LOGS).where(tuple_(LOGS.c.block, LOGS.c.index) > after).order_by(LOGS.c.block, LOGS.c.index)
+        return [_log(*row) for row in self._rows(behind)]
+
+    # assignments and answers
+
+    def add_assignments(self, offers: Sequence[OfferedAssignment]) -> None:
+        last = {(offer.job, offer.task, offer.worker): _values(offer) for offer in offers}
+        statement = self._insert(ASSIGNMENTS)
+        replaced = {name: statement.excluded[name] for name in ("expiry", "terms", "signature")}
+        with self._write() as connection:
+            statement = statement.on_conflict_do_update(index_elements=["job", "task", "worker"], set_=replaced)
+            _insert(connection, statement, last.values())
+
+    def assignments(self, job: int | None = None, worker: int | None = None) -> list[OfferedAssignment]:
+        """Ascending by (job, task, worker)."""
+        found = select(ASSIGNMENTS).order_by(ASSIGNMENTS.c.job, ASSIGNMENTS.c.task, ASSIGNMENTS.c.worker)
+        if job is not None:
+            found = found.where(ASSIGNMENTS.c.job == job)
+        if worker is not None:
+            found = found.where(ASSIGNMENTS.c.worker == worker)
+        return [OfferedAssignment(*row) for row in self._rows(found)]
+
+    def add_answers(self, answers: Sequence[StoredAnswer]) -> None:
+        """All or none; Refused("duplicate-answer") names the first answer that is stored already or is twice here."""
+        try:
+            with self._write() as connection:
+                _insert(connection, insert(ANSWERS), map(_values, answers))
+        except IntegrityError:
+            raise self._duplicate(answers) from None
+
+    def answers(self, job: int) -> list[StoredAnswer]:
+        found = select(ANSWERS).where(ANSWERS.c.job == job).order_by(ANSWERS.c.task, ANSWERS.c.worker)
+        return [StoredAnswer(*row) for row in self._rows(found)]
+
+    def answered(self, job: int, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        of_job = select(ANSWERS.c.task, ANSWERS.c.worker, ANSWERS.c.commitment).where(ANSWERS.c.job == job)
+        known = {}
+        for some in _chunks(pairs):  # by task alone: SQLite reads a whole job to look up a list of pairs
+            found = self._rows(of_job.where(ANSWERS.c.task.in_({task for task, _ in some})))
+            known.update({(row.task, row.worker): row.commitment for row in found})
+        return {pair: known[pair] for pair in pairs if pair in known}
+
+    # receipts and signatures
+
+    def add_receipt(self, receipt: StoredReceipt) -> None:
+        """An answer with two receipts keeps the first: either is a quorum's word."""
+        row = {
+            "root": receipt.root,
+            "digests": _join(receipt.digests, 32, "digest"),
+            "signatures": _join(receipt.signatures, 65, "signature"),
+        }
+        places = [{"answer": digest, "root": receipt.root} for digest in receipt.digests]
+        with self._write() as connection:
+            _insert(connection, self._insert(RECEIPTS).on_conflict_do_nothing(), [row])
+            _insert(connection, self._insert(RECEIPTED).on_conflict_do_nothing(), places)
+
+    def receipt_of(self, answer: bytes) -> StoredReceipt | None:
+        found = self._rows(select(RECEIPTS).join(RECEIPTED).where(RECEIPTED.c.answer == answer))
+        for root, digests, signatures in found:
+            return StoredReceipt(root, _split(digests, 32), _split(signatures, 65))
+        return None
+
+    def add_signed(self, header: SignedHeader, now: int | None = None) -> None:
+        """Refused("already-signed") while another header of the epoch is valid at block time `now`, if that is given.
+
+        Check and write are one transaction: two processes of a member cannot both sign. The same again is no error.
+        """
+        others = select(SIGNED.c.valid_until).where(SIGNED.c.epoch == header.epoch, SIGNED.c.digest != header.digest)
+        with self._write() as connection:
+            until = max(connection.scalars(others), default=None)
+            if now is not None and until is not None and until >= now:
+                rival = f"another header of epoch {header.epoch} is signed, and valid until {until}"
+                raise Refused("already-signed", rival)
+            _insert(connection, self._insert(SIGNED).on_conflict_do_nothing(), [_values(header)])
+
+    def signed(self) -> list[SignedHeader]:
+        """Ascending by (epoch, valid until)."""
+        found = self._rows(select(SIGNED).order_by(SIGNED.c.epoch, SIGNED.c.valid_until, SIGNED.c.digest))
+        return [_signed(*row) for row in found]
+
+    # wishes for the relayer
+
+    def add_registrations(self, registrations: Sequence[Registration]) -> None:
+        """One wish for a wallet and key, that which is valid longest: an old one, sent again, changes nothing."""
+        statement = self._insert(REGISTRATIONS)
+        new = statement.excluded
+        statement = statement.on_conflict_do_update(
+            index_elements=["wallet", "key"],
+            set_={"valid_until": new.valid_until, "signature": new.signature},
+            where=new.valid_until > REGISTRATIONS.c.valid_until,
+        )
+        with self._write() as connection:
+            for registration in registrations:  # one by one: a call may hold the same wallet twice
+                _insert(connection, statement, [_values(registration)])
+
+    def registrations(self) -> list[Registration]:
+        """In the order in which they came."""
+        wishes = select(*[REGISTRATIONS.c[field.name] for field in fields(Registration)])
+        return [Registration(*row) for row in self._rows(wishes.order_by(REGISTRATIONS.c.position))]
+
+    def add_claims(self, workers: Sequence[int]) -> None:
+        statement = self._insert(CLAIMS).on_conflict_do_nothing()
+        with self._write() as connection:
+            _insert(connection, statement, [{"worker": worker} for worker in workers])
+
+    def claims(self) -> list[int]:
+        """Ascending, each once."""
+        return [row.worker for row in self._rows(select(CLAIMS).order_by(CLAIMS.c.worker))]
+
+    # the outbox
+
+    def add_sent(self, sender: Address, sent: Sent) -> None:
+        """Refused("already-sent") when the sender has `what` already, else Refused("nonce-taken")."""
+        try:
+            with self._write() as connection:
+                _insert(connection, insert(OUTBOX), [_sent_values(sender, sent)])
+        except IntegrityError:
+            raise self._taken(sender, sent) from None
+
+    def set_outcome(self, sender: Address, nonce: int, outcome: Outcome | None) -> None:
+        """Refused("unknown-nonce") when the outbox has no such transaction."""
+        row = update(OUTBOX).where(OUTBOX.c.sender == sender, OUTBOX.c.nonce == nonce)
+        with self._write() as connection:
+            if connection.execute(row.values(_outcome_values(outcome))).rowcount == 0:
+                raise Refused("unknown-nonce", f"the outbox of {checksum(sender)} has no nonce {nonce}")
+
+    def sent(
+        self, sender: Address, what: str | None = None, waiting: bool = False, last: int | None = None
+    ) -> list[Sent]:
+        found = select(OUTBOX).where(OUTBOX.c.sender == sender).order_by(OUTBOX.c.nonce.desc()).limit(last)
+        if what is not None:
+            found = found.where(OUTBOX.c.what == what)
+        if waiting:
+            found = found.where(OUTBOX.c.block.is_(None))
+        return [_sent(row) for row in reversed(self._rows(found))]
+
+    # beneath
+
+    def _duplicate(self, answers: Sequence[StoredAnswer]) -> CrowdproofError:
+        seen: set[tuple[int, int, int]] = set()
+        for job in sorted({answer.job for answer in answers}):
+            pairs = [(answer.task, answer.worker) for answer in answers if answer.job == job]
+            seen.update((job, *pair) for pair in self.answered(job, pairs))
+        for answer in answers:
+            place = (answer.job, answer.task, answer.worker)
+            if place in seen:
+                name = f"job {answer.job}, task {answer.task}, worker {answer.worker}"
+                return Refused("duplicate-answer", f"{name} has an answer already; nothing of this batch was stored")
+            seen.add(place)
+        return Fatal(f"the database {self._place} refuses answers that it does not hold: it may be damaged")
+
+    def _taken(self, sender: Address, sent: Sent) -> Refused:
+        if self.sent(sender, what=sent.what):
+            return Refused("already-sent", f"{sent.what!r} is in the outbox of {checksum(sender)} already")
+        return Refused("nonce-taken", f"nonce {sent.nonce} of {checksum(sender)} is used by another transaction")
+
+    def _insert(self, table: Table) -> Any:
+        """INSERT with ON CONFLICT, which both databases have and standard SQL has not."""
+        return postgresql.insert(table) if self._engine.dialect.name == "postgresql" else sqlite.insert(table)
+
+    def _rows(self, statement: Any) -> Sequence[Any]:
+        with self._translated(), self._engine.connect() as connection:
+            return connection.execute(statement).all()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        if not self._turn.acquire(timeout=PATIENCE_S):
+            raise _busy(self._place, "thread")
+        try:
+            with self._translated(), self._writer.begin() as connection:
+                yield connection
+        finally:
+            self._turn.release()
+
+    def _migrate(self) -> None:
+        if self._revision() != REVISION:
+            from oracle.adapters.migrations import upgrade  # noqa: PLC0415  # alembic loads slowly
+
+            with self._write() as connection:
+                upgrade(connection, self._place)
+
+    def _revision(self) -> str | None:
+        with self._translated(), self._engine.connect() as connection:
+            tables = inspect(connection).get_table_names()
+            if tables and "alembic_version" not in tables:
+                raise Fatal(
+                    f"{self._place} belongs to another program (it has a table {tables[0]!r}): name another file"
+                )
+            return connection.scalar(text("SELECT version_num FROM alembic_version")) if tables else None
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The driver's errors in our words; IntegrityError passes, its meaning is the caller's."""
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except NoConnectionFree:
+            raise Retryable(f"the database {self._place} is busy: no connection came free") from None
+        except OverflowError:
+            raise _too_large() from None
+        except StatementError as problem:
+            if isinstance(problem.orig, OverflowError):
+                raise _too_large() from None
+            if isinstance(problem, DBAPIError):
+                raise _in_our_words(problem, self._place) from problem
+            raise
+
+
+def memory_database() -> SqlDatabase:
+    """The official fake: the same code and tables in memory, gone with the object; safe between threads."""
+    return SqlDatabase("sqlite://")
+
+
+# ---------------------------------------------------------------------------------------------------------- connection
+
+
+def _parse(url: str) -> URL:
+    try:
+        place = make_url(url)
+    except ArgumentError:
+        raise BadInput("the database's URL cannot be read: write sqlite:///PATH") from None
+    if place.get_backend_name() != "sqlite":
+        raise BadInput(f"a database of kind {place.get_backend_name()!r} is not served: write sqlite:///PATH")
+    return place
+
+
+def _engine(place: URL) -> Engine:
+    in_memory = place.database in (None, "", ":memory:")
+    engine = create_engine(
+        place,
+        poolclass=QueuePool,
+        pool_size=1 if in_memory else 8,  # one connection is one database in memory
+        max_overflow=0 if in_memory else 32,
+        pool_timeout=PATIENCE_S,
+        connect_args={"check_same_thread": False, "timeout": PATIENCE_S},
+        hide_parameters=True,  # answers and signatures stay out of messages
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # the driver starts no transactions by itself
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {setting}").close()
+
+
+def _begin(connection: Connection) -> None:
+    """A writer takes its turn at once: a reader that becomes a writer later could only fail."""
+    writes = connection.get_execution_options().get("crowdproof_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+# -------------------------------------------------------------------------------------------------------------- errors
+
+_ADVICE = {
+    sqlite3.SQLITE_CORRUPT: "is damaged: stop, and restore it from a backup",
+    sqlite3.SQLITE_NOTADB: "is no database: name another file, or restore it from a backup",
+    sqlite3.SQLITE_READONLY: "cannot be written: give this user the right to write the file and its folder",
+    sqlite3.SQLITE_PERM: "cannot be reached: give this user the right to read and write the file and its folder",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: the folder must exist and be writable",
+    sqlite3.SQLITE_FULL: "cannot grow: the disk is full; free some space and start again, nothing is lost",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk reports an error",
+}
+
+
+def _in_our_words(problem: DBAPIError, place: str) -> CrowdproofError:
+    code = getattr(problem.orig, "sqlite_errorcode", 0) & 0xFF  # the low byte is the kind, the rest a detail
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return _busy(place, "process")
+    return Fatal(f"the database {place} {_ADVICE.get(code, 'failed')} ({problem.orig})")
+
+
+def _busy(place: str, who: str) -> Retryable:
+    return Retryable(f"the database {place} is busy: another {who} has been writing for {PATIENCE_S:.0f} s")
+
+
+def _too_large() -> BadInput:
+    return BadInput("an integer does not fit: ids and block numbers end at 2^63 - 1, times, nonces and gas at 2^64 - 1")
+
+
+def _known_block(number: int, newest: int) -> Refused:
+    return Refused("known-block", f"block {number} is not above the newest indexed block, {newest}")
+
+
+# ---------------------------------------------------------------------------------------------------------------- rows
+
+
+def _insert(connection: Connection, statement: Any, rows: Iterable[Mapping[str, Any]]) -> None:
+    for some in _chunks(list(rows)):
+        connection.execute(statement, some)
+
+
+def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (items[first : first + CHUNK] for first in range(0, len(items), CHUNK))
+
+
+def _values(item: Any) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in item.__slots__}
+
+
+def _log_values(log: Log) -> dict[str, Any]:
+    place = {name: getattr(log, name) for name in ("block", "index", "transaction", "timestamp")}
+    return place | {"kind": type(log.event).__name__, "fields": to_json(log.event)}
+
+
+def _log(block: int, index: int, transaction: bytes, timestamp: int, kind: str, event_fields: Any) -> Log:
+    return Log(block, index, transaction, timestamp, from_json(kind, event_fields))
+
+
+def _signed(epoch: int, digest: bytes, valid_until: int, tasks: list[list[int]]) -> SignedHeader:
+    return SignedHeader(epoch, digest, valid_until, tuple((job, task) for job, task in tasks))
+
+
+def _sent_values(sender: Address, sent: Sent) -> dict[str, Any]:
+    row = {name: getattr(sent, name) for name in ("nonce", "what", "kind", "transaction", "raw")}
+    return row | {"sender": sender} | _outcome_values(sent.outcome)
+
+
+def _outcome_values(outcome: Outcome | None) -> dict[str, Any]:
+    return _values(outcome) if outcome else {"block": None, "succeeded": None, "gas": None}
+
+
+def _sent(row: Row[Any]) -> Sent:
+    outcome = None if row.block is None else Outcome(row.block, row.succeeded, row.gas)
+    return Sent(row.nonce, row.what, row.kind, row.transaction, row.raw, outcome)
+
+
+def _join(items: Sequence[bytes], size: int, name: str) -> bytes:
+    if any(len(item) != size for item in items):
+        raise BadInput(f"a {name} of a receipt has {size} bytes")
+    return b"".join(items)
+
+
+def _split(joined: bytes, size: int) -> tuple[bytes, ...]:
+    return tuple(joined[first : first + size] for first in range(0, len(joined), size))

@@ -1,0 +1,212 @@
+"""A new deployment as a list of calls, and the file that remembers it.
+
+settings -> calls (pure: the addresses follow from the deployer's nonces); Deployment <-> deployment.json. The file only
+remembers: what binds signatures is read back from the chain (oracle.adapters.chain.read_deployment).
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eth_abi.abi import encode as abi_encode
+from eth_utils.abi import collapse_if_tuple
+
+from oracle.adapters.compiler import Artefact
+from oracle.ports import Call
+from oracle.protocol.deployment import Committee, Deployment
+from oracle.protocol.errors import BadInput
+from oracle.protocol.hashing import keccak
+from oracle.protocol.keys import Address, checksum
+
+NO_REFEREE: Address = bytes(20)
+DEMO_SUPPLY = 10**15  # a billion DEMO, 6 decimals
+VERSION = 0
+
+# ---------------------------------------------------------------------- deploying
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Calls to send with consecutive nonces from the one that was given, and what then stands where."""
+
+    calls: tuple[Call, ...]
+    market: Address
+    workers: Address
+    committee: Address
+    token: Address
+
+
+def plan_deployment(
+    artefacts: Mapping[str, Artefact],
+    deployer: Address,
+    nonce: int,
+    members: Mapping[Address, bytes],
+    quorum: int,
+    window: int,
+    treasury: Address,
+    token: Address | None = None,
+    referee: Address = NO_REFEREE,
+) -> Plan:
+    """`members`: address -> seal key, in any order; `window` in seconds; without `token` comes a DemoToken too."""
+    calls: list[Call] = []
+
+    def create(name: str, *args: Any) -> Address:
+        address = created_address(deployer, nonce + len(calls))
+        calls.append(Call(f"deploy {name} at {checksum(address)}", None, creation_code(artefacts[name], *args)))
+        return address
+
+    token = create("DemoToken", DEMO_SUPPLY) if token is None else token
+    workers = create("Workers", treasury)
+    ordered = sorted(members)
+    committee = create("Committee", ordered, [members[member] for member in ordered], quorum)
+    market = create("Market", token, workers, committee, referee, window)
+    return Plan(tuple(calls), market, workers, committee, token)
+
+
+def created_address(sender: Address, nonce: int) -> Address:
+    """Where a contract of that sender's transaction lands: keccak(RLP([sender, nonce])), its last 20 bytes."""
+    digits = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
+    number = digits if 0 < nonce < 0x80 else bytes([0x80 + len(digits)]) + digits
+    return keccak(bytes([0xC0 + 21 + len(number), 0x80 + 20]) + sender + number)[12:]
+
+
+def creation_code(artefact: Artefact, *args: Any) -> bytes:
+    """The byte code with its constructor arguments."""
+    constructors = [entry for entry in artefact.abi if entry["type"] == "constructor"]
+    types = [collapse_if_tuple(i) for entry in constructors for i in entry["inputs"]]
+    return artefact.bytecode + abi_encode(types, args)
+
+
+# ---------------------------------------------------------------------- deployment.json
+
+
+def write_deployment(path: Path, deployment: Deployment, artefacts: Mapping[str, Artefact]) -> None:
+    """Atomic, in a fixed order of keys: the same deployment gives the same bytes."""
+    d, committee = deployment, deployment.committee
+    content = {
+        "version": VERSION,
+        "chain_id": d.chain_id,
+        "market": checksum(d.market),
+        "workers": checksum(d.workers),
+        "committee": {
+            "address": checksum(committee.address),
+            "members": [checksum(member) for member in committee.members],
+            "seal_keys": ["0x" + key.hex() for key in committee.seal_keys],
+            "quorum": committee.quorum,
+        },
+        "referee": checksum(d.referee),
+        "token": checksum(d.token),
+        "unit": d.unit,
+        "window": d.window,
+        "block": d.block,
+        "configuration": "0x" + d.configuration().hex(),
+        "abis": {name: artefacts[name].abi for name in sorted(artefacts)},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as part:
+        part.write(json.dumps(content, indent=2) + "\n")
+    Path(part.name).chmod(0o644)
+    Path(part.name).replace(path)
+
+
+def read_deployment_file(path: Path) -> tuple[Deployment, dict[str, list[dict[str, Any]]]]:
+    """The deployment and its ABIs by contract name. Raises BadInput naming file and field."""
+    read = _Fields(path, "", _load(path))
+    if (version := read.number("version", 16)) != VERSION:
+        raise read.fault("version", f"is {version}; this crowdproof reads version {VERSION}")
+    inner = read.inner("committee")
+    committee = Committee(
+        inner.hexes("address", 20),
+        tuple(inner.many_hexes("members", 20)),
+        tuple(inner.many_hexes("seal_keys", 32)),
+        inner.number("quorum", 8),
+    )
+    deployment = Deployment(
+        chain_id=read.number("chain_id", 64),
+        market=read.hexes("market", 20),
+        workers=read.hexes("workers", 20),
+        committee=committee,
+        referee=read.hexes("referee", 20),
+        token=read.hexes("token", 20),
+        unit=read.number("unit", 256),
+        window=read.number("window", 64),
+        block=read.number("block", 64),
+    )
+    if read.hexes("configuration", 32) != deployment.configuration():
+        raise read.fault("configuration", "is not the digest of the other fields: one of them was changed")
+    return deployment, _abis(read)
+
+
+def _load(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(f"there is no {path}: `crowdproof deploy` writes it") from None
+    except json.JSONDecodeError as problem:
+        raise BadInput(f"{path}, line {problem.lineno}, column {problem.colno}: {problem.msg}") from None
+    except (OSError, ValueError, RecursionError):
+        raise BadInput(f"{path} cannot be read as JSON") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """Typed reading of one JSON object; each fault names the file and the field."""
+
+    path: Path
+    prefix: str
+    values: Any
+
+    def fault(self, name: str, problem: str) -> BadInput:
+        return BadInput(f"{self.path}: {self.prefix}{name} {problem}")
+
+    def get(self, name: str) -> Any:
+        if not isinstance(self.values, dict) or name not in self.values:
+            raise self.fault(name, "is missing")
+        return self.values[name]
+
+    def inner(self, name: str) -> "_Fields":
+        return _Fields(self.path, f"{self.prefix}{name}.", self.get(name))
+
+    def number(self, name: str, bits: int) -> int:
+        value = self.get(name)
+        if type(value) is not int or not 0 <= value < 1 << bits:
+            raise self.fault(name, f"is not an integer from 0 to 2^{bits} - 1")
+        return value
+
+    def hexes(self, name: str, length: int) -> bytes:
+        return self._bytes(name, self.get(name), length)
+
+    def many_hexes(self, name: str, length: int) -> list[bytes]:
+        value = self.get(name)
+        if not isinstance(value, list):
+            raise self.fault(name, "is not a list")
+        return [self._bytes(f"{name}[{i}]", item, length) for i, item in enumerate(value)]
+
+    def _bytes(self, name: str, value: Any, length: int) -> bytes:
+        try:
+            data = bytes.fromhex(value.removeprefix("0x"))
+        except (AttributeError, ValueError):
+            data = b""
+        if len(data) != length:
+            raise self.fault(name, f"is not 0x and {length} bytes in hex")
+        return data
+
+
+def _abis(read: _Fields) -> dict[str, list[dict[str, Any]]]:
+    abis = read.get("abis")
+    for name in ("Market", "Workers", "Committee"):
+        abi = abis.get(name) if isinstance(abis, dict) else None
+        if not isinstance(abi, list) or not all(isinstance(entry, dict) and "type" in entry for entry in abi):
+            raise read.fault(f"abis.{name}", "is missing or no ABI")
+    checked: dict[str, list[dict[str, Any]]] = abis
+    return checked
+
+
+def member_keys(addresses: Sequence[Address], seal_keys: Sequence[bytes]) -> dict[Address, bytes]:
+    """Members as `plan_deployment` takes them. Raises BadInput for a member twice or a key missing."""
+    if len(addresses) != len(seal_keys) or len(set(addresses)) != len(addresses):
+        raise BadInput(f"{len(addresses)} members with {len(seal_keys)} seal keys: each member once, with one key")
+    return dict(zip(addresses, seal_keys, strict=True))

@@ -1,0 +1,114 @@
+"""Where a deployment's state lies and how its processes find each other: one folder, read once.
+
+HOME/deployment.json   contracts and constants         HOME/store/        blocks, and nothing else
+HOME/settings.json     endpoint, depth, addresses      HOME/oracle.db     index, assignments, receipts, outbox
+HOME/keys/             encrypted keystores             HOME/members/N/    a member's store, database and keystore
+HOME/chain/            the local chain, if it is ours  HOME/token, password   secrets, 0600
+"""
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from oracle.protocol.errors import BadInput
+from oracle.protocol.plain import from_json, to_json
+
+DEFAULT = Path("~/.crowdproof")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`depth`: blocks below the head that count as final; `members`, `api`: where they listen."""
+
+    rpc: str
+    depth: int
+    members: tuple[str, ...]
+    api: str
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder of one deployment."""
+
+    path: Path
+
+    @staticmethod
+    def at(path: Path | None) -> "Home":
+        """The given folder, else CROWDPROOF_HOME, else ~/.crowdproof."""
+        return Home((path or Path(os.environ.get("CROWDPROOF_HOME") or DEFAULT)).expanduser().resolve())
+
+    @property
+    def store(self) -> Path:
+        return self.path / "store"
+
+    @property
+    def chain(self) -> Path:
+        return self.path / "chain"
+
+    @property
+    def keys(self) -> Path:
+        return self.path / "keys"
+
+    @property
+    def deployment(self) -> Path:
+        return self.path / "deployment.json"
+
+    @property
+    def database(self) -> str:
+        return f"sqlite:///{self.path / 'oracle.db'}"
+
+    def member(self, number: int) -> "MemberHome":
+        return MemberHome(self.path / "members" / str(number))
+
+    def settings(self) -> Settings:
+        """Raises BadInput when the folder is no home or its settings are broken."""
+        file = self.path / "settings.json"
+        try:
+            return from_json(Settings, json.loads(file.read_text("utf-8")), str(file))
+        except FileNotFoundError:
+            raise BadInput(
+                f"{self.path} holds no deployment: run `crowdproof demo --home {self.path}` or deploy"
+            ) from None
+        except (OSError, ValueError) as problem:
+            raise BadInput(f"{file}: cannot be read: {problem}") from None
+
+    def write_settings(self, settings: Settings) -> None:
+        write_atomically(self.path / "settings.json", json.dumps(to_json(settings), indent=1) + "\n")
+
+    def secret(self, name: str) -> str:
+        """The secret in HOME/`name`, made when it is first asked for; only its owner can read the file."""
+        file = self.path / name
+        if not file.exists():
+            write_atomically(file, secrets.token_urlsafe(32), 0o600)
+        return file.read_text("utf-8").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class MemberHome:
+    path: Path
+
+    @property
+    def store(self) -> Path:
+        return self.path / "store"
+
+    @property
+    def keys(self) -> Path:
+        return self.path / "keys"
+
+    @property
+    def database(self) -> str:
+        return f"sqlite:///{self.path / 'member.db'}"
+
+
+def write_atomically(file: Path, text: str, mode: int = 0o644) -> None:
+    """The whole text or the old file, whatever happens."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(file)

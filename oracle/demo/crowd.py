@@ -1,0 +1,137 @@
+"""The recorded workers, each with a wallet of its own: they register, seal, sign and send over HTTP, as any bot would.
+
+Only this module holds worker keys, and only for the demo: they come from a seed.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from coincurve import PrivateKey
+
+from oracle.adapters.peers import error_of
+from oracle.protocol import leaves, messages, trees
+from oracle.protocol.deployment import Deployment
+from oracle.protocol.errors import Fatal, Retryable
+from oracle.protocol.hashing import keccak
+from oracle.protocol.keys import address_of, recover, sign
+from oracle.protocol.messages import Answer, Claim, Register
+from oracle.protocol.sealing import commitment, seal
+
+BATCH = 100
+AT_ONCE = 3  # workers that send at the same time
+FAR = 86_400 * 365
+
+
+def wallet(seed: str, name: str) -> PrivateKey:
+    """A key from the demo's seed; the same seed gives the same wallets."""
+    return PrivateKey(keccak(f"crowdproof demo {seed} {name}".encode()))
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The public API as a worker sees it. `until`: block time until which signed wishes hold."""
+
+    client: httpx.Client
+    deployment: Deployment
+    until: int
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self._ask("GET", path, params=query)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        return self._ask("POST", path, json=body)
+
+    def _ask(self, method: str, path: str, **content: Any) -> Any:
+        try:
+            response = self.client.request(method, path, **content)
+        except httpx.HTTPError as problem:
+            raise Retryable(f"the API does not answer: {type(problem).__name__}") from problem
+        if not response.is_success:
+            raise error_of(response)
+        return response.json()
+
+
+def register(api: Api, keys: Sequence[PrivateKey]) -> None:
+    """Each wallet signs its wish to be registered; a relayer pays."""
+    domain = api.deployment.workers_domain()
+    for key in keys:
+        address = address_of(key)
+        signature = sign(key, messages.digest(domain, Register(address, address, 0, api.until)))
+        api.post("/registrations", _body(wallet=address, key=address, validUntil=api.until, signature=signature))
+
+
+def answer_all(
+    api: Api,
+    keys: Sequence[PrivateKey],
+    numbers: Sequence[int],
+    labels: dict[tuple[int, int], int],
+    job: int,
+    done: Callable[[int], None],
+) -> None:
+    """Every worker fetches its assignments and answers them. labels: (position of the worker, task) -> label."""
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        asked = [
+            threads.submit(_work, api, key, number, position, labels, job)
+            for position, (key, number) in enumerate(zip(keys, numbers, strict=True))
+        ]
+        for one in asked:
+            done(one.result())
+
+
+def _work(api: Api, key: PrivateKey, number: int, position: int, labels: dict[tuple[int, int], int], job: int) -> int:
+    offers = api.get(f"/workers/{number}/assignments", job=job)
+    for start in range(0, len(offers), BATCH):
+        batch = [_answer(api.deployment, key, o, labels[position, o["task"]]) for o in offers[start : start + BATCH]]
+        receipt = api.post("/answers", {"answers": [_body(**answer) for answer, _ in batch]})
+        check_receipt(api.deployment, [bound for _, bound in batch], receipt)
+    return len(offers)
+
+
+def _answer(deployment: Deployment, key: PrivateKey, offer: dict[str, Any], label: int) -> tuple[dict[str, Any], bytes]:
+    """(the answer to send, its digest)."""
+    job, task, worker, terms = offer["job"], offer["task"], offer["worker"], bytes.fromhex(offer["terms"][2:])
+    payload, salt = bytes([label]), secrets.token_bytes(32)
+    bound = commitment(job, task, worker, payload, salt)
+    envelope = seal(deployment.committee.seal_keys, bound, payload, salt)
+    message = Answer(job, terms, task, worker, bound, keccak(envelope))
+    digest = messages.digest(deployment.domain(), message)
+    return {
+        "job": job,
+        "task": task,
+        "worker": worker,
+        "key": 0,
+        "commitment": bound,
+        "sealHash": message.seal_hash,
+        "signature": sign(key, digest),
+        "envelope": envelope,
+        "expiry": offer["expiry"],
+        "assignedBy": offer["signature"],
+    }, digest
+
+
+def check_receipt(deployment: Deployment, answers: Sequence[bytes], receipt: dict[str, Any]) -> None:
+    """Raises Fatal unless a quorum signed for exactly these answers: the worker trusts no API."""
+    root = trees.root([leaves.receipt_leaf(answer) for answer in answers])
+    message = messages.digest(deployment.domain(), messages.Receipt(root, len(answers)))
+    signers = {recover(message, bytes.fromhex(signature[2:])) for signature in receipt["signatures"]}
+    if len(signers & set(deployment.committee.members)) < deployment.committee.quorum:
+        raise Fatal("the API gave a receipt that no quorum of the committee signed")
+
+
+def claim(api: Api, keys: Sequence[PrivateKey], numbers: Sequence[int]) -> None:
+    """Each worker with something to claim asks the relayer for it."""
+    for key, number in zip(keys, numbers, strict=True):
+        balance = api.get(f"/workers/{number}/balance")
+        if int(balance["claimable"]):
+            wish = Claim(number, balance["units"], api.until)
+            signature = sign(key, messages.digest(api.deployment.domain(), wish))
+            body = _body(worker=number, cumulative=wish.cumulative, validUntil=api.until, signature=signature)
+            api.post("/claims", body)
+
+
+def _body(**fields: Any) -> dict[str, Any]:
+    return {name: "0x" + value.hex() if isinstance(value, bytes) else value for name, value in fields.items()}

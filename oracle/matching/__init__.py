@@ -1,0 +1,1 @@
+"""Who answers what: arrays in, arrays out."""

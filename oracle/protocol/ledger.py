@@ -1,0 +1,42 @@
+"""What all epochs so far have settled, as a fold over their data: who earned what, which tasks are decided, who was asked.
+
+A struck epoch gives nothing but its assignments, to which later verdicts may still point.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from oracle.protocol.messages import Assignment
+
+if TYPE_CHECKING:
+    from oracle.protocol.epoch import Epoch
+
+Pointer: TypeAlias = tuple[int, int]  # epoch, index in its tree of assignments
+
+
+@dataclass(slots=True)
+class Ledger:
+    """`cumulative`: units by worker; `total`: of all workers; `offers`: committed assignments by epoch, in tree order."""
+
+    cumulative: list[int] = field(default_factory=list)
+    total: int = 0
+    decided: set[tuple[int, int]] = field(default_factory=set)
+    offers: dict[int, tuple[Assignment, ...]] = field(default_factory=dict)
+    pointers: dict[tuple[int, int, int], Pointer] = field(default_factory=dict)
+
+    def offer(self, pointer: Pointer) -> Assignment | None:
+        """The assignment at a pointer, None where there is none."""
+        epoch, index = pointer
+        offers = self.offers.get(epoch, ())
+        return offers[index] if index < len(offers) else None
+
+
+def apply(ledger: Ledger, epoch: "Epoch", struck: bool = False) -> None:
+    """Moves the ledger on by one epoch."""
+    ledger.offers[epoch.epoch] = epoch.assignments
+    for index, offer in enumerate(epoch.assignments):
+        ledger.pointers.setdefault((offer.job, offer.task, offer.worker), (epoch.epoch, index))
+    if not struck:
+        ledger.cumulative = [balance.cumulative for balance in epoch.balances]
+        ledger.total = epoch.total
+        ledger.decided.update((verdict.job, verdict.task) for verdict in epoch.verdicts)

@@ -1,0 +1,64 @@
+"""From opened answers to weights and priors of record: the model speaks, the integers decide.
+
+listed answers of one job -> Judgement. Every member runs it by itself; only the labels must (nearly) agree between members.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import oracle
+from oracle.protocol.epoch import Listed, Row
+from oracle.protocol.leaves import Status
+from oracle.protocol.terms import Terms
+from oracle.verification.infer import dawid_skene
+from oracle.verification.record import record
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Weights by (worker, label), priors and labels by task, and what the model card says of the job."""
+
+    rows: dict[tuple[int, int], Row]
+    priors: dict[int, Row]
+    labels: dict[int, int]
+    card: dict[str, Any]
+
+
+def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judgement:
+    """Dawid-Skene with priors over the counted answers (or the plain vote, where the terms fix it)."""
+    order = sorted(tasks)
+    counted = [
+        (t, a.worker, a.label) for t, task in enumerate(order) for a in tasks[task] if a.status is Status.COUNTED
+    ]
+    task, worker, label = (
+        np.array(column, np.int32) for column in (zip(*counted, strict=True) if counted else ((),) * 3)
+    )
+    people, place = np.unique(worker, return_inverse=True)
+    place = place.astype(np.int32)
+    size = (len(order), max(len(people), 1), terms.classes)
+    fit = dawid_skene(task, place, label, *size) if terms.weight_cap else None
+    caps = {"weight_cap": terms.weight_cap, "prior_cap": terms.prior_cap}
+    found = record(task, place, label, len(order), terms.classes, fit, **caps)
+    pairs = zip(people[found.row_worker].tolist(), found.row_label.tolist(), strict=True)
+    card = {
+        "job": job,
+        "method": "dawid-skene" if fit else "vote",
+        "tasks": len(order),
+        "answers": len(counted),
+        "iterations": fit.iterations if fit else 0,
+        **caps,
+    }
+    return Judgement(
+        rows={pair: tuple(row) for pair, row in zip(pairs, found.row_weight.tolist(), strict=True)},
+        priors={t: tuple(prior) for t, prior in zip(order, found.priors.tolist(), strict=True)},
+        labels=dict(zip(order, found.labels.tolist(), strict=True)),
+        card=card,
+    )
+
+
+def model_card(judged: Iterable[Judgement]) -> dict[str, Any]:
+    """What a member publishes beside its verdicts: code, method and sizes; the seed is for models that draw."""
+    return {"version": 0, "code": oracle.__version__, "seed": 0, "jobs": [j.card for j in judged]}

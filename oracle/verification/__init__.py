@@ -1,0 +1,1 @@
+"""Truth from answers: arrays in, arrays out. Fit a model (`infer`), then speak through the decision of record (`record`)."""

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Market} from "../../../contracts/Market.sol";
+import {IMarket} from "../../../contracts/interfaces/IMarket.sol";
+import {Fixture} from "../support/Fixture.sol";
+import {TestToken} from "../support/Tokens.sol";
+
+contract MarketConstructorTest is Fixture {
+    function setUp() public {
+        _deploy();
+    }
+
+    function test_constructor__window_out_of_range__reverts() public {
+        _refuseWindow(0);
+        _refuseWindow(7 days + 1);
+        new Market(token, workers, committee, REFEREE, 7 days);
+        new Market(token, workers, committee, REFEREE, 1);
+    }
+
+    function test_constructor__too_many_decimals__reverts() public {
+        TestToken fine = new TestToken(37);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketDecimalsUnsupported.selector, 37));
+        new Market(fine, workers, committee, REFEREE, WINDOW);
+    }
+
+    function test_constructor__decimals__give_the_unit() public {
+        vm.assertEq(new Market(new TestToken(0), workers, committee, REFEREE, WINDOW).unit(), 1);
+        vm.assertEq(new Market(new TestToken(6), workers, committee, REFEREE, WINDOW).unit(), 1);
+        vm.assertEq(new Market(new TestToken(7), workers, committee, REFEREE, WINDOW).unit(), 10);
+        vm.assertEq(new Market(new TestToken(18), workers, committee, REFEREE, WINDOW).unit(), 1e12);
+        vm.assertEq(new Market(new TestToken(36), workers, committee, REFEREE, WINDOW).unit(), 1e30);
+    }
+
+    function test_constructor__parameters__are_kept_and_hashed_into_the_first_head() public view {
+        vm.assertEq(address(market.token()), address(token));
+        vm.assertEq(address(market.workers()), address(workers));
+        vm.assertEq(address(market.committee()), address(committee));
+        vm.assertEq(market.referee(), REFEREE);
+        vm.assertEq(market.window(), WINDOW);
+        bytes32 deployment = keccak256(
+            abi.encode(
+                keccak256("crowdproof.deployment"),
+                block.chainid,
+                address(market),
+                address(workers),
+                address(committee),
+                REFEREE,
+                address(token),
+                UNIT,
+                uint256(WINDOW)
+            )
+        );
+        vm.assertEq(market.deploymentDigest(), deployment);
+        vm.assertEq(market.head(), deployment);
+        vm.assertEq(
+            market.configuration(),
+            keccak256(abi.encode(keccak256("crowdproof.configuration"), deployment, committee.digest()))
+        );
+    }
+
+    function test_eip712Domain__names_the_market() public view {
+        (, string memory name, string memory version, uint256 chainId, address verifier,,) = market.eip712Domain();
+        vm.assertEq(name, "crowdproof");
+        vm.assertEq(version, "0");
+        vm.assertEq(chainId, block.chainid);
+        vm.assertEq(verifier, address(market));
+    }
+
+    function test_views__nothing_posted__are_empty() public view {
+        (uint32 epoch, uint64 postedAt, uint64 reserved) = market.pending();
+        vm.assertEq(uint256(epoch) + postedAt + reserved, 0);
+        vm.assertEq(market.claimRoot(), 0);
+        vm.assertEq(uint256(market.claimSize()) + market.finalTotal() + market.totalClaimed(), 0);
+        vm.assertEq(uint256(market.lastEpoch()) + market.lastStrike() + market.jobCount(), 0);
+    }
+
+    function _refuseWindow(uint64 window) private {
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketWindowOutOfRange.selector, window));
+        new Market(token, workers, committee, REFEREE, window);
+    }
+}

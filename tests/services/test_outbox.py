@@ -1,0 +1,521 @@
+"""The outbox on a chain that drops, forgets and answers badly; and, as control, the naive sender under the same faults."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oracle.adapters.database import SqlDatabase, memory_database
+from oracle.ports import Block, Call, Chain, Database, Outcome, Sent, Signer
+from oracle.protocol.errors import ChainUnavailable, Fatal, Refused, Retryable
+from oracle.protocol.hashing import keccak
+from oracle.services import outbox
+
+SEEDS = 300
+
+
+class Killed(BaseException):
+    """The process dies here: no handler of the code under test may see it as an error."""
+
+
+@dataclass
+class FakeSigner:
+    """Signs by writing the fields down; the sender is in them."""
+
+    address: bytes
+
+    def sign_transaction(self, fields: dict[str, Any]) -> tuple[bytes, bytes]:
+        plain = {k: v.hex() if isinstance(v, bytes) else v for k, v in fields.items()}
+        raw = json.dumps(plain | {"from": self.address.hex()}, sort_keys=True).encode()
+        return raw, keccak(raw)
+
+
+@dataclass
+class FakeChain:
+    """One sender's chain: blocks of transactions in the order of nonces, a pool, and faults by a seeded generator.
+
+    `lose`: chance that a sending is lost, and that its reply is lost; `kill`: chance to die before or after any call.
+    """
+
+    seed: int = 0
+    lose: float = 0.0
+    kill: float = 0.0
+    hold: bool = False  # mine nothing
+    first_nonce: int = 0
+    reverts: set[bytes] = field(default_factory=set)
+    blocks: list[list[dict[str, Any]]] = field(default_factory=lambda: [[]])
+    pool: dict[int, dict[str, Any]] = field(default_factory=dict)
+    sendings: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+
+    # the port
+
+    def chain_id(self) -> int:
+        return 31337
+
+    def latest(self) -> Block:
+        self._may_fail()
+        return Block(len(self.blocks) - 1, b"", b"", 0)
+
+    def nonce(self, address: bytes) -> int:
+        self._may_fail()
+        return self._next()
+
+    def fees(self) -> tuple[int, int]:
+        self._may_fail()
+        return 100, 3
+
+    def estimate(self, sender: bytes, call: Call) -> int:
+        self._may_fail()
+        if call.data in self.reverts:
+            raise Refused("TooEarly", f"{call.what}: TooEarly()")
+        return 100_000
+
+    def send(self, raw: bytes) -> None:
+        self._may_die()
+        self.sendings += 1
+        if self.random.random() < self.lose:
+            raise ChainUnavailable("connection refused")
+        transaction = json.loads(raw) | {"hash": keccak(raw)}
+        self._take(transaction)
+        self._may_die()
+        if self.random.random() < self.lose:
+            raise ChainUnavailable("timeout")
+
+    def outcome(self, transaction: bytes) -> Outcome | None:
+        self._may_fail()
+        for number, block in enumerate(self.blocks):
+            for mined in block:
+                if mined["hash"] == transaction:
+                    return Outcome(number, bytes.fromhex(mined["data"]) not in self.reverts, 90_000)
+        return None
+
+    # the world
+
+    def mine(self) -> None:
+        block = []
+        while not self.hold and (transaction := self.pool.pop(self._next() + len(block), None)):
+            block.append(transaction)
+        self.blocks.append(block)
+
+    def reorganise(self, depth: int) -> None:
+        """Drops the newest blocks and what was in them; it does not return to the pool by itself. The pool is lost too."""
+        del self.blocks[max(1, len(self.blocks) - depth) :]
+        self.pool.clear()
+
+    def mined(self) -> Counter[str]:
+        return Counter(transaction["data"] for block in self.blocks for transaction in block)
+
+    def nonces(self) -> list[int]:
+        return [transaction["nonce"] for block in self.blocks for transaction in block]
+
+    def _take(self, transaction: dict[str, Any]) -> None:
+        nonce = transaction["nonce"]
+        if any(mined["hash"] == transaction["hash"] for block in self.blocks for mined in block):
+            return
+        if nonce < self._next():
+            raise Refused("not-sent", "nonce too low")
+        if self.random.random() >= self.lose:  # else taken, and forgotten by the pool
+            self.pool.setdefault(nonce, transaction)
+
+    def _next(self) -> int:
+        return self.first_nonce + sum(map(len, self.blocks))
+
+    def _may_fail(self) -> None:
+        self._may_die()
+        if self.random.random() < self.lose:
+            raise ChainUnavailable("timeout")
+
+    def _may_die(self) -> None:
+        if self.random.random() < self.kill:
+            raise Killed
+
+
+class Dying:
+    """A database that dies before or after a write of the outbox, with the chain's chance."""
+
+    def __init__(self, database: Database, chain: FakeChain) -> None:
+        self._database, self._chain = database, chain
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._database, name)
+
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self._chain._may_die()
+            result = method(*args, **kwargs)
+            self._chain._may_die()
+            return result
+
+        return wrapped if name in ("add_sent", "set_outcome") else method
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[SqlDatabase]:
+    """One for all seeds: each has a sender of its own."""
+    database = memory_database()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def database() -> Iterator[SqlDatabase]:
+    database = memory_database()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def signer() -> FakeSigner:
+    return FakeSigner(b"\xaa" * 20)
+
+
+@pytest.fixture
+def chain(clock: "Clock") -> FakeChain:
+    chain = FakeChain()
+    clock.on_sleep = chain.mine
+    return chain
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+    on_sleep: Callable[[], None] = lambda: None
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.on_sleep()
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A virtual clock: a pause of the outbox is when the chain mines."""
+    clock = Clock()
+    monkeypatch.setattr(outbox, "sleep", clock.sleep)
+    monkeypatch.setattr(outbox, "monotonic", lambda: clock.now)
+    return clock
+
+
+def call(name: str) -> Call:
+    return Call(name, b"\xcc" * 20, name.encode())
+
+
+def fields_of(sent: Sent) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(sent.raw)
+    return fields
+
+
+# -------------------------------------------------------------------------------------------------------------- submit
+
+
+def test_submit__first_call__writes_a_type_2_transaction_and_sends_it(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    chain.first_nonce = 7
+    sent = outbox.submit(database, chain, signer, call("open job 1"), "open")
+    assert database.sent(signer.address) == [sent]
+    assert (sent.nonce, sent.what, sent.kind, sent.outcome) == (7, "open job 1", "open", None)
+    assert fields_of(sent) == {
+        "type": 2, "chainId": 31337, "nonce": 7, "to": "cc" * 20, "value": 0, "data": b"open job 1".hex(),
+        "gas": 125_000, "maxFeePerGas": 200, "maxPriorityFeePerGas": 3, "from": "aa" * 20,
+    }  # fmt: skip
+    assert chain.pool[7]["hash"] == sent.transaction
+
+
+def test_submit__the_same_what_again__returns_the_first_and_sends_nothing(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    first = outbox.submit(database, chain, signer, call("open job 1"), "open")
+    assert outbox.submit(database, chain, signer, call("open job 1"), "open") == first
+    assert chain.sendings == 1
+
+
+def test_submit__chain_forgot_the_earlier_ones__still_counts_on_from_the_outbox(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    nonces = []
+    for name in "abc":
+        nonces.append(outbox.submit(database, chain, signer, call(name), "post").nonce)
+        chain.pool.clear()
+    assert nonces == [0, 1, 2]
+
+
+def test_submit__would_revert__is_refused_and_nothing_is_stored_or_sent(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    chain.reverts.add(b"bad")
+    with pytest.raises(Refused, match="TooEarly"):
+        outbox.submit(database, chain, signer, call("bad"), "post")
+    assert (database.sent(signer.address), chain.sendings) == ([], 0)
+
+
+def test_submit__needs_an_earlier_one_that_is_pending__settles_that_first(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner, clock: Clock
+) -> None:
+    def mine() -> None:
+        chain.mine()
+        chain.reverts.clear()
+
+    clock.on_sleep = mine
+    outbox.submit(database, chain, signer, call("approve"), "approve")
+    chain.reverts.add(b"fund")
+    assert outbox.submit(database, chain, signer, call("fund"), "fund").nonce == 1
+    assert [bool(sent.outcome) for sent in database.sent(signer.address)] == [True, False]
+
+
+@pytest.mark.parametrize(("given", "limit"), [(21_000, 21_000), (30_000_000, 16_000_000)])
+def test_submit__gas_given__is_the_limit_up_to_the_cap_without_an_estimate(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner, given: int, limit: int
+) -> None:
+    chain.reverts.add(b"x")
+    sent = outbox.submit(database, chain, signer, Call("x", None, b"x", given), "deploy")
+    assert (fields_of(sent)["gas"], fields_of(sent)["to"]) == (limit, None)
+
+
+@pytest.mark.parametrize(("estimate", "limit"), [(14_000_000, 16_000_000), (16_000_000, 16_000_000)])
+def test_submit__dear_call__gets_at_most_the_cap(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner, estimate: int, limit: int
+) -> None:
+    chain.estimate = lambda *_: estimate  # type: ignore[method-assign]
+    assert fields_of(outbox.submit(database, chain, signer, call("x"), "post"))["gas"] == limit
+
+
+def test_submit__needs_more_than_the_cap__is_refused_and_nothing_is_stored(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    chain.estimate = lambda *_: 16_000_001  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="16000001 gas"):
+        outbox.submit(database, chain, signer, call("x"), "post")
+    assert database.sent(signer.address) == []
+
+
+def test_submit__many_threads_on_one_sender__take_each_nonce_once(tmp_path: Path) -> None:
+    chain, signer = FakeChain(), FakeSigner(b"\xaa" * 20)
+    names = [f"call {n}" for n in range(40)] * 2  # each by two threads
+    databases = [SqlDatabase(f"sqlite:///{tmp_path / 'db'}") for _ in range(4)]  # as four processes would have
+    with ThreadPoolExecutor(8) as threads:
+        jobs = [
+            threads.submit(outbox.submit, databases[i % 4], chain, signer, call(n), "c") for i, n in enumerate(names)
+        ]
+        found = [job.result() for job in jobs]
+    assert found[:40] == found[40:]
+    assert [sent.nonce for sent in databases[0].sent(signer.address)] == list(range(40))
+    for database in databases:
+        database.close()
+
+
+# ------------------------------------------------------------------------------------------------------ settle and run
+
+
+def test_run__plain__gives_the_outcome_and_records_it(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    outcome = outbox.run(database, chain, signer, call("post epoch 1"), "post")
+    assert outcome == Outcome(1, True, 90_000)
+    assert database.sent(signer.address)[0].outcome == outcome
+    sendings = chain.sendings
+    assert outbox.run(database, chain, signer, call("post epoch 1"), "post") == outcome
+    assert chain.sendings == sendings
+
+
+def test_run__reverts_when_mined__is_recorded_and_refused_by_name_each_time(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner, clock: Clock
+) -> None:
+    def mine() -> None:
+        chain.reverts.add(b"post epoch 1")
+        chain.mine()
+
+    clock.on_sleep = mine
+    for _ in range(2):
+        with pytest.raises(Refused, match="'post epoch 1'") as refusal:
+            outbox.run(database, chain, signer, call("post epoch 1"), "post")
+        assert refusal.value.code == "reverted"
+    assert [sent.outcome for sent in database.sent(signer.address)] == [Outcome(1, False, 90_000)]
+
+
+def test_settle__one_of_three_reverts__records_all_then_names_it_once(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    for name in "abc":
+        outbox.submit(database, chain, signer, call(name), "post")
+    chain.reverts.add(b"b")
+    with pytest.raises(Refused, match=r"reverted: 'b'$"):
+        outbox.settle(database, chain, signer, 10)
+    assert [sent.outcome and sent.outcome.succeeded for sent in database.sent(signer.address)] == [True, False, True]
+    outbox.settle(database, chain, signer, 10)
+
+
+def test_settle__the_process_died_before_sending__sends_it(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    chain.send, send = (lambda _: (_ for _ in ()).throw(Killed), chain.send)  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        outbox.submit(database, chain, signer, call("a"), "post")
+    chain.send = send  # type: ignore[method-assign]
+    outbox.settle(database, chain, signer, 10)
+    assert chain.mined() == {b"a".hex(): 1}
+
+
+def test_settle__nothing_is_mined__is_retryable_at_the_deadline_and_names_what_waits(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner, clock: Clock
+) -> None:
+    chain.hold = True
+    for name in "abcde":
+        outbox.submit(database, chain, signer, call(name), "post")
+    with pytest.raises(Retryable, match=r"'a' \(nonce 0\), 'b' \(nonce 1\), 'c' \(nonce 2\) and 2 more"):
+        outbox.settle(database, chain, signer, 10)
+    assert 10 <= clock.now < 12
+
+
+def test_settle__the_node_refuses__says_in_its_words_why(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    def refuse(_: bytes) -> None:
+        raise Refused("not-sent", "insufficient funds for gas")
+
+    chain.send = refuse  # type: ignore[method-assign]
+    outbox.submit(database, chain, signer, call("a"), "post")
+    with pytest.raises(Retryable, match="insufficient funds"):
+        outbox.settle(database, chain, signer, 10)
+
+
+def test_settle__the_nonce_went_to_a_foreign_transaction__is_fatal_and_says_so(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    chain.hold = True
+    outbox.submit(database, chain, signer, call("a"), "post")
+    chain.blocks.append([{"hash": b"foreign", "nonce": 0, "data": ""}])
+    with pytest.raises(Fatal, match=r"nonce 0 .*'a'.*outside this outbox"):
+        outbox.settle(database, chain, signer, 10)
+
+
+def test_settle__nothing_waits__asks_the_chain_nothing(database: SqlDatabase, signer: FakeSigner) -> None:
+    outbox.settle(database, FakeChain(lose=1.0), signer, 10)
+
+
+# ----------------------------------------------------------------------------------------------------------- reconcile
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5, 64])
+def test_reconcile__mined_blocks_are_dropped__sends_theirs_again_with_the_same_nonces(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner, depth: int
+) -> None:
+    for number in range(8):
+        outbox.run(database, chain, signer, call(f"call {number}"), "post")
+    before = [sent.raw for sent in database.sent(signer.address)]
+    chain.reorganise(depth)
+    outbox.reconcile(database, chain, signer)
+    waiting = database.sent(signer.address, waiting=True)
+    assert [sent.nonce for sent in waiting] == list(range(max(0, 8 - depth), 8))
+    outbox.settle(database, chain, signer, 10)
+    assert chain.nonces() == list(range(8))
+    assert [sent.raw for sent in database.sent(signer.address)] == before
+
+
+def test_reconcile__mined_again_in_another_block__records_that(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    outbox.run(database, chain, signer, call("a"), "post")
+    chain.blocks.insert(1, [])
+    outbox.reconcile(database, chain, signer)
+    assert database.sent(signer.address)[0].outcome == Outcome(2, True, 90_000)
+
+
+def test_reconcile__long_settled__asks_only_for_what_a_reorganisation_could_reach(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    for number in range(20):
+        outbox.run(database, chain, signer, call(f"call {number}"), "post")
+    chain.blocks += [[]] * outbox.REORGANISATION
+    asked: list[bytes] = []
+    ask = chain.outcome
+    chain.outcome = lambda transaction: asked.append(transaction) or ask(transaction)  # type: ignore[method-assign, func-returns-value]
+    outbox.reconcile(database, chain, signer)
+    assert len(asked) == 1
+
+
+def test_reconcile__endpoint_down__is_retryable_and_changes_nothing(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    outbox.run(database, chain, signer, call("a"), "post")
+    chain.lose = 1.0
+    with pytest.raises(Retryable):
+        outbox.reconcile(database, chain, signer)
+    assert database.sent(signer.address)[0].outcome is not None
+
+
+# -------------------------------------------------------------------------------------------------------- exactly once
+
+
+def naive(database: Database, chain: Chain, signer: Signer, call: Call, kind: str) -> Outcome:
+    """The control: nonce from the chain, sent before it is written; tried again from the start until it is known to be mined."""
+    raw, transaction = signer.sign_transaction({"nonce": chain.nonce(signer.address), "data": call.data})
+    chain.send(raw)
+    for _ in range(5):
+        outcome = chain.outcome(transaction)
+        if outcome:
+            return outcome
+        outbox.sleep(1)
+    raise Retryable("not mined")
+
+
+def campaign(database: Database, run: Callable[..., Outcome], seed: int, clock: Clock) -> Counter[str]:
+    """Five calls, one after the other, by a process that dies and starts again, under every fault; what the chain then holds."""
+    chain = FakeChain(seed, lose=0.15, kill=0.03, first_nonce=seed % 3)
+    fate = random.Random(seed + 1_000_000)
+    signer = FakeSigner(seed.to_bytes(20, "big"))
+
+    def world() -> None:
+        chain.mine()
+        if fate.random() < 0.1:
+            chain.reorganise(fate.randint(1, 4))
+
+    clock.on_sleep = world
+    done: set[str] = set()
+    for _ in range(300):  # lives and ticks of the process
+        try:
+            if run is outbox.run:
+                outbox.reconcile(database, chain, signer)
+            for name in (f"pay {n}" for n in range(5)):
+                if name not in done or run is outbox.run:
+                    run(Dying(database, chain), chain, signer, call(name), "pay")
+                    done.add(name)
+            if len(done) == 5 and fate.random() < 0.3:
+                break
+        except (Retryable, Killed):
+            world()
+    return heal(database, chain, signer) if run is outbox.run else chain.mined()
+
+
+def heal(database: Database, chain: FakeChain, signer: FakeSigner) -> Counter[str]:
+    """No more faults: the next tick."""
+    chain.lose = chain.kill = 0
+    outbox.reconcile(database, chain, signer)
+    outbox.settle(database, chain, signer, 1_000)
+    assert chain.nonces() == [sent.nonce for sent in database.sent(signer.address)]
+    return chain.mined()
+
+
+ONCE = Counter({f"pay {n}".encode().hex(): 1 for n in range(5)})
+
+
+def test_run__lost_sendings_replies_blocks_and_deaths__each_call_is_mined_exactly_once(
+    shared: SqlDatabase, clock: Clock
+) -> None:
+    wrong = {seed: found for seed in range(SEEDS) if (found := campaign(shared, outbox.run, seed, clock)) != ONCE}
+    assert wrong == {}
+
+
+def test_control__nonce_from_the_chain_under_the_same_faults__pays_twice(shared: SqlDatabase, clock: Clock) -> None:
+    counts = [campaign(shared, naive, seed, clock) for seed in range(60)]
+    twice = sum(max(found.values(), default=0) > 1 for found in counts)
+    lost = sum(len(found) < 5 for found in counts)
+    assert twice >= 10
+    assert lost >= 10

@@ -1,0 +1,236 @@
+"""The decision of record: invariants of weights and priors, the decision against a naive loop, recorded crowds."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from oracle.labels import accuracy, align_truth, example_answers, read_answers, read_truth
+from oracle.protocol import scoring
+from oracle.protocol.errors import BadInput
+from oracle.verification.infer import dawid_skene, log_confusion, vote
+from oracle.verification.record import (
+    ONE,
+    PRIOR_CAP,
+    WEIGHT_CAP,
+    Record,
+    plain_rows,
+    prior_row,
+    proba,
+    quantise,
+    record,
+    weight_rows,
+)
+
+CROWDS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "crowd"
+
+
+def naive_row(logs: list[float], own: int, cap: int) -> list[int]:
+    """One row by the words of the docstring: pool the own entry with its highest rivals while they exceed the mean."""
+    mean = sum(logs) / len(logs)
+    row = [value - mean for value in logs]
+    pool = [own]
+    for rival in sorted((c for c in range(len(row)) if c != own), key=lambda c: -row[c]):
+        if row[rival] > sum(row[c] for c in pool) / len(pool):
+            pool.append(rival)
+    level = sum(row[c] for c in pool) / len(pool)
+    for c in pool:
+        row[c] = level
+    return [max(-cap, min(cap, round(value * ONE))) for value in row]
+
+
+def naive_labels(task: Any, found: Record) -> list[int]:
+    decided = []
+    for t in range(len(found.priors)):
+        rows = [found.row_weight[found.row[n]].tolist() for n in range(len(task)) if task[n] == t]
+        decided.append(scoring.decide(found.priors[t].tolist(), rows))
+    return decided
+
+
+def simulated(seed: int, tasks: int, workers: int, classes: int) -> tuple[NDArray[np.int32], ...]:
+    rng = np.random.default_rng(seed)
+    pairs = rng.permutation(tasks * workers)[: max(1, tasks * workers // 2)]
+    task, worker = pairs // workers, pairs % workers
+    truth, skill = rng.integers(0, classes, tasks), rng.uniform(0.1, 0.98, workers)
+    label = np.where(rng.random(len(task)) < skill[worker], truth[task], rng.integers(0, classes, len(task)))
+    return task.astype(np.int32), worker.astype(np.int32), label.astype(np.int32)
+
+
+# ---------------------------------------------------------------- rows
+
+
+rows_of_logs = st.integers(1, 6).flatmap(
+    lambda classes: st.lists(
+        st.tuples(st.lists(st.floats(-30, 0), min_size=classes, max_size=classes), st.integers(0, classes - 1)),
+        min_size=1,
+        max_size=6,
+    )
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(rows_of_logs, st.sampled_from([1, ONE, WEIGHT_CAP]))
+def test_weight_rows__any_likelihoods__keep_the_rules_and_equal_the_naive_row(rows: Any, cap: int) -> None:
+    logs, own = np.array([row for row, _ in rows]), np.array([label for _, label in rows], np.int32)
+    weight = weight_rows(logs, own, cap)
+    assert weight.dtype == np.int32
+    assert np.abs(weight).max() <= cap
+    assert (np.take_along_axis(weight, own[:, None], 1) >= weight).all()
+    for found, (row, label) in zip(weight, rows, strict=True):
+        np.testing.assert_allclose(found, naive_row(row, label, cap), atol=1)
+
+
+def test_weight_rows__row_that_keeps_the_rules__is_only_centred() -> None:
+    logs = np.log([[0.9, 0.2, 0.1]])
+    weight = weight_rows(logs, np.array([0], np.int32), WEIGHT_CAP)
+    np.testing.assert_array_equal(weight, quantise(logs - logs.mean(), WEIGHT_CAP))
+
+
+def test_weight_rows__worker_who_lies__counts_for_nothing() -> None:
+    weight = weight_rows(np.log([[0.1, 0.9]]), np.array([0], np.int32), WEIGHT_CAP)
+    assert weight.tolist() == [[0, 0]]
+
+
+def test_weight_rows__bent_row__is_the_nearest_legal_one() -> None:
+    """Least squares: no legal row drawn at random lies nearer."""
+    rng = np.random.default_rng(0)
+    logs = np.log([[0.2, 0.6, 0.5, 0.01]])
+    bent = weight_rows(logs, np.array([0], np.int32), WEIGHT_CAP)[0] / ONE
+    target = (logs - logs.mean())[0]
+    best = float(((bent - target) ** 2).sum())
+    for _ in range(2000):
+        other = bent + rng.normal(0, 0.1, 4)
+        other[0] = other.max()
+        assert ((other - target) ** 2).sum() >= best - 1e-3
+
+
+def test_weight_rows__sum__stays_centred_before_the_cap() -> None:
+    logs = np.log([[0.2, 0.6, 0.5, 0.1], [0.7, 0.1, 0.1, 0.1]])
+    weight = weight_rows(logs, np.array([0, 0], np.int32), 1 << 30)
+    assert np.abs(weight.sum(1)).max() <= 2  # rounding only
+
+
+def test_prior_row__skewed_prior__is_centred_and_capped() -> None:
+    row = prior_row(np.array([0.97, 0.02, 0.01]), PRIOR_CAP)
+    assert np.abs(row).max() == PRIOR_CAP
+    assert row[0] > row[1] >= row[2]
+    assert prior_row(np.array([0.5, 0.5]), PRIOR_CAP).tolist() == [0, 0]
+
+
+# ---------------------------------------------------------------- the decision
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 9),
+    st.integers(1, 6),
+    st.integers(1, 5),
+    st.sampled_from([0, 1, ONE, WEIGHT_CAP]),
+)
+def test_record__any_crowd__decides_as_the_naive_loop(
+    seed: int, tasks: int, workers: int, classes: int, cap: int
+) -> None:
+    task, worker, label = simulated(seed, tasks, workers, classes)
+    fit = dawid_skene(task, worker, label, tasks, workers, classes)
+    found = record(task, worker, label, tasks, classes, fit, weight_cap=cap, prior_cap=PRIOR_CAP)
+    assert found.labels.tolist() == naive_labels(task, found)
+    assert found.labels.dtype == np.int32
+    np.testing.assert_array_equal(found.row_worker[found.row], worker)
+    np.testing.assert_array_equal(found.row_label[found.row], label)
+    keys = list(zip(found.row_worker.tolist(), found.row_label.tolist(), strict=True))
+    assert all(a < b for a, b in pairwise(keys))
+    assert set(keys) == set(zip(worker.tolist(), label.tolist(), strict=True))
+    for t in range(tasks):
+        rows = found.row_weight[found.row[task == t]].tolist()
+        assert found.confidence[t] == pytest.approx(scoring.confidence(found.priors[t].tolist(), rows))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10_000))
+def test_record__answers_in_another_order__decides_the_same(seed: int) -> None:
+    task, worker, label = simulated(seed, 9, 6, 3)
+    fit = dawid_skene(task, worker, label, 9, 6, 3)
+    order = np.random.default_rng(seed).permutation(len(task))
+    first = record(task, worker, label, 9, 3, fit)
+    again = record(task[order], worker[order], label[order], 9, 3, fit)
+    for field in ("row_worker", "row_label", "row_weight", "priors", "scores", "labels"):
+        np.testing.assert_array_equal(getattr(first, field), getattr(again, field))
+
+
+def test_record__weight_cap_0__is_the_plain_vote() -> None:
+    task, worker, label = simulated(3, 40, 9, 4)
+    found = record(task, worker, label, 40, 4, None, weight_cap=0)
+    np.testing.assert_array_equal(found.labels, vote(task, label, 40, 4).argmax(1))
+    assert not found.priors.any()
+    np.testing.assert_array_equal(found.row_weight, plain_rows(found.row_label, 4))
+    assert found.row_weight[0].tolist() == scoring.vote_row(4, int(found.row_label[0]))
+
+
+def test_record__row_seen_in_no_fit__follows_the_crowd() -> None:
+    """The weights of a model can be asked about answers that it was not fitted on."""
+    fit = dawid_skene([0, 0, 1, 1], [0, 1, 0, 1], [0, 0, 1, 1], 2, 3, 2)
+    found = record([0], [2], [1], 1, 2, fit)
+    assert found.labels.tolist() == [1]
+    np.testing.assert_array_equal(
+        found.row_weight, weight_rows(log_confusion(fit, [2], [1]), np.array([1], np.int32), WEIGHT_CAP)
+    )
+
+
+def test_record__no_answers__decides_by_the_prior() -> None:
+    fit = dawid_skene([0, 1, 2], [0, 0, 0], [1, 1, 1], 4, 1, 2)
+    found = record([0, 1, 2], [0, 0, 0], [1, 1, 1], 4, 2, fit)
+    assert found.labels[3] == 1
+    empty = record([], [], [], 2, 3, None, weight_cap=0)
+    assert empty.labels.tolist() == [0, 0]
+    np.testing.assert_allclose(empty.confidence, 1 / 3)
+
+
+def test_record__caps__hold_against_the_protocol_rules() -> None:
+    answers = example_answers()
+    fit = dawid_skene(answers.task, answers.worker, answers.label, 45, 7, 4)
+    found = record(answers.task, answers.worker, answers.label, 45, 4, fit)
+    assert np.abs(found.row_weight).max() <= WEIGHT_CAP
+    assert np.abs(found.priors).max() <= PRIOR_CAP
+    np.testing.assert_allclose(proba(found.scores).sum(1), 1)
+    assert (found.labels == fit.posterior.argmax(1)).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"fit": None}, "need a fitted model"),
+        ({"weight_cap": -1}, "weight cap -1"),
+        ({"weight_cap": 1 << 31}, "weight cap"),
+        ({"prior_cap": -1}, "prior cap -1"),
+        ({"task": [5]}, r"task\[0\] = 5"),
+        ({"worker": [7]}, r"worker\[0\] = 7"),
+        ({"label": [2]}, r"label\[0\] = 2"),
+        ({"label": [0, 0]}, "differ in length"),
+    ],
+)
+def test_record__bad_input__is_named(options: dict[str, Any], part: str) -> None:
+    fit = dawid_skene([0], [0], [0], 1, 1, 2)
+    arguments: dict[str, Any] = {"task": [0], "worker": [0], "label": [0], "tasks": 1, "classes": 2, "fit": fit}
+    with pytest.raises(BadInput, match=part):
+        record(**{**arguments, **options})
+
+
+# ---------------------------------------------------------------- a recorded crowd
+
+
+def test_record__rte__keeps_the_accuracy_and_every_verdict_of_the_model() -> None:
+    if not (CROWDS / "rte").is_dir():
+        pytest.skip(f"no recorded crowd at {CROWDS / 'rte'}")
+    answers, _ = read_answers(CROWDS / "rte" / "labels.csv")
+    gold, _ = align_truth(answers, read_truth(CROWDS / "rte" / "truth.csv")[0])
+    fit = dawid_skene(answers.task, answers.worker, answers.label, 800, 164, 2)
+    found = record(answers.task, answers.worker, answers.label, 800, 2, fit)
+    assert (accuracy(found.labels, gold) or 0) >= 0.92
+    assert np.mean(found.labels != fit.posterior.argmax(1)) <= 0.005
+    assert found.labels.tolist() == naive_labels(answers.task, found)
