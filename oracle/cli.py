@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,7 @@ app.add_typer(key_app, name="key")
 app.add_typer(chain_app, name="chain")
 
 HomeOption = Annotated[
-    Optional[Path], typer.Option("--home", help="Folder of the deployment [CROWDPROOF_HOME, ~/.crowdproof].")
+    Path | None, typer.Option("--home", help="Folder of the deployment [CROWDPROOF_HOME, ~/.crowdproof].")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -53,10 +53,10 @@ def _print(document: dict[str, Any], as_json: bool, text: Callable[[], str]) -> 
 
 @app.command()
 def demo(
-    labels: Annotated[Optional[Path], typer.Option(help="Recorded answers: task,worker,label.")] = None,
-    gold: Annotated[Optional[Path], typer.Option(help="Known labels, only to score: task,label.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Recorded answers: task,worker,label.")] = None,
+    gold: Annotated[Path | None, typer.Option(help="Known labels, only to score: task,label.")] = None,
     home: HomeOption = None,
-    rpc: Annotated[Optional[str], typer.Option(help="Another development chain than a fresh local one.")] = None,
+    rpc: Annotated[str | None, typer.Option(help="Another development chain than a fresh local one.")] = None,
     port: Annotated[int, typer.Option(help="Port of the API; 0 takes a free one.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -76,11 +76,9 @@ def demo(
 @app.command()
 def audit(
     home: HomeOption = None,
-    rpc: Annotated[Optional[str], typer.Option(help="Endpoint, for an audit from outside.")] = None,
-    store: Annotated[Optional[str], typer.Option(help="Folder or gateway URL of the content, with --rpc.")] = None,
-    deployment: Annotated[
-        Optional[Path], typer.Option(help="deployment.json, with --rpc [HOME/deployment.json].")
-    ] = None,
+    rpc: Annotated[str | None, typer.Option(help="Endpoint, for an audit from outside.")] = None,
+    store: Annotated[str | None, typer.Option(help="Folder or gateway URL of the content, with --rpc.")] = None,
+    deployment: Annotated[Path | None, typer.Option(help="deployment.json, with --rpc [HOME/deployment.json].")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute every verdict, balance and signature from the chain and the content store alone."""
@@ -96,7 +94,7 @@ def audit(
 def infer(
     labels: Annotated[Path, typer.Option(help="Answers: task,worker,label (CSV, CSV.gz, JSONL, Parquet).")],
     out: Annotated[Path, typer.Option(help="Verdicts: task,label,confidence.")],
-    gold: Annotated[Optional[Path], typer.Option(help="Known labels, used in inference: task,label.")] = None,
+    gold: Annotated[Path | None, typer.Option(help="Known labels, used in inference: task,label.")] = None,
     method: Annotated[str, typer.Option(help="auto, vote or dawid-skene.")] = "auto",
     proba: Annotated[bool, typer.Option("--proba", help="One more column for each class, p:<class>.")] = False,
     of_record: Annotated[bool, typer.Option("--of-record", help="The integer decision of record.")] = False,
@@ -127,12 +125,18 @@ def member(
     home: HomeOption = None,
 ) -> None:
     """Serve one committee member (started by the demo)."""
+    from importlib import import_module
+    from threading import Thread
+
     from api.member import create_app
     from oracle.bootstrap import open_member
     from oracle.config import Home
 
     place = Home.at(home)
     opened, content = open_member(place, number)
+    Thread(
+        target=import_module, args=("oracle.verification.record",), daemon=True
+    ).start()  # torch, before it is needed
     _serve(create_app(opened, content, place.secret("token")), socket)
 
 

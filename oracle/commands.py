@@ -220,6 +220,6 @@ def _rpc(home: Home) -> dict[str, Any]:
         try:
             number = RpcChain(settings.rpc, Interfaces(abis), found.chain_id).latest().number
             return _check("chain", True, f"{settings.rpc} is at block {number}")
-        except Exception as problem:  # noqa: BLE001 - whatever it is, it is the finding
+        except Exception as problem:
             return _check("chain", False, str(problem))
     return _check("chain", True, "the home's local chain is stopped; audit starts it when it needs it")

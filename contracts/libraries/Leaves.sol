@@ -68,7 +68,7 @@ library Leaves {
 
     // ------------------------------------------------------------------ jobs and answers
 
-    function terms(Terms memory terms_) internal pure returns (bytes32) {
+    function terms(Terms calldata terms_) internal pure returns (bytes32) {
         return keccak256(abi.encode(TERMS, terms_));
     }
 
@@ -125,7 +125,7 @@ library Leaves {
         return keccak256(abi.encode(CONFIGURATION, deployment_, committee_));
     }
 
-    function debits(Debit[] memory debits_) internal pure returns (bytes32) {
+    function debits(Debit[] calldata debits_) internal pure returns (bytes32) {
         return keccak256(abi.encode(debits_));
     }
 

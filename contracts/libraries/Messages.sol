@@ -50,7 +50,7 @@ library Messages {
         return keccak256(abi.encode(CLAIM, worker, cumulative, validUntil));
     }
 
-    function header(Header memory header_) internal pure returns (bytes32) {
+    function header(Header calldata header_) internal pure returns (bytes32) {
         return keccak256(abi.encode(HEADER, header_));
     }
 }

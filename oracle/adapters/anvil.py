@@ -170,6 +170,7 @@ def command(folder: Path, port: int, chain_id: int, genesis: int) -> list[str]:
 
 def _launched(folder: Path, saved: dict[str, int], port: int) -> LocalChain:
     """Between choosing a free port and listening on it another process can take it: then another one, a few times."""
+    anvil_binary()  # if it is missing, that comes first
     if port and not _is_free(port):
         raise BadInput(
             f"port {port} is not free: stop the program that uses it, or choose another one (0: any free one)"

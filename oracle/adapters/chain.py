@@ -565,7 +565,7 @@ def _same(reply: Any, transaction: bytes) -> None:
 
 
 class Calls:
-    """The protocol's transactions. `what` names the effect, so that an outbox does each once."""
+    """The port `Calls` for one deployment. `what` names the effect, so that an outbox does each once."""
 
     def __init__(self, interfaces: Interfaces, deployment: Deployment) -> None:
         self._interfaces = interfaces

@@ -12,7 +12,6 @@ from oracle.protocol.messages import Header
 from oracle.protocol.plain import from_json, to_json
 
 TIMEOUT_S = 120.0
-MAX_REPLY = 1 << 30
 
 
 class HttpPeer:

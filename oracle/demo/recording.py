@@ -15,8 +15,8 @@ from oracle.labels import (
     read_truth,
 )
 from oracle.protocol.errors import BadInput
-from oracle.protocol.manifest import Manifest, check_manifest
 from oracle.protocol.leaves import Task
+from oracle.protocol.manifest import Manifest, check_manifest
 from oracle.protocol.terms import MAX_ANSWERS, MAX_CLASSES
 
 MOST_WORKERS = 20_000
@@ -62,8 +62,8 @@ def load(labels: Path | None, gold: Path | None) -> Recording:
     if labels is None:
         if gold is not None:
             raise BadInput("--gold needs --labels: the built-in example has no gold")
-        answers, notes, consensus = example_answers(), [], align_truth(example_answers(), example_consensus())[0]
-        return _recording(answers, None, consensus, notes)
+        answers = example_answers()
+        return _recording(answers, None, align_truth(answers, example_consensus())[0], [])
     answers, notes = read_answers(labels)
     known = None
     if gold is not None:

@@ -265,9 +265,10 @@ class Demo:
         if not self.options.rpc:
             self._url = anvil.start(self.home.chain).url
         oracle: Oracle | None = getattr(self, "_oracle", None)
-        for signer in self._signers.values() if oracle else ():
-            outbox.reconcile(oracle.database, oracle.chain, signer)
-            outbox.settle(oracle.database, oracle.chain, signer, 60)
+        if oracle:
+            for signer in self._signers.values():
+                outbox.reconcile(oracle.database, oracle.chain, signer)
+                outbox.settle(oracle.database, oracle.chain, signer, 60)
 
     def _wait_until(self, moment: int, what: str) -> None:
         """Block time is moved on where that is possible; elsewhere we wait and say so."""

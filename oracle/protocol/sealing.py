@@ -52,6 +52,6 @@ def unseal(
     return plain[SALT:], plain[:SALT]
 
 
-def max_envelope(members: int) -> int:
-    """Bytes of the largest envelope that a member accepts."""
-    return 1 + members * (OVERHEAD + SALT + MAX_PAYLOAD)
+def envelope_size(members: int, payload: int) -> int:
+    """Bytes of an envelope for so many members around a payload of so many bytes."""
+    return 1 + members * (OVERHEAD + SALT + payload)

@@ -4,10 +4,12 @@ Only blocks `depth` below the head are read. Each read is tied to the last by th
 forgets is noticed before anything is decided on it.
 """
 
+from threading import Lock
+
 from oracle.ports import Block, Chain, Database
 from oracle.protocol import state as st
 from oracle.protocol.deployment import Deployment
-from oracle.protocol.errors import ChainUnavailable, WrongChain
+from oracle.protocol.errors import ChainUnavailable, Refused, WrongChain
 from oracle.protocol.state import State
 
 STEP = 2_000  # blocks a read
@@ -15,31 +17,42 @@ KEPT = 512  # block hashes compared when the chain has changed
 
 
 class Index:
-    """Holds the state that the database's events fold to."""
+    """Holds the state that the database's events fold to. Threads take turns; processes may share one database."""
 
     def __init__(self, chain: Chain, database: Database, deployment: Deployment, depth: int) -> None:
         self._chain, self._database, self._deployment, self._depth = chain, database, deployment, depth
+        self._turn = Lock()
         self._reset()
 
     def advance(self) -> State:
         """Reads on to the newest finalised block. Raises ChainUnavailable (try again) or WrongChain."""
-        self._check_chain()
-        tip = self._common_tip()
-        last = self._chain.latest().number - self._depth
-        first = tip.number + 1 if tip else self._deployment.block
-        while first <= last:
-            upto = min(first + STEP - 1, last)
-            tip = self._read(tip, first, upto)
-            first = upto + 1
-        self._fold()
-        if tip:
-            self.now, self.block = tip.timestamp, tip.number
-        return self.state
+        with self._turn:
+            self._check_chain()
+            tip = self._common_tip()
+            last = self._chain.latest().number - self._depth
+            first = tip.number + 1 if tip else self._deployment.block
+            while first <= last:
+                upto = min(first + STEP - 1, last)
+                tip = self._read(tip, first, upto)
+                first = upto + 1
+            self._fold()
+            self._seen = tip
+            return self.state
+
+    @property
+    def now(self) -> int:
+        """Block time of the newest finalised block, in seconds; 0 before the first."""
+        return self._seen.timestamp if self._seen else 0
+
+    @property
+    def block(self) -> int:
+        """Number of the newest finalised block; -1 before the first."""
+        return self._seen.number if self._seen else -1
 
     def _reset(self) -> None:
         self.state = State(self._deployment.digest())
-        self.now, self.block = 0, -1
         self._place = (-1, -1)
+        self._seen: Block | None = None
 
     def _check_chain(self) -> None:
         if (found := self._chain.chain_id()) != self._deployment.chain_id:
@@ -48,8 +61,10 @@ class Index:
             )
 
     def _common_tip(self) -> Block | None:
-        """The newest indexed block that the chain still has; what lies above it is forgotten."""
+        """The newest indexed block that the chain still has; what lies above it is forgotten, here too if another did it."""
         known = self._database.blocks(KEPT)
+        if self._seen and self._seen not in known:
+            self._reset()
         for block in reversed(known):
             there = self._chain.block(block.number)
             if there and there.hash == block.hash:
@@ -70,7 +85,10 @@ class Index:
         blocks = [self._block(number) for number in numbers]
         if tip and tip.number + 1 == first and blocks[0].parent != tip.hash:
             raise ChainUnavailable("the chain changed while it was read")
-        self._database.extend(blocks, logs)
+        try:
+            self._database.extend(blocks, logs)
+        except Refused:  # another process of this home was quicker
+            blocks = [block for block in self._database.blocks(KEPT) if block.number <= last] or blocks
         return blocks[-1]
 
     def _block(self, number: int) -> Block:

@@ -31,7 +31,7 @@ from oracle.protocol.keys import BadSignature, recover, require_signer
 from oracle.protocol.leaves import Opening, Status, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Answer, Assignment, Header, Receipt, digest
-from oracle.protocol.sealing import commitment, max_envelope
+from oracle.protocol.sealing import commitment, envelope_size
 from oracle.protocol.state import Job, State
 from oracle.protocol.terms import MAX_DEBITS, MAX_EARNINGS, NO_LABEL
 from oracle.services import verify
@@ -39,6 +39,7 @@ from oracle.services.books import Books, source
 from oracle.services.index import Index
 
 MOST_BATCH = 1_000
+CHOICE = 1  # bytes of the payload of a choice: its label
 VALID_SECONDS = 3_600
 MAX_PARTED = 0.005  # share of the tasks that may get another label under the member's own weights
 Pair: TypeAlias = tuple[int, int]
@@ -142,8 +143,9 @@ class Member:
         worker = state.workers.get(a.worker) if a.worker else None
         if worker is None or a.key >= len(worker.keys) or a.key in worker.revoked:
             raise Refused("no-such-key", f"worker {a.worker} has no answer key {a.key} that holds")
-        if len(a.envelope) > max_envelope(len(self._committee)) or keccak(a.envelope) != a.seal_hash:
-            raise Refused("wrong-seal", "the envelope is not the one that was signed")
+        size = envelope_size(len(self._committee), CHOICE)
+        if len(a.envelope) != size or keccak(a.envelope) != a.seal_hash:
+            raise Refused("wrong-seal", f"the envelope is not the one that was signed, or not of {size} bytes")
         domain, terms_hash = self._deployment.domain(), job.terms.hash()
         bound = digest(domain, Answer(a.job, terms_hash, a.task, a.worker, a.commitment, a.seal_hash))
         require_signer(worker.keys[a.key], bound, a.signature, "the answer")

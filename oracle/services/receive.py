@@ -4,7 +4,7 @@ The answers are durable at each member that signs, and the receipt is durable he
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from oracle.ports import Database, Peer, StoredAnswer, StoredReceipt
 from oracle.protocol import leaves, trees
@@ -12,6 +12,8 @@ from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import CrowdproofError, Refused, Retryable
 from oracle.protocol.keys import BadSignature, recover
 from oracle.protocol.messages import Answer, Receipt, digest
+
+GRACE_S = 1.0  # for members beyond the quorum
 
 
 class Receiver:
@@ -31,12 +33,18 @@ class Receiver:
         message = digest(domain, receipt)
         signatures: dict[bytes, bytes] = {}
         problems: list[CrowdproofError] = []
-        for asked in [self._threads.submit(peer.accept, answers) for peer in self._peers]:
-            try:
-                signature = asked.result()
-                signatures[self._member(message, signature)] = signature
-            except CrowdproofError as problem:
-                problems.append(problem)
+        waiting = {self._threads.submit(peer.accept, answers) for peer in self._peers}
+        while waiting:
+            enough = len(signatures) >= self._deployment.committee.quorum
+            done, waiting = wait(waiting, GRACE_S if enough else None, FIRST_COMPLETED)
+            for asked in done:
+                try:
+                    signature = asked.result()
+                    signatures[self._member(message, signature)] = signature
+                except CrowdproofError as problem:
+                    problems.append(problem)
+            if enough and not done:
+                break  # a slow member holds nobody up
         if len(signatures) < self._deployment.committee.quorum:
             raise self._why(problems)
         stored = StoredReceipt(receipt.root, digests, tuple(signatures[signer] for signer in sorted(signatures)))

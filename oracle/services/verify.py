@@ -13,8 +13,6 @@ import oracle
 from oracle.protocol.epoch import Listed, Row
 from oracle.protocol.leaves import Status
 from oracle.protocol.terms import Terms
-from oracle.verification.infer import dawid_skene
-from oracle.verification.record import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +27,9 @@ class Judgement:
 
 def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judgement:
     """Dawid-Skene with priors over the counted answers (or the plain vote, where the terms fix it)."""
+    from oracle.verification.infer import dawid_skene  # noqa: PLC0415 - torch loads for seconds, and only judging needs it
+    from oracle.verification.record import record  # noqa: PLC0415
+
     order = sorted(tasks)
     counted = [
         (t, a.worker, a.label) for t, task in enumerate(order) for a in tasks[task] if a.status is Status.COUNTED

@@ -29,6 +29,18 @@ contract VectorsTest is Fixture {
         return Trees.contains(root, size, leaf, index, proof);
     }
 
+    function termsHash(Terms calldata terms) external pure returns (bytes32) {
+        return Leaves.terms(terms);
+    }
+
+    function debitsHash(Debit[] calldata debits) external pure returns (bytes32) {
+        return Leaves.debits(debits);
+    }
+
+    function headerHash(Header calldata header) external pure returns (bytes32) {
+        return Messages.header(header);
+    }
+
     function test_tags() public view {
         _tag("terms", Leaves.TERMS);
         _tag("balance", Leaves.BALANCE);
@@ -61,7 +73,7 @@ contract VectorsTest is Fixture {
             taskRoot: _word(".terms.taskRoot"),
             manifest: _word(".terms.manifest")
         });
-        vm.assertEq(Leaves.terms(terms), _word(".terms.hash"));
+        vm.assertEq(this.termsHash(terms), _word(".terms.hash"));
         vm.assertEq(market.escrowOf(terms), _uint(".terms.escrow"));
     }
 
@@ -192,7 +204,7 @@ contract VectorsTest is Fixture {
         for (uint256 i = 0; i < jobs.length; ++i) {
             debits[i] = Debit({job: uint32(jobs[i]), pay: uint64(pays[i]), last: uint32(lasts[i])});
         }
-        vm.assertEq(Leaves.debits(debits), _word(".debits.hash"));
+        vm.assertEq(this.debitsHash(debits), _word(".debits.hash"));
     }
 
     function test_messages() public view {
@@ -206,7 +218,7 @@ contract VectorsTest is Fixture {
             Messages.receipt(_word(".messages[2].values.root"), _u32(".messages[2].values.size")),
             _register(".messages[3].values"),
             _claimMessage(".messages[4].values"),
-            Messages.header(_headerOf(".messages[5].values"))
+            this.headerHash(_headerOf(".messages[5].values"))
         ];
         for (uint256 i = 0; i < 6; ++i) {
             string memory message = string.concat(".messages[", vm.toString(i), "]");

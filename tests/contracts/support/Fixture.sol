@@ -177,7 +177,8 @@ abstract contract Fixture {
     }
 
     function _digest(Header memory header) internal view returns (bytes32) {
-        return MessageHashUtils.toTypedDataHash(_domain(address(market)), Messages.header(header));
+        return
+            MessageHashUtils.toTypedDataHash(_domain(address(market)), keccak256(abi.encode(Messages.HEADER, header)));
     }
 
     function _domain(address verifier) internal view returns (bytes32) {
