@@ -6,7 +6,7 @@ remembers: what binds signatures is read back from the chain (oracle.adapters.ch
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -203,10 +203,3 @@ def _abis(read: _Fields) -> dict[str, list[dict[str, Any]]]:
             raise read.fault(f"abis.{name}", "is missing or no ABI")
     checked: dict[str, list[dict[str, Any]]] = abis
     return checked
-
-
-def member_keys(addresses: Sequence[Address], seal_keys: Sequence[bytes]) -> dict[Address, bytes]:
-    """Members as `plan_deployment` takes them. Raises BadInput for a member twice or a key missing."""
-    if len(addresses) != len(seal_keys) or len(set(addresses)) != len(addresses):
-        raise BadInput(f"{len(addresses)} members with {len(seal_keys)} seal keys: each member once, with one key")
-    return dict(zip(addresses, seal_keys, strict=True))

@@ -16,7 +16,7 @@ def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     with console.status("starting") as status:
-        yield lambda text: status.update(text)
+        yield status.update
 
 
 def text(s: dict[str, Any]) -> str:
@@ -27,14 +27,20 @@ def text(s: dict[str, Any]) -> str:
     lines = [
         "",
         f"  {s['answers']:,} answers by {s['workers']:,} wallets on {s['tasks']:,} tasks{quality}",
-        f"  decided in {s['epochs']} epoch{'s' * (s['epochs'] != 1)}, each signed by {s['committee']['quorum']} of "
-        f"{s['committee']['members']} committee members",
-        f"  {s['transactions']} transactions in all; {gas['per_answer']:,} gas for each answer "
-        f"(registration apart: {gas.get('register', 0):,} once)",
+        (
+            f"  decided in {s['epochs']} epoch{'s' * (s['epochs'] != 1)}, each signed by {s['committee']['quorum']} of "
+            f"{s['committee']['members']} committee members"
+        ),
+        (
+            f"  {s['transactions']} transactions in all; {gas['per_answer']:,} gas for each answer "
+            f"(registration apart: {gas.get('register', 0):,} once)"
+        ),
         "  DEMO: " + ", ".join(money),
         f"  audit: {'every verdict, balance and signature recomputed, no fault' if s['audit']['ok'] else 'FAILED'}",
-        f"  verdicts digest {s['verdicts_digest'][:16]}…, {seconds['total']:.1f} s "
-        f"(answers {seconds['answer']:.1f}, verdicts {seconds['settle']:.1f}, audit {seconds['audit']:.1f})",
+        (
+            f"  verdicts digest {s['verdicts_digest'][:16]}…, {seconds['total']:.1f} s "
+            f"(answers {seconds['answer']:.1f}, verdicts {seconds['settle']:.1f}, audit {seconds['audit']:.1f})"
+        ),
         *(f"  note: {note}" for note in s["notes"]),
         "",
         "  Look further:",

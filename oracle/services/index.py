@@ -22,6 +22,7 @@ class Index:
     def __init__(self, chain: Chain, database: Database, deployment: Deployment, depth: int) -> None:
         self._chain, self._database, self._deployment, self._depth = chain, database, deployment, depth
         self._turn = Lock()
+        self._seen: Block | None = None
         self._reset()
 
     def advance(self) -> State:
@@ -52,7 +53,7 @@ class Index:
     def _reset(self) -> None:
         self.state = State(self._deployment.digest())
         self._place = (-1, -1)
-        self._seen: Block | None = None
+        self._seen = None
 
     def _check_chain(self) -> None:
         if (found := self._chain.chain_id()) != self._deployment.chain_id:

@@ -17,6 +17,7 @@ GAS_LIMIT = 16_000_000  # below the cap of 2^24 on one transaction (EIP-7825)
 PATIENCE_S = 120.0  # for the outcome of earlier transactions, or of one
 REORGANISATION = 256  # blocks: outcomes this deep are looked at again
 POLL_S = (0.05, 1.0)  # between looks: at first, at last
+ROUNDS = 1_000  # tries for a nonce; each that fails is one that another process took
 
 
 def run(database: Database, chain: Chain, signer: Signer, call: Call, kind: str) -> Outcome:
@@ -51,20 +52,21 @@ def submit(database: Database, chain: Chain, signer: Signer, call: Call, kind: s
         "maxFeePerGas": 2 * max_fee,  # a ceiling: what is not needed is not paid
         "maxPriorityFeePerGas": min(tip, 2 * max_fee),
     }
-    while True:  # each round that fails is one in which another process wrote
+    for _ in range(ROUNDS):
         nonce = _next_nonce(database, chain, signer)
         raw, transaction = signer.sign_transaction(fields | {"nonce": nonce})
         sent = Sent(nonce, call.what, kind, transaction, raw)
         try:
             database.add_sent(signer.address, sent)
-            break
         except Refused as refusal:
             if refusal.code == "already-sent":
                 return database.sent(signer.address, what=call.what)[0]
             if refusal.code != "nonce-taken":
                 raise
-    _send(chain, sent)
-    return sent
+        else:
+            _send(chain, sent)
+            return sent
+    raise Retryable(f"{call.what!r} found no nonce: others take those of {checksum(signer.address)} all the time")
 
 
 def settle(database: Database, chain: Chain, signer: Signer, deadline_s: float) -> None:

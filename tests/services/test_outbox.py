@@ -413,7 +413,7 @@ def test_reconcile__mined_blocks_are_dropped__sends_theirs_again_with_the_same_n
     chain.reorganise(depth)
     outbox.reconcile(database, chain, signer)
     waiting = database.sent(signer.address, waiting=True)
-    assert [sent.nonce for sent in waiting] == list(range(max(0, 8 - depth), 8))
+    assert [sent.nonce for sent in waiting] == list(range(max(0, 8 - depth), 8)) == sorted(chain.pool)
     outbox.settle(database, chain, signer, 10)
     assert chain.nonces() == list(range(8))
     assert [sent.raw for sent in database.sent(signer.address)] == before
@@ -426,6 +426,16 @@ def test_reconcile__mined_again_in_another_block__records_that(
     chain.blocks.insert(1, [])
     outbox.reconcile(database, chain, signer)
     assert database.sent(signer.address)[0].outcome == Outcome(2, True, 90_000)
+
+
+def test_reconcile__newest_as_it_was_but_an_earlier_one_moved__records_that_too(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    for name in "ab":
+        outbox.run(database, chain, signer, call(name), "post")
+    chain.blocks[2].insert(0, chain.blocks[1].pop())
+    outbox.reconcile(database, chain, signer)
+    assert [sent.outcome for sent in database.sent(signer.address)] == [Outcome(2, True, 90_000)] * 2
 
 
 def test_reconcile__long_settled__asks_only_for_what_a_reorganisation_could_reach(

@@ -1,0 +1,628 @@
+"""One endpoint, truthful (Anvil, our contracts) and lying (a stub): the first is read exactly, the second never believed."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from oracle.adapters import anvil
+from oracle.adapters import chain as chain_module
+from oracle.adapters.chain import Calls, Interfaces, Rpc, RpcChain, decode_post, read_deployment
+from oracle.adapters.compiler import artefacts
+from oracle.adapters.deployer import plan_deployment
+from oracle.adapters.signer import KeySigner
+from oracle.ports import Block, Call, ClaimProof, Outcome, Registration
+from oracle.protocol import events as ev
+from oracle.protocol import leaves, state, trees
+from oracle.protocol.deployment import Committee, Deployment
+from oracle.protocol.errors import BadInput, ChainUnavailable, Fatal, Refused, WrongChain
+from oracle.protocol.hashing import ZERO, keccak
+from oracle.protocol.heads import Debit, debits_hash
+from oracle.protocol.messages import Header, Register, digest
+from oracle.protocol.terms import Terms
+
+INTERFACES = Interfaces({name: artefact.abi for name, artefact in artefacts().items()})
+MARKET, WORKERS, COMMITTEE = b"\x01" * 20, b"\x02" * 20, b"\x0c" * 20
+DEPLOYMENT = Deployment(
+    77, MARKET, WORKERS, Committee(COMMITTEE, (b"\x04" * 20,), (b"\x05" * 32,), 1), bytes(20), b"\x03" * 20, 1, 60, 0
+)
+TERMS = Terms(2, 10, 3, 5, 5, 100, 0, 0, b"\x01" * 32, b"\x02" * 32)
+URL = "https://user:secret@node.example:8545/v3/apikey"
+
+
+# ---------------------------------------------------------------------- a node that says what it is told to
+
+
+def text(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def header(number: int, fork: int = 0) -> dict[str, Any]:
+    return {
+        "number": hex(number),
+        "hash": text(keccak(bytes([number, fork]))),
+        "parentHash": text(keccak(bytes([number - 1, fork]))),
+        "timestamp": hex(1_000 + number),
+        "baseFeePerGas": hex(10),
+    }
+
+
+def closed(job: int, block: int, index: int = 0) -> dict[str, Any]:
+    """A raw JobClosed of the Market."""
+    return {
+        "address": text(MARKET),
+        "topics": [text(keccak(b"JobClosed(uint32,uint64)")), text(job.to_bytes(32, "big"))],
+        "data": text((99).to_bytes(32, "big")),
+        "blockNumber": hex(block),
+        "blockHash": header(block)["hash"],
+        "transactionHash": text(keccak(b"tx")),
+        "logIndex": hex(index),
+        "removed": False,
+    }
+
+
+class Node:
+    """A truthful stub of ten blocks with one log in block 4; tests replace a method by a lie."""
+
+    def __init__(self, **lies: Any) -> None:
+        self.logs = [closed(1, 4)]
+        self.head = 10
+        self.asked: list[tuple[str, Any]] = []
+        self.lies = lies
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        reply = [self.reply(b) for b in body] if isinstance(body, list) else self.reply(body)
+        return httpx.Response(200, content=json.dumps(reply).encode())
+
+    def reply(self, body: dict[str, Any]) -> dict[str, Any]:
+        method, params = body["method"], body["params"]
+        self.asked.append((method, params))
+        answer = self.lies.get(method, getattr(self, method, None))
+        try:
+            result = answer(*params) if callable(answer) else answer
+        except RpcFault as fault:
+            return {"jsonrpc": "2.0", "id": body["id"], "error": fault.args[0]}
+        return {"jsonrpc": "2.0", "id": body["id"], "result": result}
+
+    def eth_chainId(self) -> str:  # noqa: N802 (the method's own name)
+        return hex(77)
+
+    def eth_getBlockByNumber(self, tag: str, _: bool) -> Any:  # noqa: N802
+        number = self.head if tag == "latest" else int(tag, 16)
+        return header(number) if number <= self.head else None
+
+    def eth_getLogs(self, asked: dict[str, Any]) -> list[Any]:  # noqa: N802
+        first, last = int(asked["fromBlock"], 16), int(asked["toBlock"], 16)
+        return [log for log in self.logs if first <= int(log["blockNumber"], 16) <= last]
+
+
+class RpcFault(Exception):
+    """The stub's error reply."""
+
+
+def fault(message: str, data: Any = None) -> Callable[..., Any]:
+    def raising(*_: Any) -> Any:
+        raise RpcFault({"code": -32000, "message": message, "data": data})
+
+    return raising
+
+
+def chain_of(node: Callable[[httpx.Request], httpx.Response], **options: Any) -> RpcChain:
+    return RpcChain(URL, INTERFACES, 77, **({"attempts": 1, "transport": httpx.MockTransport(node)} | options))
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain_module, "PAUSE", 0.0)
+
+
+# ---------------------------------------------------------------------- the wire
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"<html>",
+        b"null",
+        b"1",
+        b"{}",
+        b"[]",
+        b'{"id": 1}',
+        b'{"id": 7, "result": "0x4d"}',
+        b'{"id": 1, "result": 77}',
+        b'{"id": 1, "result": "77"}',
+        b'{"id": 1, "result": "0x"}',
+        b'{"id": 1, "result": ["0x4d"]}',
+        b'{"id": 1, "result": "0x' + b"f" * 17 + b'"}',
+        b'{"id": 1, "result": "0x' + b"f" * 100_000 + b'"}',
+        b'{"id": 1, "result": ' + b"9" * 10_000 + b"}",
+        b"[" * 200_000,
+        b"\xff\xfe",
+        b'{"id": 1, "error": 5}',
+        b'{"id": 1, "error": {"message": {"a": [1]}}}',
+    ],
+)
+def test_chain_id__garbage__is_unavailable_and_names_host_and_question_only(reply: bytes) -> None:
+    chain = chain_of(lambda _: httpx.Response(200, content=reply))
+    with pytest.raises(ChainUnavailable, match=r"^https://node\.example:8545: .*eth_chainId") as raised:
+        chain.chain_id()
+    assert "secret" not in str(raised.value)
+    assert "apikey" not in str(raised.value)
+    assert len(str(raised.value)) < 400
+
+
+@pytest.mark.parametrize("status", [302, 404, 429, 500])
+def test_call__http_error__is_unavailable(status: int) -> None:
+    node = httpx.Response(status, headers={"Location": "http://169.254.169.254/"}, content=b"{}")
+    with pytest.raises(ChainUnavailable, match=f"HTTP {status} to eth_chainId"):
+        chain_of(lambda _: node).chain_id()
+
+
+def test_call__a_reply_that_never_ends__is_cut_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain_module, "MOST_BYTES", 1 << 20)
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b" " * 65_536
+
+    with pytest.raises(ChainUnavailable, match="more than 1 MiB"):
+        chain_of(lambda _: httpx.Response(200, content=endless())).chain_id()
+
+
+def test_call__a_reply_that_drips__ends_at_the_timeout() -> None:
+    def drip() -> Iterator[bytes]:
+        while True:
+            yield b" "
+            time.sleep(0.01)
+
+    started = time.monotonic()
+    with pytest.raises(ChainUnavailable, match=r"no reply to eth_chainId within 0\.1 s"):
+        chain_of(lambda _: httpx.Response(200, content=drip()), timeout=0.1).chain_id()
+    assert time.monotonic() - started < 2
+
+
+def test_call__a_compressed_reply__is_refused_unread() -> None:
+    bomb = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"\x1f\x8b"))
+    with pytest.raises(ChainUnavailable, match="compressed"):
+        chain_of(lambda _: bomb).chain_id()
+
+
+def test_call__two_failures_then_an_answer__is_repeated_and_a_bounded_number_of_times() -> None:
+    tries: list[int] = []
+
+    def flaky(request: httpx.Request) -> httpx.Response:
+        tries.append(1)
+        if len(tries) % 3:
+            raise httpx.ConnectError("refused")
+        return Node()(request)
+
+    assert chain_of(flaky, attempts=3).chain_id() == 77
+    with pytest.raises(ChainUnavailable, match="not reached for eth_chainId"):
+        chain_of(flaky, attempts=2).chain_id()
+    assert len(tries) == 5
+
+
+def test_call__an_error_reply__is_not_repeated() -> None:
+    node = Node(eth_chainId=fault("no"))
+    with pytest.raises(ChainUnavailable, match="eth_chainId failed: no"):
+        chain_of(node, attempts=3).chain_id()
+    assert len(node.asked) == 1
+
+
+@pytest.mark.sockets
+def test_call__nobody_listens__is_unavailable_at_once() -> None:
+    with (
+        closing(Rpc(f"http://127.0.0.1:{anvil._free_port()}")) as rpc,
+        pytest.raises(ChainUnavailable, match="not reached"),
+    ):
+        rpc.call("eth_chainId")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "node", "ftp://node", "http://", "file:///etc/passwd", "http://[::1", "http://a:b"]
+)
+def test_rpc__what_is_no_http_address__is_bad_input(url: str) -> None:
+    with pytest.raises(BadInput, match="RPC address"):
+        Rpc(url)
+
+
+def test_batch__replies_in_another_order__belong_to_their_calls() -> None:
+    def reversing(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=json.loads(Node()(request).content)[::-1])
+
+    assert [block.number for block in chain_of(reversing).blocks([3, 1, 2]) if block] == [3, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "change", [lambda r: r[1:], lambda r: [r[0], *r[:-1]], lambda r: [*r, r[0]], lambda r: [1, *r[1:]]]
+)
+def test_batch__a_reply_missing_doubled_or_strange__is_unavailable(change: Callable[[list[Any]], list[Any]]) -> None:
+    def lying(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=change(json.loads(Node()(request).content)))
+
+    with pytest.raises(ChainUnavailable, match="nonsense"):
+        chain_of(lying).blocks([1, 2, 3])
+
+
+# ---------------------------------------------------------------------- blocks and logs
+
+
+def test_latest__the_head__is_typed() -> None:
+    assert chain_of(Node()).latest() == Block(10, keccak(b"\x0a\0"), keccak(b"\x09\0"), 1_010)
+
+
+def test_latest__another_chain__stops(request: pytest.FixtureRequest) -> None:
+    node = Node(eth_chainId=hex(1))
+    with pytest.raises(WrongChain, match="serves chain 1; the deployment is on chain 77"):
+        chain_of(node).latest()
+    with pytest.raises(WrongChain):
+        chain_of(node, chain_id=None) if False else RpcChain(
+            URL, INTERFACES, attempts=1, transport=httpx.MockTransport(node)
+        ).logs(DEPLOYMENT, 0, 5)
+
+
+def test_block__one_that_is_not_there__is_none() -> None:
+    assert chain_of(Node()).block(11) is None
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [header(4), [], "0x1", header(3) | {"hash": "0x12"}, header(3) | {"timestamp": hex(1 << 60)}, {"number": "0x3"}],
+)
+def test_block__another_or_a_broken_one__is_unavailable(lie: Any) -> None:
+    with pytest.raises(ChainUnavailable, match="nonsense"):
+        chain_of(Node(eth_getBlockByNumber=lie)).block(3)
+
+
+def test_logs__an_event__stands_at_its_place_with_its_blocks_time() -> None:
+    expected = ev.Log(4, 0, keccak(b"tx"), 1_004, ev.JobClosed(1, 99))
+    assert chain_of(Node()).logs(DEPLOYMENT, 0, 10) == [expected]
+
+
+def test_logs__more_blocks_than_a_page__are_asked_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain_module, "PAGE", 3)
+    node = Node()
+    node.logs = [closed(3, 9), closed(2, 4, 1), closed(1, 4), closed(0, 0)]
+    found = chain_of(node).logs(DEPLOYMENT, 0, 10)
+    assert [log.event.job for log in found] == [0, 1, 2, 3]  # type: ignore[union-attr]
+    pages = [(int(p[0]["fromBlock"], 16), int(p[0]["toBlock"], 16)) for m, p in node.asked if m == "eth_getLogs"]
+    assert pages == [(0, 2), (3, 5), (6, 8), (9, 10)]
+
+
+def test_logs__an_endpoint_with_a_smaller_limit__is_asked_for_halves() -> None:
+    node = Node()
+
+    def limited(asked: dict[str, Any]) -> Any:
+        if int(asked["toBlock"], 16) - int(asked["fromBlock"], 16) > 2:
+            raise RpcFault({"code": -32005, "message": "query exceeds max block range"})
+        return node.eth_getLogs(asked)
+
+    node.lies["eth_getLogs"] = limited
+    assert len(chain_of(node).logs(DEPLOYMENT, 0, 10)) == 1
+    node.lies["eth_getLogs"] = fault("range limit")
+    with pytest.raises(ChainUnavailable, match="range limit"):
+        chain_of(node).logs(DEPLOYMENT, 0, 10)
+
+
+def test_logs__a_stale_head__is_unavailable_instead_of_empty() -> None:
+    node = Node()
+    node.head, node.logs = 3, []
+    with pytest.raises(ChainUnavailable, match="has no block 5 yet"):
+        chain_of(node).logs(DEPLOYMENT, 0, 5)
+
+
+def test_logs__events_that_the_protocol_does_not_read__are_passed_over() -> None:
+    node = Node()
+    node.logs = [closed(1, 4) | {"topics": [text(keccak(b"ClaimFailed(uint32,address,uint64,uint64)"))]}]
+    node.logs.append(closed(1, 4, 1) | {"topics": []})
+    assert chain_of(node).logs(DEPLOYMENT, 0, 10) == []
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"address": text(b"\x09" * 20)},
+        {"blockNumber": hex(11)},
+        {"blockHash": header(4, fork=1)["hash"]},
+        {"removed": True},
+        {"data": "0x"},
+        {"data": "0x" + "f" * 64},
+        {"data": "0x0"},
+        {"data": None},
+        {"topics": closed(1, 4)["topics"][:1]},
+        {"topics": [*closed(1, 4)["topics"], text(ZERO)]},
+        {"topics": [closed(1, 4)["topics"][0], "0x" + "f" * 64]},
+        {"topics": "0x"},
+        {"logIndex": "-1"},
+        {"transactionHash": "0x00"},
+    ],
+)
+def test_logs__an_altered_log__is_unavailable(lie: dict[str, Any]) -> None:
+    node = Node()
+    node.lies["eth_getLogs"] = [closed(1, 4) | lie]
+    with pytest.raises(ChainUnavailable, match=r"^https://node\.example:8545: .*block"):
+        chain_of(node).logs(DEPLOYMENT, 0, 10)
+
+
+@pytest.mark.parametrize("lie", [[closed(1, 4), closed(1, 4)], None, {}, [None], ["0x"]])
+def test_logs__a_log_twice_or_no_list__is_unavailable(lie: Any) -> None:
+    with pytest.raises(ChainUnavailable, match="nonsense"):
+        chain_of(Node(eth_getLogs=lambda _: lie)).logs(DEPLOYMENT, 0, 10)
+
+
+# ---------------------------------------------------------------------- transactions
+
+
+def test_estimate__a_custom_error__is_refused_by_its_name_and_arguments() -> None:
+    data = keccak(b"MarketJobUnknown(uint256)")[:4] + (9).to_bytes(32, "big")
+    call = Call("refund job 9", MARKET, b"\x01")
+    for place in (text(data), {"data": text(data)}):
+        with pytest.raises(Refused, match=r"refund job 9: the contract refuses: MarketJobUnknown\(job 9\)") as raised:
+            chain_of(Node(eth_estimateGas=fault("execution reverted", place))).estimate(MARKET, call)
+        assert raised.value.code == "MarketJobUnknown"
+
+
+@pytest.mark.parametrize(
+    ("message", "data", "code"),
+    [
+        ("execution reverted", None, "Reverted"),
+        ("execution reverted", "0xdeadbeef", "Reverted"),
+        ("reverted", text(keccak(b"MarketJobUnknown(uint256)")[:4]), "Reverted"),  # arguments cut off
+        ("reverted", "0x4e487b71" + "11".rjust(64, "0"), "Panic"),
+        ("reverted", "0x08c379a0" + "20".rjust(64, "0") + "2".rjust(64, "0") + "6f6b".ljust(64, "0"), "Error"),
+        ("insufficient funds for gas * price + value", None, "insufficient-funds"),
+    ],
+)
+def test_estimate__other_refusals__have_a_code_too(message: str, data: Any, code: str) -> None:
+    with pytest.raises(Refused) as raised:
+        chain_of(Node(eth_estimateGas=fault(message, data))).estimate(MARKET, Call("x", MARKET, b""))
+    assert raised.value.code == code
+
+
+def test_estimate__the_nodes_own_trouble__can_be_tried_again() -> None:
+    with pytest.raises(ChainUnavailable, match="out of memory"):
+        chain_of(Node(eth_estimateGas=fault("out of memory"))).estimate(MARKET, Call("x", None, b""))
+
+
+def test_fees__base_fee_and_tip__twice_and_once() -> None:
+    assert chain_of(Node(eth_maxPriorityFeePerGas=hex(3))).fees() == (23, 3)
+    assert chain_of(Node(eth_maxPriorityFeePerGas=fault("method not found"))).fees() == (20 + 10**9, 10**9)
+
+
+def test_fees__an_endpoint_that_asks_for_a_fortune__is_not_obeyed() -> None:
+    with pytest.raises(ChainUnavailable, match="the limit is"):
+        chain_of(Node(eth_maxPriorityFeePerGas=hex(10**12))).fees()
+
+
+@pytest.mark.parametrize("message", ["already known", "known transaction: 0x12", "transaction already imported"])
+def test_send__a_transaction_that_the_node_has__is_no_error(message: str) -> None:
+    chain_of(Node(eth_sendRawTransaction=fault(message))).send(b"\x02raw")
+
+
+def test_send__nonce_too_low__is_an_error_unless_this_transaction_is_mined() -> None:
+    node = Node(eth_sendRawTransaction=fault("nonce too low"), eth_getTransactionReceipt=None)
+    with pytest.raises(Refused) as raised:
+        chain_of(node).send(b"\x02raw")
+    assert raised.value.code == "nonce-too-low"
+    node.lies["eth_getTransactionReceipt"] = receipt(keccak(b"\x02raw"))
+    chain_of(node).send(b"\x02raw")
+
+
+def test_send__the_hash_of_another_transaction__is_unavailable() -> None:
+    with pytest.raises(ChainUnavailable, match="another transaction"):
+        chain_of(Node(eth_sendRawTransaction=text(ZERO))).send(b"\x02raw")
+
+
+def receipt(transaction: bytes, **changes: Any) -> dict[str, Any]:
+    whole = {"transactionHash": text(transaction), "blockNumber": "0x4", "status": "0x1", "gasUsed": "0x5208"}
+    return whole | changes
+
+
+def test_outcome__a_receipt__is_typed_and_none_without() -> None:
+    assert chain_of(Node(eth_getTransactionReceipt=receipt(ZERO))).outcome(ZERO) == Outcome(4, True, 21_000)
+    assert chain_of(Node(eth_getTransactionReceipt=receipt(ZERO, status="0x0"))).outcome(ZERO) == Outcome(
+        4, False, 21_000
+    )
+    assert chain_of(Node(eth_getTransactionReceipt=None)).outcome(ZERO) is None
+
+
+@pytest.mark.parametrize(
+    "lie", [receipt(b"\x01" * 32), receipt(ZERO, status="0x2"), receipt(ZERO, blockNumber=None), "0x", []]
+)
+def test_outcome__a_receipt_of_another_or_none_at_all__is_unavailable(lie: Any) -> None:
+    with pytest.raises(ChainUnavailable):
+        chain_of(Node(eth_getTransactionReceipt=lie)).outcome(ZERO)
+
+
+@pytest.mark.parametrize(
+    "lie", [None, {"hash": text(b"\1" * 32), "blockNumber": "0x1", "input": "0x"}, {"hash": text(ZERO)}]
+)
+def test_calldata__missing_or_of_another__is_unavailable(lie: Any) -> None:
+    with pytest.raises(ChainUnavailable):
+        chain_of(Node(eth_getTransactionByHash=lie)).calldata(ZERO)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x01", b"\x01" * 100])
+def test_decode_post__what_is_no_call_of_the_market__is_refused(data: bytes) -> None:
+    with pytest.raises(Refused, match="no call of the Market"):
+        decode_post(INTERFACES, data)
+
+
+def test_decode_post__another_function_or_cut_short__is_refused() -> None:
+    calls = Calls(INTERFACES, DEPLOYMENT)
+    with pytest.raises(Refused, match="calls refund, not postEpoch"):
+        decode_post(INTERFACES, calls.refund(1).data)
+    posted = calls.post_epoch(a_header(ZERO, ZERO, 9), [Debit(1, 10, 0)], [b"\x01" * 65]).data
+    assert decode_post(INTERFACES, posted)[1:] == ([Debit(1, 10, 0)], b"\x01" * 65)
+    with pytest.raises(Refused):
+        decode_post(INTERFACES, posted[:-64])
+
+
+def test_calls__two_effects__never_share_their_words() -> None:
+    calls = Calls(INTERFACES, DEPLOYMENT)
+    claim = ClaimProof(1, b"\x01" * 20, 5, ZERO, ())
+    made = [
+        calls.open_job(TERMS, 5),
+        calls.open_job(TERMS, 6),
+        calls.close_job(1),
+        calls.refund(1),
+        calls.refund(1, refunded=5),
+        calls.approve(MARKET, MARKET, 1),
+        calls.approve(MARKET, MARKET, 1, purpose="job 2"),
+        calls.claim_many([claim]),
+        calls.claim_many([replace(claim, cumulative=6)]),
+        calls.post_epoch(a_header(ZERO, ZERO, 9), [], []),
+        calls.finalise_epoch(a_header(ZERO, ZERO, 9), 7),
+    ]
+    assert len({call.what for call in made}) == len(made)
+
+
+# ---------------------------------------------------------------------- our contracts on Anvil
+
+
+def a_header(previous: bytes, configuration: bytes, until: int, **changes: Any) -> Header:
+    empty = Header(1, previous, until, configuration, b"\1" * 32, 1, ZERO, 0, ZERO, 0, ZERO, 0, ZERO, 0, ZERO, ZERO)
+    return replace(empty, **changes)
+
+
+class Deployed:
+    """Our contracts on a fresh Anvil, and a sender without an outbox."""
+
+    def __init__(self, local: anvil.LocalChain) -> None:
+        self.url = local.url
+        self.chain = RpcChain(local.url, INTERFACES, local.chain_id)
+        self.sender = KeySigner(anvil.dev_key(0))
+        self.members = sorted((KeySigner(anvil.dev_key(i)) for i in range(1, 5)), key=lambda m: m.address)
+        keys = {member.address: member.seal_key for member in self.members}
+        nonce = self.chain.nonce(self.sender.address)
+        plan = plan_deployment(artefacts(), self.sender.address, nonce, keys, 3, 60, self.sender.address)
+        for call in plan.calls:
+            self.send(call)
+        self.deployment = read_deployment(self.chain, plan.market)
+        self.calls = Calls(INTERFACES, self.deployment)
+
+    def send(self, call: Call) -> bytes:
+        fee, tip = self.chain.fees()
+        fields = {"type": 2, "chainId": self.chain.chain_id(), "nonce": self.chain.nonce(self.sender.address)}
+        fields |= {
+            "to": call.to,
+            "data": call.data,
+            "value": call.value,
+            "gas": 2_000 + self.chain.estimate(self.sender.address, call),
+        }
+        raw, sent = self.sender.sign_transaction(fields | {"maxFeePerGas": fee, "maxPriorityFeePerGas": tip})
+        self.chain.send(raw)
+        self.chain.send(raw)  # again: the node knows it, or has mined it
+        outcome = None
+        for _ in range(500):
+            outcome = outcome or self.chain.outcome(sent)
+            time.sleep(0 if outcome else 0.01)
+        assert outcome
+        assert outcome.succeeded
+        return sent
+
+    def logs(self) -> list[ev.Log]:
+        return self.chain.logs(self.deployment, 0, self.chain.latest().number)
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    folder = tmp_path_factory.mktemp("home") / "chain"
+    try:
+        whole = Deployed(anvil.start(folder))
+        yield whole
+        whole.chain.close()
+    finally:
+        anvil.stop(folder)
+
+
+@pytest.mark.sockets
+def test_read_deployment__our_contracts__give_the_configuration_that_they_name(deployed: Deployed) -> None:
+    committee = deployed.deployment.committee
+    assert committee.members == tuple(member.address for member in deployed.members)
+    assert committee.seal_keys == tuple(member.seal_key for member in deployed.members)
+    assert (committee.quorum, deployed.deployment.unit, deployed.deployment.window) == (3, 1, 60)
+
+
+@pytest.mark.sockets
+def test_read_deployment__an_address_without_a_market__is_bad_input(deployed: Deployed) -> None:
+    with pytest.raises(BadInput, match="no Market"):
+        read_deployment(deployed.chain, b"\x09" * 20)
+
+
+@pytest.mark.sockets
+def test_read_deployment__a_constant_that_was_altered_on_the_way__stops(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = deployed.chain.calls
+
+    def lying(asked: Any) -> list[bytes]:
+        return [reply[:-1] + b"\x3d" if reply == (60).to_bytes(32, "big") else reply for reply in truth(asked)]
+
+    monkeypatch.setattr(deployed.chain, "calls", lying)
+    with pytest.raises(Fatal, match="configuration"):
+        read_deployment(deployed.chain, deployed.deployment.market)
+
+
+@pytest.mark.sockets
+def test_calls__a_job_from_funding_to_claims__is_what_the_logs_then_say(deployed: Deployed) -> None:
+    chain, calls, d = deployed.chain, deployed.calls, deployed.deployment
+    now = chain.latest().timestamp
+    with pytest.raises(Refused) as raised:
+        chain.estimate(deployed.sender.address, calls.open_job(TERMS, now + 1_000))
+    assert raised.value.code == "ERC20InsufficientAllowance"
+    deployed.send(calls.approve(d.token, d.market, TERMS.escrow()))
+    deployed.send(calls.open_job(TERMS, now + 1_000))
+    deployed.send(calls.register_many([registration(d, i, now + 9_999) for i in range(1, 4)]))
+
+    folded = state.fold(d.digest(), deployed.logs())
+    assert folded.jobs[1].terms == TERMS
+    assert folded.jobs[1].requester == deployed.sender.address
+    balances = [leaves.Balance(i, folded.workers[i].wallet, 5 if i else 0, b"") for i in range(3)]
+    levels = trees.build([balance.leaf() for balance in balances])
+    debits = [Debit(1, 10, 0)]
+    header = a_header(d.digest(), d.configuration(), now + 500, balances=trees.top(levels), balances_size=3)
+    header = replace(header, debits=debits_hash(debits), total=10)
+    signatures = [member.sign(digest(d.domain(), header)) for member in deployed.members[:3]]
+    sent = deployed.send(calls.post_epoch(header, debits, signatures))
+    assert decode_post(INTERFACES, chain.calldata(sent)) == (header, debits, b"".join(signatures))
+
+    anvil.warp(deployed.url, 61)
+    post = state.fold(d.digest(), deployed.logs()).posts[1]
+    deployed.send(calls.finalise_epoch(header, post.signers))
+    claims = [
+        ClaimProof(b.worker, b.wallet, b.cumulative, keccak(b.earnings), tuple(trees.proof(levels, b.worker)))
+        for b in balances[1:]
+    ]
+    deployed.send(calls.claim_many(claims))
+    final = state.fold(d.digest(), deployed.logs())
+    assert final.claimed == {1: 5, 2: 5}
+    assert [chain.token_balance(d.token, b.wallet) for b in balances[1:]] == [5, 5]
+    assert final.posts[1].digest == digest(d.domain(), header)
+
+
+def registration(deployment: Deployment, i: int, until: int) -> Registration:
+    wallet = KeySigner(bytes([i]) * 32)
+    asked = Register(wallet.address, wallet.address, 0, until)
+    return Registration(wallet.address, wallet.address, until, wallet.sign(digest(deployment.workers_domain(), asked)))
+
+
+@pytest.mark.sockets
+def test_estimate__a_revert_of_our_contracts__is_refused_by_name(deployed: Deployed) -> None:
+    with pytest.raises(Refused) as raised:
+        deployed.chain.estimate(deployed.sender.address, deployed.calls.refund(9))
+    assert raised.value.code == "MarketJobUnknown"
+
+
+@pytest.mark.sockets
+def test_token_balance__an_address_without_code__is_unavailable(deployed: Deployed) -> None:
+    assert deployed.chain.native_balance(deployed.sender.address) > 10**20
+    with pytest.raises(ChainUnavailable, match="does not answer as a token"):
+        deployed.chain.token_balance(b"\x09" * 20, deployed.sender.address)
