@@ -8,6 +8,7 @@ No text of an error holds more of the URL than its host: a path or a user part m
 import itertools
 import json
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 
 import httpx
 from eth_abi.abi import decode as abi_decode
+from eth_abi.exceptions import DecodingError
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic, function_abi_to_4byte_selector
 from web3 import Web3
 from web3.providers import BaseProvider
@@ -30,11 +32,16 @@ from oracle.protocol.keys import Address, checksum
 from oracle.protocol.messages import Header, values
 from oracle.protocol.terms import Terms
 
+# py_ecc, deep inside eth-account, raises the limit to 100,000 when imported: nested JSON would then overflow the C stack.
+sys.setrecursionlimit(1_000)
+
 PAGE = 2_000  # blocks in one eth_getLogs
 BATCH = 100  # calls in one HTTP request
 MOST_BYTES = 64 << 20  # of one reply
 MOST_FEE = 500 * 10**9  # wei a gas; an endpoint that asks for more lies or is not worth it
 PAUSE = 0.1  # seconds before the first retry; doubles
+LOOKS = 4  # for a transaction that the node refuses to take again
+_NONSENSE = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, DecodingError)
 _TOO_MUCH = re.compile(r"limit|range|too (many|large|big)|exceed|size", re.IGNORECASE)
 _KNOWN = re.compile(r"already (known|imported|in (the )?(pool|mempool))|known transaction", re.IGNORECASE)
 
@@ -87,7 +94,7 @@ class Rpc:
         """Turns what goes wrong while a reply is typed into ChainUnavailable."""
         try:
             yield
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as problem:
+        except _NONSENSE as problem:
             raise ChainUnavailable(f"{self.endpoint}: nonsense in the reply to {what}: {_short(problem)}") from None
 
     def _request(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
@@ -266,7 +273,7 @@ class Interfaces:
                 return "Panic", f"Panic(0x{abi_decode(['uint256'], body)[0]:x})"
             entry = self._errors[selector]
             decoded = abi_decode([collapse_if_tuple(i) for i in entry["inputs"]], body)
-        except (KeyError, ValueError, OverflowError):
+        except _NONSENSE:
             return "Reverted", f"reverted with 0x{data[:68].hex()}"
         shown = ", ".join(f"{i['name']} {_shown(v)}" for i, v in zip(entry["inputs"], decoded, strict=True))
         return entry["name"], f"{entry['name']}({shown})"
@@ -503,10 +510,18 @@ class RpcChain:
             ("insufficient funds", "insufficient-funds"),
         ):
             if words in problem.message.lower():
-                if self.outcome(transaction) is None:
-                    raise Refused(code, str(problem)) from None
-                return
+                if self._has(transaction):
+                    return
+                raise Refused(code, str(problem)) from None
         raise problem
+
+    def _has(self, transaction: bytes) -> bool:
+        """Whether the node knows the transaction. Some count a nonce as used a moment before they show what used it."""
+        for look in range(LOOKS):
+            time.sleep(PAUSE * look)
+            if self.outcome(transaction) or self.rpc.call("eth_getTransactionByHash", _hex(transaction)):
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

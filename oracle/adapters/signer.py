@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from eth_account.signers.local import LocalAccount
 from oracle.protocol.errors import BadInput
 from oracle.protocol.keys import Address, address_of, checksum, sign
 from oracle.protocol.sealing import unseal
+
+# py_ecc, deep inside eth-account, raises the limit to 100,000 when imported: nested JSON would then overflow the C stack.
+sys.setrecursionlimit(1_000)
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 LIGHT_SCRYPT = 4096  # fast, for a demo's worthless keys; otherwise eth-account's own 2^18

@@ -28,7 +28,7 @@ class Committee:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """`unit`: token units (smallest) in one amount; `window`: seconds of the challenge window; `block`: where events begin."""
+    """`unit`: the token's smallest units in one amount; `window`: seconds to challenge; `block`: where events begin."""
 
     chain_id: int
     market: Address

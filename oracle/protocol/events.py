@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from oracle.protocol import plain
+from oracle.protocol.errors import BadInput
 from oracle.protocol.keys import Address
 from oracle.protocol.terms import Terms
 
@@ -109,7 +110,9 @@ class Log:
 
 
 def from_json(kind: str, fields: object) -> Event:
-    """The event of a kind's name and its fields as `plain.to_json` gives them."""
+    """The event of a kind's name and its fields as `to_json` gives them. Raises BadInput naming kind or field."""
+    if kind not in KINDS:
+        raise BadInput(f"{kind[:40]!r} is no kind of event")
     event: Event = plain.from_json(KINDS[kind], fields)
     return event
 

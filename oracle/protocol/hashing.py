@@ -1,6 +1,6 @@
 """Keccak-256 and the few encodings that all commitments are made of.
 
-Guarantee: equal to Solidity's `keccak256` and `abi.encode` of static values (docs/protocol.md, tests/vectors/protocol.json).
+Guarantee: equal to Solidity's `keccak256` and `abi.encode` of static values (docs/protocol.md, tests/vectors).
 """
 
 from functools import cache

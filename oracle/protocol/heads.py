@@ -8,7 +8,7 @@ from oracle.protocol.hashing import keccak, tagged, words
 
 @dataclass(frozen=True, slots=True)
 class Debit:
-    """What an epoch takes from a job: `pay` units without the fee; `last` = index of the job's last verdict in the epoch."""
+    """What an epoch takes from a job: `pay` units without the fee; `last`: index of the job's last verdict in it."""
 
     job: int
     pay: int

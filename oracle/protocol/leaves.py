@@ -89,7 +89,10 @@ class Core:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """One listed answer, as its check needs it. `envelope` travels only with an unopened one; `reason` is a block's digest."""
+    """One listed answer, as its check needs it. `reason` is a block's digest.
+
+    `envelope` travels only with an unopened one, outside the leaf: the seal hash in the leaf binds it.
+    """
 
     commitment: bytes
     seal_hash: bytes
@@ -214,7 +217,10 @@ def verdict_from(record: Sequence[Any]) -> Verdict:
 
 
 def opening_from(record: Sequence[Any]) -> Opening:
-    commitment, seal_hash, payload, salt, reason, signature, *envelope = record
+    commitment, seal_hash, payload, salt, reason, signature, *rest = record
+    envelope = _bytes(rest[0]) if len(rest) == 1 else b""
+    if rest and (not envelope or keccak(envelope) != seal_hash):
+        raise ValueError("expected nothing more, or the envelope that was signed")
     return Opening(
         _bytes(commitment, 32),
         _bytes(seal_hash, 32),
@@ -222,7 +228,7 @@ def opening_from(record: Sequence[Any]) -> Opening:
         _bytes(salt, 32),
         _bytes(reason, 32),
         _bytes(signature),
-        b"".join(map(_bytes, envelope)),
+        envelope,
     )
 
 

@@ -1,4 +1,4 @@
-"""What all epochs so far have settled, as a fold over their data: who earned what, which tasks are decided, who was asked.
+"""What all epochs so far have settled, as a fold over their data: who earned what, what is decided, who was asked.
 
 A struck epoch gives nothing but its assignments, to which later verdicts may still point.
 """
@@ -16,7 +16,7 @@ Pointer: TypeAlias = tuple[int, int]  # epoch, index in its tree of assignments
 
 @dataclass(slots=True)
 class Ledger:
-    """`cumulative`: units by worker; `total`: of all workers; `offers`: committed assignments by epoch, in tree order."""
+    """`cumulative`: units by worker; `total`: of all; `offers`: committed assignments by epoch, in tree order."""
 
     cumulative: list[int] = field(default_factory=list)
     total: int = 0

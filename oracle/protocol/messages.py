@@ -1,7 +1,7 @@
 """What is signed (EIP-712): Assignment, Answer, Receipt, Header, Register, Claim.
 
-message, domain -> 32-byte digest, or the typed data that a wallet shows. Hashed here, because eth-account's general encoder
-is several times slower; tests hold both equal. Source: EIP-712; addresses and 32-byte values are `bytes`.
+message, domain -> 32-byte digest, or the typed data that a wallet shows. Hashed here, because eth-account's general
+encoder is several times slower; tests hold both equal. Source: EIP-712; addresses and 32-byte values are `bytes`.
 """
 
 from dataclasses import dataclass, fields

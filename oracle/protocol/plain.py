@@ -1,9 +1,10 @@
 """Values as JSON and back: how dataclasses travel between processes and rest in tables and files.
 
-dataclass <-> JSON: a field is its name, bytes are hex without prefix, a tuple is a list. Reading is strict: a missing, unknown
-or mistyped field raises BadInput that names it.
+dataclass <-> JSON: a field is its name, bytes are hex (read with or without 0x), a tuple is a list, an enum its value.
+Reading is strict: a missing, unknown or mistyped field raises BadInput that names it.
 """
 
+import re
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -13,6 +14,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from oracle.protocol.errors import BadInput
 
 T = TypeVar("T")
+_HEX = re.compile("(0x)?([0-9a-fA-F]{2})*")
 
 
 def to_json(value: Any) -> Any:
@@ -44,6 +46,8 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         return _read_items(kind, value, where)
     if kind is bytes:
         return _read_bytes(value, where)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _read_enum(kind, value, where)
     if kind is Any:
         return value
     if type(value) is not kind or (kind is int and not 0 <= value < 1 << 64):
@@ -76,10 +80,16 @@ def _read_items(kind: Any, value: Any, where: str) -> Any:
 def _read_bytes(value: Any, where: str) -> bytes:
     if not isinstance(value, str):
         raise BadInput(f"{where}: expected hex text")
-    try:
-        return bytes.fromhex(value.removeprefix("0x"))
-    except ValueError:
-        raise BadInput(f"{where}: not hex") from None
+    if not _HEX.fullmatch(value):
+        raise BadInput(f"{where}: not hex")
+    return bytes.fromhex(value.removeprefix("0x"))
+
+
+def _read_enum(kind: type[Enum], value: Any, where: str) -> Enum:
+    for member in kind:
+        if type(member.value) is type(value) and member.value == value:
+            return member
+    raise BadInput(f"{where}: expected one of {[member.value for member in kind]}")
 
 
 @cache

@@ -1,7 +1,8 @@
 """The decision of record and the pay of record: small integer arithmetic that a contract can repeat.
 
-score[c] = prior[c] + sum over counted answers of row[c]; the verdict is the lowest c of the highest score. It is the E-step of
-Dawid & Skene (1979, doi:10.2307/2346806) in fixed point: nats x 2^16. The clear twin of the vectorised oracle.verification.record.
+score[c] = prior[c] + sum over counted answers of row[c]; the verdict is the lowest c of the highest score. It is the
+E-step of Dawid & Skene (1979, doi:10.2307/2346806) in fixed point: nats x 2^16. The clear twin of the vectorised
+oracle.verification.record.
 """
 
 import math

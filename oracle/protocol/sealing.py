@@ -1,7 +1,7 @@
 """Sealed answers: a commitment binds them, an envelope opens them to each committee member and to nobody else.
 
-Source: HPKE, RFC 9180, base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. The first byte of an envelope
-names the scheme, so that a threshold seal can follow.
+Source: HPKE, RFC 9180, base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. The first byte of an
+envelope names the scheme, so that a threshold seal can follow.
 """
 
 from collections.abc import Sequence

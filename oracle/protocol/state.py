@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from oracle.protocol import events as ev
+from oracle.protocol import heads
 from oracle.protocol.errors import Fatal
 from oracle.protocol.keys import Address
 from oracle.protocol.terms import Terms
@@ -79,7 +80,10 @@ class State:
 
 
 def fold(first_head: bytes, logs: Iterable[ev.Log]) -> State:
-    """The state after `logs`. Raises Fatal when they cannot be of one chain (a gap, a head that does not link)."""
+    """The state after `logs`, in their order. Raises Fatal when they cannot be of one chain.
+
+    A gap in dense numbers, a head that does not link, a claim that skips one, terms without their hash.
+    """
     state = State(first_head)
     for log in logs:
         apply(state, log)
@@ -87,45 +91,82 @@ def fold(first_head: bytes, logs: Iterable[ev.Log]) -> State:
 
 
 def apply(state: State, log: ev.Log) -> None:
-    """Moves `state` on by one event."""
+    """Moves `state` on by one event. Raises Fatal, and leaves it as it was, when the event cannot follow."""
     match log.event:
-        case ev.WorkerRegistered(worker, wallet):
-            _require(worker == len(state.workers), f"worker {worker} follows worker {len(state.workers) - 1}")
-            state.workers[worker] = Worker(wallet)
-            state.worker_of[wallet] = worker
-        case ev.KeyAdded(worker, number, key):
-            _require(number == len(state.workers[worker].keys), f"key {number} of worker {worker} is out of order")
-            state.workers[worker].keys.append(key)
-        case ev.KeyRevoked(worker, number):
-            state.workers[worker].revoked.add(number)
-        case ev.JobOpened(job, requester, terms_hash, terms, deadline, escrow):
-            _require(terms.hash() == terms_hash, f"the terms of job {job} do not have their hash")
-            state.jobs[job] = Job(requester, terms, deadline, escrow)
-        case ev.JobClosed(job, deadline):
-            state.jobs[job].deadline = deadline
-        case ev.JobRefunded(job, amount):
-            state.jobs[job].refunded += amount
-        case ev.Claimed(worker, _, _, cumulative):
+        case ev.WorkerRegistered() | ev.KeyAdded() | ev.KeyRevoked():
+            _apply_worker(state, log.event)
+        case ev.JobOpened() | ev.JobClosed() | ev.JobRefunded():
+            _apply_job(state, log.event)
+        case ev.Claimed(worker, _, amount, cumulative):
+            claimed = state.claimed.get(worker, 0)
+            _require(cumulative == claimed + amount, f"worker {worker} claimed {amount} on {claimed}, not {cumulative}")
             state.claimed[worker] = cumulative
         case _:
             _apply_epoch(state, log)
 
 
+def _apply_worker(state: State, event: ev.WorkerRegistered | ev.KeyAdded | ev.KeyRevoked) -> None:
+    number = event.worker
+    if isinstance(event, ev.WorkerRegistered):
+        _require(number == len(state.workers), f"worker {number} follows worker {len(state.workers) - 1}")
+        state.workers[number] = Worker(event.wallet)
+        state.worker_of[event.wallet] = number
+        return
+    _require(number in state.workers, f"worker {number} has keys but no wallet")
+    worker = state.workers[number]
+    if isinstance(event, ev.KeyAdded):
+        _require(event.number == len(worker.keys), f"key {event.number} of worker {number} is out of order")
+        worker.keys.append(event.key)
+    else:
+        _require(event.number < len(worker.keys), f"key {event.number} of worker {number} is revoked and was not added")
+        worker.revoked.add(event.number)
+
+
+def _apply_job(state: State, event: ev.JobOpened | ev.JobClosed | ev.JobRefunded) -> None:
+    number = event.job
+    if isinstance(event, ev.JobOpened):
+        _require(number == len(state.jobs) + 1, f"job {number} follows job {len(state.jobs)}")
+        _require(event.terms.hash() == event.terms_hash, f"the terms of job {number} do not have their hash")
+        state.jobs[number] = Job(event.requester, event.terms, event.deadline, event.escrow)
+        return
+    _require(number in state.jobs, f"job {number} goes on and was never opened")
+    job = state.jobs[number]
+    if isinstance(event, ev.JobClosed):
+        job.deadline = event.deadline
+    else:
+        _require(job.refunded + event.amount <= job.escrow, f"job {number} is refunded more than its escrow")
+        job.refunded += event.amount
+
+
 def _apply_epoch(state: State, log: ev.Log) -> None:
+    pending = state.pending()
     match log.event:
         case ev.EpochPosted(epoch, head, digest, content, signers):
+            _require(pending is None, f"epoch {epoch} is posted while epoch {state.last_epoch} is pending")
             _require(epoch == state.last_epoch + 1, f"epoch {epoch} follows epoch {state.last_epoch}")
+            _require(head == heads.posted(state.head, digest, signers), f"the head of epoch {epoch} does not link")
             state.posts[epoch] = Post(epoch, state.head, head, digest, content, signers, log.transaction, log.timestamp)
             state.head = head
         case ev.EpochFinalised(epoch, _, total):
-            state.posts[epoch].status = EpochStatus.FINAL
+            _settle(pending, epoch, EpochStatus.FINAL)
             state.final_total = total
         case ev.EpochStruck(epoch, head):
-            state.posts[epoch].status = EpochStatus.STRUCK
+            _require(head == heads.struck(state.head), f"the head after the strike of epoch {epoch} does not link")
+            _settle(pending, epoch, EpochStatus.STRUCK)
             state.head = head
             state.last_strike = log.timestamp
 
 
+def _settle(pending: Post | None, epoch: int, status: EpochStatus) -> None:
+    if pending is None or pending.epoch != epoch:
+        raise _contradiction(f"epoch {epoch} is {status.value} and was not pending")
+    pending.status = status
+
+
+def _contradiction(message: str) -> Fatal:
+    return Fatal(f"the endpoint's events do not fit together: {message}")
+
+
 def _require(holds: bool, message: str) -> None:
     if not holds:
-        raise Fatal(f"the endpoint's events do not fit together: {message}")
+        raise _contradiction(message)

@@ -65,8 +65,10 @@ def check_terms(terms: Terms) -> None:
     """Raises BadInput for what the Market would refuse, naming field and range."""
     for name, (low, high) in _RANGES.items():
         value = getattr(terms, name)
-        if not low <= value <= high:
-            raise BadInput(f"terms.{name} is {value}; it must be from {low} to {high}")
+        if type(value) is not int or not low <= value <= high:
+            raise BadInput(f"terms.{name} is {value}; it must be a whole number from {low} to {high}")
+    if terms.prior_cap and not terms.weight_cap:
+        raise BadInput(f"terms.prior_cap is {terms.prior_cap}; with weight_cap 0 (the plain vote) it must be 0")
     if terms.base + terms.bonus == 0:
         raise BadInput("terms.base and terms.bonus are both 0: an answer must earn something")
     if terms.escrow() > MAX_AMOUNT:

@@ -1,7 +1,7 @@
 """Positional Merkle trees: a proof says at which index a leaf stands, so neighbours prove order and absence.
 
-leaves -> root, proofs. `node(l, r) = keccak(l || r)`; an odd last node is paired with 32 zero bytes; a proof in a tree of
-size n has exactly ceil(log2 n) steps, bottom up.
+leaves -> root, proofs. `node(l, r) = keccak(l || r)`; an odd last node is paired with 32 zero bytes; a proof in a tree
+of size n has exactly ceil(log2 n) steps, bottom up. Leaves and steps are 32 bytes each: no node can be cut elsewhere.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def proof(levels: Levels, index: int) -> list[bytes]:
 
 def verify(root: bytes, size: int, index: int, leaf: bytes, steps: Sequence[bytes]) -> bool:
     """True if `leaf` stands at `index` in the tree of `size` leaves with that root."""
-    if not 0 <= index < size or len(steps) != depth(size):
+    if not 0 <= index < size or len(steps) != depth(size) or any(len(hash_) != 32 for hash_ in (leaf, *steps)):
         return False
     node = leaf
     for bit, step in enumerate(steps):

@@ -1,6 +1,7 @@
 """One endpoint, truthful (Anvil, our contracts) and lying (a stub): the first is read exactly, the second never believed."""
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -46,7 +47,7 @@ def header(number: int, fork: int = 0) -> dict[str, Any]:
     return {
         "number": hex(number),
         "hash": text(keccak(bytes([number, fork]))),
-        "parentHash": text(keccak(bytes([number - 1, fork]))),
+        "parentHash": text(keccak(bytes([max(number, 1) - 1, fork]))),
         "timestamp": hex(1_000 + number),
         "baseFeePerGas": hex(10),
     }
@@ -66,6 +67,11 @@ def closed(job: int, block: int, index: int = 0) -> dict[str, Any]:
     }
 
 
+def said(content: bytes, status: int = 200, **headers: str) -> httpx.Response:
+    """A reply as a stream, as it comes from a socket."""
+    return httpx.Response(status, headers=headers, stream=httpx.ByteStream(content))
+
+
 class Node:
     """A truthful stub of ten blocks with one log in block 4; tests replace a method by a lie."""
 
@@ -78,7 +84,7 @@ class Node:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         body = json.loads(request.content)
         reply = [self.reply(b) for b in body] if isinstance(body, list) else self.reply(body)
-        return httpx.Response(200, content=json.dumps(reply).encode())
+        return said(json.dumps(reply).encode())
 
     def reply(self, body: dict[str, Any]) -> dict[str, Any]:
         method, params = body["method"], body["params"]
@@ -150,7 +156,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_chain_id__garbage__is_unavailable_and_names_host_and_question_only(reply: bytes) -> None:
-    chain = chain_of(lambda _: httpx.Response(200, content=reply))
+    chain = chain_of(lambda _: said(reply))
     with pytest.raises(ChainUnavailable, match=r"^https://node\.example:8545: .*eth_chainId") as raised:
         chain.chain_id()
     assert "secret" not in str(raised.value)
@@ -158,9 +164,13 @@ def test_chain_id__garbage__is_unavailable_and_names_host_and_question_only(repl
     assert len(str(raised.value)) < 400
 
 
+def test_recursion_limit__after_our_imports__is_pythons_own() -> None:
+    assert sys.getrecursionlimit() <= 1_500  # pytest and hypothesis may add some; py_ecc made it 100,000
+
+
 @pytest.mark.parametrize("status", [302, 404, 429, 500])
 def test_call__http_error__is_unavailable(status: int) -> None:
-    node = httpx.Response(status, headers={"Location": "http://169.254.169.254/"}, content=b"{}")
+    node = said(b"{}", status, Location="http://169.254.169.254/")
     with pytest.raises(ChainUnavailable, match=f"HTTP {status} to eth_chainId"):
         chain_of(lambda _: node).chain_id()
 
@@ -189,7 +199,7 @@ def test_call__a_reply_that_drips__ends_at_the_timeout() -> None:
 
 
 def test_call__a_compressed_reply__is_refused_unread() -> None:
-    bomb = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"\x1f\x8b"))
+    bomb = said(b"\x1f\x8b", **{"Content-Encoding": "gzip"})
     with pytest.raises(ChainUnavailable, match="compressed"):
         chain_of(lambda _: bomb).chain_id()
 
@@ -235,7 +245,7 @@ def test_rpc__what_is_no_http_address__is_bad_input(url: str) -> None:
 
 def test_batch__replies_in_another_order__belong_to_their_calls() -> None:
     def reversing(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=json.loads(Node()(request).content)[::-1])
+        return said(json.dumps(json.loads(Node()(request).read())[::-1]).encode())
 
     assert [block.number for block in chain_of(reversing).blocks([3, 1, 2]) if block] == [3, 1, 2]
 
@@ -245,7 +255,7 @@ def test_batch__replies_in_another_order__belong_to_their_calls() -> None:
 )
 def test_batch__a_reply_missing_doubled_or_strange__is_unavailable(change: Callable[[list[Any]], list[Any]]) -> None:
     def lying(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=change(json.loads(Node()(request).content)))
+        return said(json.dumps(change(json.loads(Node()(request).read()))).encode())
 
     with pytest.raises(ChainUnavailable, match="nonsense"):
         chain_of(lying).blocks([1, 2, 3])
@@ -258,14 +268,15 @@ def test_latest__the_head__is_typed() -> None:
     assert chain_of(Node()).latest() == Block(10, keccak(b"\x0a\0"), keccak(b"\x09\0"), 1_010)
 
 
-def test_latest__another_chain__stops(request: pytest.FixtureRequest) -> None:
-    node = Node(eth_chainId=hex(1))
+def test_latest__another_chain__stops() -> None:
     with pytest.raises(WrongChain, match="serves chain 1; the deployment is on chain 77"):
-        chain_of(node).latest()
+        chain_of(Node(eth_chainId=hex(1))).latest()
+
+
+def test_logs__another_chain_than_the_deployments__stops_also_without_a_pin() -> None:
+    node = httpx.MockTransport(Node(eth_chainId=hex(1)))
     with pytest.raises(WrongChain):
-        chain_of(node, chain_id=None) if False else RpcChain(
-            URL, INTERFACES, attempts=1, transport=httpx.MockTransport(node)
-        ).logs(DEPLOYMENT, 0, 5)
+        RpcChain(URL, INTERFACES, attempts=1, transport=node).logs(DEPLOYMENT, 0, 5)
 
 
 def test_block__one_that_is_not_there__is_none() -> None:
@@ -407,12 +418,15 @@ def test_send__a_transaction_that_the_node_has__is_no_error(message: str) -> Non
 
 
 def test_send__nonce_too_low__is_an_error_unless_this_transaction_is_mined() -> None:
-    node = Node(eth_sendRawTransaction=fault("nonce too low"), eth_getTransactionReceipt=None)
+    node = Node(eth_sendRawTransaction=fault("nonce too low"))
+    node.lies |= {"eth_getTransactionReceipt": None, "eth_getTransactionByHash": None}
     with pytest.raises(Refused) as raised:
         chain_of(node).send(b"\x02raw")
     assert raised.value.code == "nonce-too-low"
-    node.lies["eth_getTransactionReceipt"] = receipt(keccak(b"\x02raw"))
+    later = [receipt(keccak(b"\x02raw")), None, None]  # shown a moment after its nonce counts
+    node.lies["eth_getTransactionReceipt"] = lambda _: later.pop()
     chain_of(node).send(b"\x02raw")
+    assert later == []
 
 
 def test_send__the_hash_of_another_transaction__is_unavailable() -> None:

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Market} from "../../../contracts/Market.sol";
-import {Claim, Debit, Header, Job, Terms} from "../../../contracts/interfaces/IMarket.sol";
+import {Claim, Debit, Header, Terms} from "../../../contracts/interfaces/IMarket.sol";
 import {Leaves} from "../../../contracts/libraries/Leaves.sol";
 import {Fixture} from "../support/Fixture.sol";
 import {TreeBuilder} from "../support/TreeBuilder.sol";

@@ -217,14 +217,12 @@ contract PostEpochTest is Fixture {
 
     function test_postEpoch__signed_for_a_twin_market__reverts() public {
         Market twin = new Market(token, workers, committee, REFEREE, WINDOW);
-        (Header memory header, Debit[] memory debits) = _good();
+        Debit[] memory none;
+        Header memory header = _header(none);
         (header.previous, header.configuration) = (twin.head(), twin.configuration());
-        header.debits = keccak256(abi.encode(new Debit[](0)));
-        header.total = 0;
         bytes memory signatures = _signatures(_digest(header), 3);
         vm.expectRevert();
-        twin.postEpoch(header, new Debit[](0), signatures);
-        debits = new Debit[](0);
+        twin.postEpoch(header, none, signatures);
     }
 
     function test_postEpoch__signed_for_another_chain__reverts() public {
