@@ -1,7 +1,8 @@
 """Whether an epoch obeys the rules: what a member checks before it signs and an auditor afterwards.
 
-epoch, state, ledger -> faults, each named by epoch, tree and index. Where refutations will prove a fault on chain, the same
-fault is found here: R1 wrong verdict, R2 forged answer, R3 wrong pay, R4 invalid list.
+epoch, state, ledger -> faults, each named by epoch, tree and index. Where refutations will prove a fault on chain, the
+same fault is found here: R1 wrong verdict, R2 forged answer, R3 wrong pay, R4 invalid list. Pay follows from the
+verdicts, so it is only compared when they have no fault.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from oracle.protocol import epoch as ep
 from oracle.protocol import scoring
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import Refused
-from oracle.protocol.hashing import ZERO
+from oracle.protocol.hashing import ZERO, keccak
 from oracle.protocol.heads import Debit
 from oracle.protocol.keys import recover
 from oracle.protocol.leaves import NO_ROW, Core, Opening, Status, Verdict
@@ -81,11 +82,13 @@ def _verdict(epoch: Epoch, verdict: Verdict, state: State, domain: Domain, ledge
         return
     listing = list(_listing(epoch, verdict, state, domain, ledger))
     yield from listing
-    if not listing:
-        rows = [epoch.weights[core.row].row for core in verdict.cores if core.status is Status.COUNTED]
-        label = scoring.decide(verdict.prior, rows)
-        if label != verdict.label:
-            yield f"the label is {verdict.label}, the scores say {label}"
+    if listing:
+        return
+    rows = [epoch.weights[core.row].row for core in verdict.cores if core.status is Status.COUNTED]
+    if any(len(row) != job.terms.classes for row in rows):
+        yield "the label hangs on a row of another length"
+    elif verdict.label != (label := scoring.decide(verdict.prior, rows)):
+        yield f"the label is {verdict.label}, the scores say {label}"
 
 
 def _listing(epoch: Epoch, verdict: Verdict, state: State, domain: Domain, ledger: Ledger) -> Iterator[str]:
@@ -109,7 +112,7 @@ def _answer(
     offer = offers[core.index] if core.index < len(offers) else None
     if offer is None or (offer.job, offer.task, offer.worker) != (verdict.job, verdict.task, core.worker):
         yield "has no assignment where it points"
-    worker = state.workers.get(core.worker)
+    worker = state.workers.get(core.worker) if core.worker else None  # 0 is the treasury
     if worker is None or core.key >= len(worker.keys):
         yield f"is by no registered key ({core.key})"
     else:
@@ -128,9 +131,15 @@ def _signed_by(address: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def _status(epoch: Epoch, verdict: Verdict, core: Core, opening: Opening) -> Iterator[str]:
+    if (core.status is Status.REJECTED) != (opening.reason != ZERO):
+        yield "has a reason and is not rejected, or is rejected without one"
     if core.status is Status.UNOPENED:
-        if opening.payload or opening.salt != ZERO or opening.reason != ZERO:
+        if opening.payload or opening.salt != ZERO:
             yield "is listed as unopened and yet has an opening"
+        if keccak(opening.envelope) != opening.seal_hash:
+            yield "is listed as unopened without the envelope that was signed"
+    elif opening.envelope:
+        yield "is opened and yet carries its envelope"
     elif opening.salt == ZERO or opening.commitment != commitment(
         verdict.job, verdict.task, core.worker, opening.payload, opening.salt
     ):

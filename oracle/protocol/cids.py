@@ -5,7 +5,8 @@ lower case. Nothing else is accepted, so a block has one name under a codec and 
 identity hash). Decoding is as strict: a block that decodes is the one encoding of its value, and what nests too deep or
 claims more than it holds is refused before a value is built. Bytes in, values out.
 
-Sources: https://github.com/multiformats/cid, https://ipld.io/specs/codecs/dag-cbor/spec/, https://ipld.io/specs/codecs/dag-pb/spec/.
+Sources: https://github.com/multiformats/cid, https://ipld.io/specs/codecs/dag-cbor/spec/,
+https://ipld.io/specs/codecs/dag-pb/spec/.
 """
 
 import base64

@@ -1,6 +1,7 @@
 """An epoch: one batch of work, decided, paid and bound by one header.
 
-decisions + ledger -> Epoch -> blocks and header; blocks -> Epoch. Pure; `oracle.protocol.audit` says whether one obeys the rules.
+decisions + ledger -> Epoch -> blocks and header; blocks -> Epoch. Pure; `oracle.protocol.audit` says whether one obeys
+the rules.
 """
 
 from collections import defaultdict
@@ -10,7 +11,6 @@ from typing import Any, TypeAlias
 
 from oracle.protocol import heads, leaves, pages, scoring, trees
 from oracle.protocol.cids import Codec, Link, cid_of, decode, digest_of, encode, from_digest
-from oracle.protocol.errors import CrowdproofError
 from oracle.protocol.heads import Debit
 from oracle.protocol.keys import Address
 from oracle.protocol.leaves import Balance, Core, Opening, Status, Verdict, WeightRow
@@ -21,6 +21,7 @@ from oracle.protocol.terms import Terms
 
 VERSION = 0
 TREES = ("balances", "weights", "verdicts", "assignments")
+FIELDS = {"version", "epoch", "previous", "validUntil", "configuration"} | {"total", "model", "debits", "jobs", "trees"}
 Row: TypeAlias = tuple[int, ...]
 
 
@@ -47,7 +48,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an epoch hangs on the chain: its number, the head before it, until when it may be posted, for which committee."""
+    """Where an epoch hangs on the chain: number, head before it, until when it may be posted, for which committee."""
 
     epoch: int
     previous: bytes
@@ -189,7 +190,7 @@ def _verdicts(
 
 
 def pack(epoch: Epoch, manifests: Mapping[int, bytes]) -> Packed:
-    """The epoch's blocks and header. manifests: job -> digest, so that an export carries what the verdicts are about."""
+    """The epoch's blocks and header. manifests: job -> digest, so that an export carries what it is about."""
     blocks: list[Block] = []
     nodes: dict[str, Any] = {}
     for name in TREES:
@@ -242,39 +243,39 @@ def leaves_of(epoch: Epoch, tree: str) -> list[bytes]:
 
 
 def load(source: Source, number: int, content: bytes) -> tuple[Epoch | None, list[Fault]]:
-    """The epoch under a content digest, and everything that is wrong with its blocks. None when too little could be read."""
+    """Epoch `number` under a content digest, or None and everything that is wrong with its blocks."""
     try:
         node: Any = decode(source.read(from_digest(Codec.DAG_CBOR, content)))
-        debits = tuple(Debit(*map(_int, d)) for d in node["debits"])
-        plain = (_int(node["epoch"]), node["previous"], _int(node["validUntil"]), node["configuration"])
-        model, total, nodes = digest_of(node["model"].cid), _int(node["total"]), node["trees"]
-        if node["version"] != VERSION:
-            raise ValueError(f"version {node['version']} is not {VERSION}")
-    except (CrowdproofError, KeyError, TypeError, ValueError, AttributeError) as problem:
+        place, model, total, debits = _read_root(node, number)
+        nodes = [(name, node["trees"][name]) for name in TREES]
+    except pages.UNREADABLE as problem:
         return None, [Fault(number, "epoch", 0, f"the epoch's block cannot be read: {problem}")]
-    read = {name: _read_tree(source, number, name, nodes.get(name)) for name in TREES}
-    faults = [fault for _, more in read.values() for fault in more]
-    if faults:
+    read = [pages.read(source, number, name, below) for name, below in nodes]
+    if faults := [fault for reading in read for fault in reading.faults]:
         return None, faults
-    return Epoch(*plain, model, total, debits, *(values for values, _ in read.values())), []  # type: ignore[arg-type]
+    values: list[Any] = [reading.values for reading in read]
+    return Epoch(*place, model, total, debits, *values), []
 
 
-def _read_tree(source: Source, number: int, name: str, node: Any) -> tuple[tuple[leaves.Leaf, ...], list[Fault]]:
-    reading = pages.read(source, number, name, node)
-    faults, values = list(reading.faults), []
-    known = {fault.index for fault in faults}
-    for index, record in enumerate(reading.records):
-        try:
-            values.append(leaves.parse(name, record))
-        except (TypeError, ValueError, OverflowError) as problem:
-            if index not in known and record is not None:
-                faults.append(Fault(number, name, index, f"the record has another form: {problem}"))
-            elif record is None and not reading.faults:
-                faults.append(Fault(number, name, index, "the record is missing"))
-    return tuple(values), faults
+def _read_root(node: Any, number: int) -> tuple[tuple[int, bytes, int, bytes], bytes, int, tuple[Debit, ...]]:
+    """((epoch, previous, valid until, configuration), model, total, debits) of an epoch's block."""
+    if node.keys() != FIELDS or (_amount(node["version"]), _amount(node["epoch"])) != (VERSION, number):
+        raise ValueError(f"it is not epoch {number} in version {VERSION}")
+    for job, manifest in node["jobs"]:
+        _amount(job)
+        pages.linked(manifest, Codec.DAG_CBOR)
+    place = (number, _digest(node["previous"]), _amount(node["validUntil"]), _digest(node["configuration"]))
+    model = digest_of(pages.linked(node["model"], Codec.DAG_CBOR))
+    return place, model, _amount(node["total"]), tuple(Debit(*map(_amount, debit)) for debit in node["debits"])
 
 
-def _int(value: Any) -> int:
+def _amount(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 1 << 64:
-        raise ValueError(f"{str(value)[:40]} is not an amount")
+        raise ValueError(f"{str(value)[:40]} is not a uint64")
+    return value
+
+
+def _digest(value: Any) -> bytes:
+    if type(value) is not bytes or len(value) != 32:
+        raise ValueError("a digest has 32 bytes")
     return value

@@ -1,24 +1,25 @@
-"""A job's manifest: what the requester asks for, checked against manifest.schema.json, and the terms that follow from it.
+"""A job's manifest: what the requester asks for, checked against manifest.schema.json, and the terms that follow.
 
 JSON -> Manifest; Manifest, tasks, unit -> blocks and Terms. Everything is refused before anything is funded.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
 from typing import Any
 
 import jsonschema
 
 from oracle.protocol import pages
-from oracle.protocol.cids import Codec, cid_of, decode, digest_of, encode, from_digest
-from oracle.protocol.errors import BadInput, CrowdproofError
-from oracle.protocol.leaves import Task, leaf_of, parse
+from oracle.protocol.cids import DEPTH_LIMIT, Codec, cid_of, decode, digest_of, encode, from_digest
+from oracle.protocol.errors import BadInput
+from oracle.protocol.leaves import Task
 from oracle.protocol.pages import Block, Fault, Source
 from oracle.protocol.terms import MAX_LEAF, MAX_TASKS, NAT, Terms, check_terms
-from oracle.protocol.trees import root
 
 MAX_BYTES = 4_000_000
 MAX_ID = 1024
@@ -26,7 +27,7 @@ MAX_ID = 1024
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A checked manifest with every default filled in; `document` is its JSON."""
+    """A checked manifest with every default filled in; `document` is its JSON, whole numbers as integers."""
 
     document: dict[str, Any]
 
@@ -59,16 +60,20 @@ def read_manifest(text: str | bytes, where: str = "manifest") -> Manifest:
     if len(text) > MAX_BYTES:
         raise BadInput(f"{where}: {len(text)} bytes are more than the {MAX_BYTES} that a manifest may have")
     try:
-        document = json.loads(text, object_pairs_hook=_unique)
+        text = text if isinstance(text, str) else text.decode("utf-8-sig")
+        document = json.loads(text, object_pairs_hook=_unique, parse_int=_integer)
     except json.JSONDecodeError as problem:
         raise BadInput(f"{where}, line {problem.lineno}, column {problem.colno}: not JSON: {problem.msg}") from None
-    except (UnicodeDecodeError, RecursionError, ValueError) as problem:
+    except RecursionError:
+        raise BadInput(f"{where}: lists and objects nest over {DEPTH_LIMIT} deep") from None
+    except ValueError as problem:  # not UTF-8, or a field twice
         raise BadInput(f"{where}: not a JSON document: {problem}") from None
     return check_manifest(document, where)
 
 
 def check_manifest(document: Any, where: str = "manifest") -> Manifest:
     """The same for a document that is already parsed."""
+    document = _tidy(document, where, ())
     validator = jsonschema.Draft202012Validator(schema())
     problems = sorted(validator.iter_errors(document), key=lambda p: [str(part) for part in p.absolute_path])
     if problems:
@@ -88,50 +93,78 @@ def make_job(
 ) -> tuple[Terms, list[Block]]:
     """The terms to escrow and the blocks to store (the manifest's own last). Raises BadInput naming the field."""
     _check_tasks(tasks, where)
-    node, blocks = pages.pack(tasks)
-    block = encode({"manifest": _plain(manifest.document), "tasks": node})
     document = manifest.document
-    decision, reward = document["decision"], document["reward"]
-    weighted = decision["rule"] == "weighted"
-    terms = Terms(
-        classes=len(manifest.classes),
-        tasks=len(tasks),
-        answers=document["redundancy"]["most"],
-        base=_units(reward["base"], unit, where, "reward.base"),
-        bonus=_units(reward["bonus"], unit, where, "reward.bonus"),
-        fee_bps=document["feeBps"],
-        weight_cap=round(decision["weightCap"] * NAT) if weighted else 0,
-        prior_cap=round(decision["priorCap"] * NAT) if weighted else 0,
-        task_root=node["root"],
-        manifest=digest_of(cid_of(block, Codec.DAG_CBOR)),
-    )
-    check_terms(terms)
+    _check_dependencies(document["dependencies"], {task.id for task in tasks}, where)
+    base, bonus = (_units(document["reward"][name], unit, where, f"reward.{name}") for name in ("base", "bonus"))
+    if base + bonus == 0:
+        raise BadInput(f"{where}: reward.base and reward.bonus are both 0: an answer must earn something")
+    node, blocks = pages.pack(tasks)
+    block = encode({"manifest": document, "tasks": node})
+    digest = digest_of(cid_of(block, Codec.DAG_CBOR))
+    terms = Terms(tasks=len(tasks), base=base, bonus=bonus, task_root=node["root"], manifest=digest, **_rules(manifest))
+    if document["decision"]["rule"] == "weighted" and not terms.weight_cap:
+        raise BadInput(f"{where}: decision.weightCap is below its smallest step, 1/{NAT}; for a plain vote say so")
+    try:
+        check_terms(terms)
+    except BadInput as problem:
+        raise BadInput(f"{where}: {problem}") from None
     need = terms.escrow() * unit
     if "budget" in document and int(document["budget"]) < need:
         raise BadInput(
-            f"{where}: budget is {document['budget']}, but {terms.tasks} tasks x {terms.answers} answers x (base + bonus)"
-            f" + fee need {need}; raise it or ask for less"
+            f"{where}: budget is {document['budget']}, but {terms.tasks} tasks x {terms.answers} answers"
+            f" x (base + bonus) + fee need {need}; raise it or ask for less"
         )
     return terms, [*blocks, (block, Codec.DAG_CBOR)]
 
 
 def load_job(source: Source, epoch: int, terms: Terms) -> tuple[Manifest | None, list[Task], list[Fault]]:
-    """Manifest and tasks under the digest that a job's terms name, with every fault (placed in `epoch`)."""
+    """Manifest and tasks under the digest that a job's terms name, with every fault (placed in `epoch`).
+
+    Anyone may open a job: that its terms fit its manifest is checked here, but for the rewards, which need the unit.
+    """
     try:
         node: Any = decode(source.read(from_digest(Codec.DAG_CBOR, terms.manifest)))
         manifest, tree = check_manifest(node["manifest"]), node["tasks"]
-    except (CrowdproofError, KeyError, TypeError) as problem:
+        given = (tree["root"], tree["size"])
+    except pages.UNREADABLE as problem:
         return None, [], [Fault(epoch, "manifest", 0, f"the manifest cannot be read: {problem}")]
     reading = pages.read(source, epoch, "tasks", tree)
-    if reading.faults:
-        return manifest, [], reading.faults
+    tasks = [task for task in reading.values if isinstance(task, Task)]
+    faults = list(reading.faults)
+    for name, value in _rules(manifest).items():
+        if getattr(terms, name) != value:
+            faults.append(Fault(epoch, "manifest", 0, f"{name} is {value}, in the terms {getattr(terms, name)}"))
+    if given != (terms.task_root, terms.tasks):
+        faults.append(Fault(epoch, "tasks", 0, "the tasks are not those of the terms"))
+    elif not faults and (moved := [i for i, task in enumerate(tasks) if task.task != i]):
+        faults.append(Fault(epoch, "tasks", moved[0], "the task is numbered otherwise than it stands"))
+    return manifest, [] if faults else tasks, faults
+
+
+def _rules(manifest: Manifest) -> dict[str, int]:
+    """The terms that a manifest fixes by itself, without its tasks and the unit of money."""
+    document, decision = manifest.document, manifest.document["decision"]
+    caps = (decision["weightCap"], decision["priorCap"]) if decision["rule"] == "weighted" else (0, 0)
+    return {
+        "classes": len(manifest.classes),
+        "answers": document["redundancy"]["most"],
+        "fee_bps": document["feeBps"],
+        "weight_cap": round(caps[0] * NAT),
+        "prior_cap": round(caps[1] * NAT),
+    }
+
+
+def _check_dependencies(pairs: Sequence[Sequence[str]], known: set[str], where: str) -> None:
+    graph: TopologicalSorter[str] = TopologicalSorter()
+    for position, (before, after) in enumerate(pairs):
+        if unknown := {before, after} - known:
+            raise BadInput(f"{where}: dependencies.{position}: there is no task {min(unknown)[:80]!r}")
+        graph.add(after, before)
     try:
-        tasks = [parse("tasks", record) for record in reading.records]
-    except (TypeError, ValueError) as problem:
-        return manifest, [], [Fault(epoch, "tasks", 0, f"a task cannot be read: {problem}")]
-    if len(tasks) != terms.tasks or root([leaf_of(task) for task in tasks]) != terms.task_root:
-        return manifest, [], [Fault(epoch, "tasks", 0, "the tasks are not those of the terms")]
-    return manifest, [task for task in tasks if isinstance(task, Task)], []
+        graph.prepare()
+    except CycleError as problem:
+        circle = " -> ".join(repr(name[:40]) for name in problem.args[1][:5])
+        raise BadInput(f"{where}: dependencies: tasks wait for each other: {circle}") from None
 
 
 def _check_tasks(tasks: Sequence[Task], where: str) -> None:
@@ -139,11 +172,17 @@ def _check_tasks(tasks: Sequence[Task], where: str) -> None:
         raise BadInput(f"{where}: a job has 1 to {MAX_TASKS} tasks, not {len(tasks)}")
     seen: dict[str, int] = {}
     for position, task in enumerate(tasks):
-        if not task.id or len(task.id.encode()) > MAX_ID:
+        if task.task != position:
+            raise BadInput(f"{where}: task {position + 1} is numbered {task.task}, not {position}")
+        if not 0 < len(task.id.encode(errors="surrogatepass")) <= MAX_ID:
             raise BadInput(f"{where}: task {position + 1}: an id has 1 to {MAX_ID} bytes")
         if (first := seen.setdefault(task.id, position)) != position:
             raise BadInput(f"{where}: task {position + 1} has the id of task {first + 1}, {task.id!r}")
-        if len(encode(task.record())) > MAX_LEAF:
+        try:
+            size = len(encode(task.record()))
+        except BadInput as problem:
+            raise BadInput(f"{where}: task {position + 1} ({task.id!r}): {problem}") from None
+        if size > MAX_LEAF:
             raise BadInput(f"{where}: task {position + 1} ({task.id!r}): its payload exceeds {MAX_LEAF} bytes")
 
 
@@ -180,9 +219,30 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _plain(document: dict[str, Any]) -> dict[str, Any]:
-    """JSON as dag-cbor takes it: numbers that are whole become integers, so one manifest has one encoding."""
-    plain: dict[str, Any] = json.loads(
-        json.dumps(document), parse_float=lambda t: int(float(t)) if float(t) % 1 == 0 else float(t)
-    )
-    return plain
+def _integer(text: str) -> int | float:
+    """Beyond a double's range no limit of ours is met; the schema says so with the field's name."""
+    return int(text) if len(text) <= 300 else math.inf
+
+
+def _tidy(value: Any, where: str, path: tuple[str | int, ...]) -> Any:
+    """The value with whole floats as integers, so that one manifest has one encoding.
+
+    Raises BadInput naming the field of what a JSON Schema lets through or stumbles over.
+    """
+    if len(path) > DEPTH_LIMIT:
+        raise BadInput(f"{where}: {_field(path[:3])}: lists and objects nest over {DEPTH_LIMIT} deep")
+    if isinstance(value, dict):
+        return {_text(k, where, path): _tidy(item, where, (*path, k)) for k, item in value.items()}
+    if isinstance(value, list):
+        return [_tidy(item, where, (*path, i)) for i, item in enumerate(value)]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise BadInput(f"{where}: {_field(path)}: {value} is not a number that JSON or any field here has")
+        return int(value) if value.is_integer() else value
+    return _text(value, where, path) if isinstance(value, str) else value
+
+
+def _text(text: str, where: str, path: tuple[str | int, ...]) -> str:
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise BadInput(f"{where}: {_field(path)}: half of a surrogate pair is not text")
+    return text

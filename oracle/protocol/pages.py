@@ -1,20 +1,25 @@
-"""A tree in the content store: pages that list the leaves, and raw blocks that hold their records one after the other.
+"""A tree in the content store: pages that list the leaves, raw blocks that hold their records one after the other.
 
-leaves, records <-> blocks. Reading never trusts: a block that is not what its CID says is compared leaf by leaf with its page,
-so that one damaged byte is named by its index.
+values <-> blocks. Reading never trusts and never raises: every block is checked against its CID, every record against
+the leaf that its page lists, all leaves against the root. Damaged data is compared all the same, so that one wrong byte
+is named by its index.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
-from oracle.protocol import leaves, trees
+from oracle.protocol import cids, leaves, trees
 from oracle.protocol.cids import Cid, Codec, Link, cid_of, decode, encode
-from oracle.protocol.errors import ContentMismatch, ContentMissing, CrowdproofError
+from oracle.protocol.errors import CrowdproofError
 
 TARGET = 1 << 18  # bytes of a data block
 MOST = 2048  # records of a page
+MAX_LEAVES = 1 << 24
+UNREADABLE = (CrowdproofError, TypeError, KeyError, ValueError, AttributeError, OverflowError)  # what bad data raises
 Block: TypeAlias = tuple[bytes, Codec]
+Problem: TypeAlias = tuple[int, str]  # index in the page, what is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The records of one tree as far as they could be read (None = lost), with what was wrong."""
+    """The values of one tree, with everything that was wrong; only without faults are they all."""
 
-    records: list[Any]
+    values: tuple[leaves.Leaf, ...]
     faults: list[Fault]
 
 
@@ -66,64 +71,87 @@ def pack(tree: Sequence[leaves.Leaf]) -> tuple[dict[str, Any], list[Block]]:
 
 
 def read(source: Source, epoch: int, tree: str, node: Any) -> Reading:
-    """Every record of a tree, checked against its CIDs; the leaves are checked by who decodes the records."""
+    """Every value of the tree that `node` in a parent block describes, each the one to which its leaf commits."""
+    try:
+        root, pages = node["root"], _extents(node)
+    except UNREADABLE:
+        return Reading((), [Fault(epoch, tree, None, "the block above does not describe this tree")])
+    values: list[leaves.Leaf] = []
+    hashes: list[bytes] = []
     faults: list[Fault] = []
+    for first, count, cid in pages:
+        more, listed, problems = _read_page(source, tree, count, cid)
+        values += more
+        hashes += [listed[i : i + 32] for i in range(0, len(listed), 32)]
+        faults += [Fault(epoch, tree, first + offset, what) for offset, what in problems]
+    if not faults and trees.root(hashes) != root:
+        faults.append(Fault(epoch, tree, None, "the leaves do not give the root"))
+    return Reading(tuple(values), faults)
+
+
+def linked(link: Any, codec: Codec) -> Cid:
+    """Where a link leads. Raises ValueError unless it is a link to a block of that codec."""
+    if not isinstance(link, Link) or cids.parse(link.cid)[0] is not codec:
+        raise ValueError(f"expected a link to a {codec.name.lower()} block")
+    return link.cid
+
+
+def _extents(node: Any) -> list[tuple[int, int, Cid]]:
+    """(first leaf, leaves, CID) of each page. Raises unless the pages cover the tree, one after the other."""
+    size, pages = node["size"], node["pages"]
+    bounds = [first for first, _ in pages] + [size]
+    if any(type(bound) is not int for bound in bounds) or bounds[0] != 0 or size > MAX_LEAVES:
+        raise ValueError("the pages do not begin at 0")
+    if any(one >= two for one, two in pairwise(bounds)):
+        raise ValueError("the pages are not in order")
+    links = [linked(link, Codec.DAG_CBOR) for _, link in pages]
+    return [(one, two - one, cid) for (one, two), cid in zip(pairwise(bounds), links, strict=True)]
+
+
+def _read_page(source: Source, tree: str, count: int, cid: Cid) -> tuple[list[leaves.Leaf], bytes, list[Problem]]:
+    """(values, their leaves, problems) of the page with so many leaves."""
     try:
-        size, pages = node["size"], [(first, link.cid) for first, link in node["pages"]]
-        if type(size) is not int or not 0 <= size <= 1 << 24:
-            raise ValueError("size")
-    except (TypeError, KeyError, ValueError, AttributeError):
-        return Reading([], [Fault(epoch, tree, None, "the epoch's block does not describe this tree")])
-    records: list[Any] = [None] * size
-    for first, cid in pages:
-        _read_page(source, Fault(epoch, tree, first, ""), cid, records, faults)
-    return Reading(records, faults)
-
-
-def _read_page(source: Source, at: Fault, cid: Cid, records: list[Any], faults: list[Fault]) -> None:
-    first = at.index or 0
-
-    def fault(offset: int, what: str) -> None:
-        faults.append(Fault(at.epoch, at.tree, first + offset, what))
-
+        listed, spans, block = _page(decode(source.read(cid)), count)
+    except UNREADABLE as problem:
+        return [], b"", [(0, f"the page of the leaves from here on cannot be read: {problem}")]
+    broken: CrowdproofError | None = None
+    data: bytes | None
     try:
-        page: Any = decode(source.read(cid))
-        listed, ends, data_cid = page["leaves"], page["ends"], page["data"].cid
-        if len(listed) != 32 * len(ends) or first + len(ends) > len(records):
-            raise ValueError("it does not fit its tree")
-    except (CrowdproofError, TypeError, KeyError, ValueError, AttributeError) as problem:
-        fault(0, f"the page of the leaves from here on cannot be read: {problem}")
-        return
-    try:
-        data, broken = source.read(data_cid), None
-    except (ContentMissing, ContentMismatch) as problem:
-        data, broken = source.damaged(data_cid) or b"", problem
-    before = len(faults)
-    for offset, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        data = source.read(block)
+    except CrowdproofError as problem:
+        data, broken = source.damaged(block), problem
+    if data is None:
+        return [], listed, [(0, f"the records from here on cannot be read: {broken}")]
+    values, problems = _values(tree, [data[start:end] for start, end in spans], listed)
+    if broken:
+        problems = [(offset, f"{what}: {broken}") for offset, what in problems]
+    if not problems and (broken or len(data) != spans[-1][1]):
+        problems = [(count - 1, f"other bytes follow the last record: {broken or 'no record ends there'}")]
+    return values, listed, problems
+
+
+def _page(page: Any, count: int) -> tuple[bytes, list[tuple[int, int]], Cid]:
+    """(leaves, where each record begins and ends, the block of the records)."""
+    listed, bounds = page["leaves"], [0, *page["ends"]]
+    if type(listed) is not bytes or len(listed) != 32 * count or len(bounds) != count + 1:
+        raise ValueError("it does not fit its tree")
+    if any(type(bound) is not int for bound in bounds) or any(one >= two for one, two in pairwise(bounds)):
+        raise ValueError("its records do not follow one another")
+    return listed, list(pairwise(bounds)), linked(page["data"], Codec.RAW)
+
+
+def _values(tree: str, records: Sequence[bytes], listed: bytes) -> tuple[list[leaves.Leaf], list[Problem]]:
+    values: list[leaves.Leaf] = []
+    problems: list[Problem] = []
+    for offset, record in enumerate(records):
         try:
-            records[first + offset] = decode(data[start:end])
-        except CrowdproofError as problem:
-            fault(offset, f"the record cannot be read: {broken or problem}")
-    if broken and len(faults) == before:
-        _locate(at, listed, broken, records, faults)
-
-
-def _locate(at: Fault, listed: bytes, broken: Exception, records: list[Any], faults: list[Fault]) -> None:
-    """Names the leaves that damaged bytes changed; all still decode, so their hashes tell."""
-    first = at.index or 0
-    for offset in range(len(listed) // 32):
-        if _leaf(at.tree, records[first + offset]) != listed[32 * offset : 32 * offset + 32]:
-            faults.append(Fault(at.epoch, at.tree, first + offset, f"the record is not the one committed: {broken}"))
-            records[first + offset] = None
-    if not any(f.tree == at.tree and f.epoch == at.epoch for f in faults):
-        faults.append(Fault(at.epoch, at.tree, first, str(broken)))
-
-
-def _leaf(tree: str, record: Any) -> bytes | None:
-    try:
-        return leaves.leaf_of(leaves.parse(tree, record))
-    except (TypeError, ValueError, KeyError, OverflowError):
-        return None
+            value = leaves.parse(tree, decode(record))
+            if leaves.leaf_of(value) != listed[32 * offset : 32 * offset + 32]:
+                raise ValueError("it is not the one committed")
+            values.append(value)
+        except UNREADABLE as problem:
+            problems.append((offset, f"the record cannot be read: {problem}"))
+    return values, problems
 
 
 def _chunks(encoded: list[bytes]) -> Iterator[tuple[int, list[bytes]]]:

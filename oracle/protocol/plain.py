@@ -48,8 +48,10 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         return _read_bytes(value, where)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _read_enum(kind, value, where)
-    if kind is Any:
-        return value
+    return value if kind is Any else _read_scalar(kind, value, where)
+
+
+def _read_scalar(kind: Any, value: Any, where: str) -> Any:
     if type(value) is not kind or (kind is int and not 0 <= value < 1 << 64):
         raise BadInput(f"{where}: expected {'an unsigned integer' if kind is int else kind.__name__}")
     return value

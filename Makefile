@@ -1,0 +1,69 @@
+# make demo   sets up and plays the main job        make test    sets up and runs the tests
+# make check  style, types, layers, contracts       make clean   forgets what was set up here
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+TORCH := 2.13.0
+CHAIN := hardhat-free-local-chain
+FORGE = $(shell $(PY) -m scripts.forge)
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet
+SLITHER := build/slither
+
+.PHONY: help setup dev demo test check check-deep clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+setup: $(VENV)/.base $(CHAIN)/node_modules/.done
+dev: $(VENV)/.dev $(CHAIN)/node_modules/.done
+
+demo: setup
+	@$(VENV)/bin/crowdproof demo
+
+test: dev
+	$(PY) -m pytest
+	$(FORGE) test
+
+check: dev $(SLITHER)/.done
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(PY) -m scripts.vectors --check
+	$(FORGE) fmt --check
+	FORGE_SNAPSHOT_CHECK=true $(FORGE) test --match-contract GasTest
+	$(FORGE) lint
+	PATH="$$(dirname $(FORGE)):$$PATH" $(SLITHER)/bin/slither . --config-file tests/contracts/slither.json
+
+check-deep: dev
+	FOUNDRY_PROFILE=deep $(FORGE) test
+
+clean:
+	rm -rf $(VENV) build $(CHAIN)/node_modules
+
+$(VENV)/.base: requirements/base.lock pyproject.toml
+	@scripts/requirements.sh $(PYTHON)
+	@echo "setting up $(VENV) (a few minutes the first time)"
+	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --require-hashes -r requirements/base.lock
+	@$(PIP) torch==$(TORCH)
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base requirements/dev.lock
+	@$(PIP) --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(CHAIN)/node_modules/.done: $(CHAIN)/package-lock.json
+	@scripts/requirements.sh $(PYTHON)
+	@cd $(CHAIN) && npm ci --silent
+	@touch $@
+
+$(SLITHER)/.done: requirements/slither.lock
+	@[ -x $(SLITHER)/bin/python ] || $(PYTHON) -m venv $(SLITHER)
+	@$(SLITHER)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	@touch $@

@@ -1,0 +1,39 @@
+"""What a serving process runs: one application on a socket that is already bound."""
+
+import logging
+import socket
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from api import app as public_app
+from api import member as member_app
+from oracle.bootstrap import open_member, open_oracle
+from oracle.config import Home
+
+
+def public(home: Path, listening: socket.socket) -> None:
+    """The public API of a home."""
+    run(public_app.create_app(open_oracle(Home(home))), listening)
+
+
+def member(home: Path, number: int, listening: socket.socket) -> None:
+    """Member `number`, from 1."""
+    place = Home(home)
+    opened, content = open_member(place, number)
+    run(member_app.create_app(opened, content, place.secret("token")), listening)
+
+
+def run(application: ASGIApp, listening: socket.socket) -> None:
+    """Serves until SIGTERM."""
+    logging.basicConfig(level=logging.WARNING)
+    config = uvicorn.Config(
+        application,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+    )
+    uvicorn.Server(config).run(sockets=[listening])

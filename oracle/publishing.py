@@ -1,0 +1,55 @@
+"""A requester's job: its content to those who need it, then its escrow. Nothing is spent before everything is stored.
+
+manifest, tasks -> blocks at the oracle and at every member -> allowance -> openJob. Each step may be repeated: the same manifest
+with the same tasks is the same job.
+"""
+
+from collections.abc import Sequence
+from io import BytesIO
+
+from oracle.adapters.car import write_car
+from oracle.bootstrap import Oracle
+from oracle.ports import Signer
+from oracle.protocol.cids import Codec, from_digest
+from oracle.protocol.errors import Refused, Retryable
+from oracle.protocol.keys import checksum
+from oracle.protocol.leaves import Task
+from oracle.protocol.manifest import Manifest, make_job
+from oracle.protocol.terms import Terms
+from oracle.services import outbox
+
+
+def store(oracle: Oracle, manifest: Manifest, tasks: Sequence[Task], where: str) -> Terms:
+    """Keeps the job's blocks here and at every member. Raises BadInput naming the field, Retryable for a silent member."""
+    terms, blocks = make_job(manifest, tasks, oracle.deployment.unit, where)
+    oracle.content.put_many(blocks)
+    out = BytesIO()
+    write_car(oracle.content, [from_digest(Codec.DAG_CBOR, terms.manifest)], out)
+    for peer in oracle.peers:
+        peer.store(out.getvalue())
+    return terms
+
+
+def fund(oracle: Oracle, requester: Signer, terms: Terms, deadline: int) -> int:
+    """Escrows the whole budget from the requester's tokens; the job's number. Raises Refused when they do not suffice."""
+    deployment, calls = oracle.deployment, oracle.calls
+    amount = terms.escrow() * deployment.unit
+    opening = calls.open_job(terms, deadline)
+    known = oracle.database.sent(requester.address, what=opening.what)
+    held = oracle.chain.token_balance(deployment.token, requester.address)
+    if not known and held < amount:
+        raise Refused("no-funds", f"{checksum(requester.address)} has {held} of the token; the escrow is {amount}")
+    purpose = f"the job with terms 0x{terms.hash().hex()} until {deadline}"
+    allowance = calls.approve(deployment.token, deployment.market, amount, purpose)
+    outbox.run(oracle.database, oracle.chain, requester, allowance, "fund")
+    outbox.run(oracle.database, oracle.chain, requester, opening, "open")
+    return number_of(oracle, requester, terms, deadline)
+
+
+def number_of(oracle: Oracle, requester: Signer, terms: Terms, deadline: int) -> int:
+    """The newest job of the requester with these terms. Raises Retryable while it is not in a finalised block."""
+    jobs = oracle.index.advance().jobs
+    mine = [n for n, job in jobs.items() if job.requester == requester.address and job.terms == terms]
+    if not mine:
+        raise Retryable(f"the job until {deadline} is sent, and not yet in a finalised block: run this again")
+    return max(mine)

@@ -1,0 +1,73 @@
+"""Writes requirements/{base,dev,slither}.lock: every package that `make` installs, at exact versions, with the hashes of its files.
+
+usage: python -m scripts.lock     (resolves anew; minutes)
+
+torch is installed by the Makefile, by version: its build (CPU, CUDA, ROCm) is the machine's choice, so neither it nor what only a
+CUDA build needs stands in a lock.
+"""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import requires
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "requirements"
+NOT_LOCKED = re.compile(r"(torch|triton|cuda|nvidia)(-.*)?")
+OPTIONS = [
+    "--quiet",
+    "--generate-hashes",
+    "--allow-unsafe",
+    "--strip-extras",
+    "--no-annotate",
+    "--no-header",
+    "--no-emit-index-url",
+]
+OPTIONS += ["--no-emit-find-links", "--no-emit-trusted-host", "--unsafe-package", "pip"]
+
+
+def resolve(source: Path, *extra: str) -> dict[str, str]:
+    """Package name -> its lines in a lock."""
+    command = [sys.executable, "-m", "piptools", "compile", *OPTIONS, *extra, "--output-file", "-", str(source)]
+    text = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    entries = re.findall(r"^([A-Za-z0-9][\w.-]*)==.*(?:\n    .*)*", text, re.MULTILINE)
+    blocks = re.findall(r"^[A-Za-z0-9][\w.-]*==.*(?:\n    .*)*", text, re.MULTILINE)
+    return {canonicalize_name(name): block for name, block in zip(entries, blocks, strict=True)}
+
+
+def closure(names: set[str]) -> set[str]:
+    """The packages that `names` need, as installed here."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in found or NOT_LOCKED.fullmatch(name):
+            continue
+        found.add(name)
+        needs = (Requirement(line) for line in requires(name) or ())
+        waiting += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return found
+
+
+def write(name: str, entries: dict[str, str]) -> None:
+    kept = [entries[package] for package in sorted(entries) if not NOT_LOCKED.fullmatch(package)]
+    (FOLDER / f"{name}.lock").write_text("\n".join(kept) + "\n")
+
+
+def main() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    dev = resolve(ROOT / "pyproject.toml", "--extra", "dev")
+    write("dev", dev)
+    torch_needs = {"filelock", "fsspec", "jinja2", "sympy", "typing-extensions"}
+    base = closure({Requirement(line).name for line in project["dependencies"]} | torch_needs | {"setuptools", "wheel"})
+    write("base", {name: block for name, block in dev.items() if name in base})
+    write("slither", resolve(FOLDER / "slither.in"))
+
+
+if __name__ == "__main__":
+    main()
