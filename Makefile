@@ -12,6 +12,9 @@ CHAIN := hardhat-free-local-chain
 FORGE = $(shell $(PY) -m scripts.forge)
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 SLITHER := build/slither
+# Apart from forge's own output, which slither would wipe. Excluded there: timestamp (deadlines are block time by design) and
+# shadowing-local (a parameter named as the protocol names it).
+SLITHERED = PATH="$$(dirname $(FORGE)):$$PATH" FOUNDRY_OUT=build/slither-out FOUNDRY_CACHE_PATH=build/slither-out/cache FOUNDRY_SCRIPT=scripts
 
 .PHONY: help setup dev demo test check check-deep clean
 
@@ -37,7 +40,7 @@ check: dev $(SLITHER)/.done
 	$(FORGE) fmt --check
 	FORGE_SNAPSHOT_CHECK=true $(FORGE) test --match-contract GasTest
 	$(FORGE) lint
-	PATH="$$(dirname $(FORGE)):$$PATH" $(SLITHER)/bin/slither . --config-file tests/contracts/slither.json
+	$(SLITHERED) $(SLITHER)/bin/slither . --config-file tests/contracts/slither.json
 
 check-deep: dev
 	FOUNDRY_PROFILE=deep $(FORGE) test

@@ -70,6 +70,7 @@ contract Committee is ICommittee {
     }
 
     function _recover(bytes32 digest_, uint256 position, bytes calldata signature) private pure returns (address) {
+        // slither-disable-next-line unused-return (the third value only repeats what is wrong)
         (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecoverCalldata(digest_, signature);
         require(problem == ECDSA.RecoverError.NoError, CommitteeSignatureInvalid(position));
         return signer;

@@ -91,6 +91,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         token = token_;
         workers = workers_;
         committee = committee_;
+        // slither-disable-next-line missing-zero-check (no referee: nothing can be struck)
         referee = referee_;
         unit = unit_;
         window = window_;

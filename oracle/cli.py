@@ -62,12 +62,11 @@ def demo(
 ) -> None:
     """Play a recorded crowd through the whole system: wallets, escrow, sealed answers, verdicts, pay, audit."""
     from oracle.config import Home
-    from oracle.demo import report
-    from oracle.demo.run import Options, play
+    from oracle.demo import progress, report
+    from oracle.demo.run import STAGES, Options, play
 
-    place = Home.at(home or Path(tempfile.mkdtemp(prefix="crowdproof-demo-")))
-    with report.progress(as_json) as note:
-        summary = play(place, Options(labels, gold, rpc, port), note)
+    with progress.shown(STAGES) as show:
+        summary = play(Home.at(home) if home else Home.fresh(), Options(labels, gold, rpc, port), show)
     _print(summary, as_json, lambda: report.text(summary))
     if not summary["audit"]["ok"]:
         sys.exit(1)

@@ -9,6 +9,7 @@ HOME/chain/            the local chain, if it is ours  HOME/token, password   se
 import json
 import os
 import secrets
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,27 @@ class Home:
     def at(path: Path | None) -> "Home":
         """The given folder, else CROWDPROOF_HOME, else ~/.crowdproof."""
         return Home((path or Path(os.environ.get("CROWDPROOF_HOME") or DEFAULT)).expanduser().resolve())
+
+    @staticmethod
+    def fresh() -> "Home":
+        """A folder of its own among the temporary ones, not made yet."""
+        return Home(Path(tempfile.gettempdir()).resolve() / f"crowdproof-demo-{secrets.token_hex(4)}")
+
+    def require_unused(self) -> None:
+        """Raises BadInput if something lies there already."""
+        try:
+            used = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+        except OSError as problem:
+            raise BadInput(f"--home {self.path}: cannot be read ({problem.strerror})") from None
+        if used:
+            raise BadInput(f"--home {self.path} is in use: choose a fresh folder, or leave --home out")
+
+    def create(self) -> None:
+        """Makes the folder. Raises BadInput where that is impossible."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise BadInput(f"--home {self.path}: cannot be made ({problem.strerror})") from None
 
     @property
     def store(self) -> Path:

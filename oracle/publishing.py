@@ -43,13 +43,13 @@ def fund(oracle: Oracle, requester: Signer, terms: Terms, deadline: int) -> int:
     allowance = calls.approve(deployment.token, deployment.market, amount, purpose)
     outbox.run(oracle.database, oracle.chain, requester, allowance, "fund")
     outbox.run(oracle.database, oracle.chain, requester, opening, "open")
-    return number_of(oracle, requester, terms, deadline)
+    return number_of(oracle, requester, terms)
 
 
-def number_of(oracle: Oracle, requester: Signer, terms: Terms, deadline: int) -> int:
+def number_of(oracle: Oracle, requester: Signer, terms: Terms) -> int:
     """The newest job of the requester with these terms. Raises Retryable while it is not in a finalised block."""
     jobs = oracle.index.advance().jobs
     mine = [n for n, job in jobs.items() if job.requester == requester.address and job.terms == terms]
     if not mine:
-        raise Retryable(f"the job until {deadline} is sent, and not yet in a finalised block: run this again")
+        raise Retryable("the job is on chain, and not yet in a finalised block: run this again")
     return max(mine)

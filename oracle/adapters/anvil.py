@@ -344,3 +344,11 @@ def _last_words(folder: Path) -> str:
         return (folder / "anvil.log").read_text(errors="replace").strip()[-500:] or "it says nothing"
     except OSError:
         return "it left no log"
+
+
+def kept_block(folder: Path) -> int:
+    """The newest block that would survive a SIGKILL now; -1 before the first dump."""
+    try:
+        return int(json.loads((folder / "state.kept.json").read_bytes())["best_block_number"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return -1

@@ -4,7 +4,7 @@ Only this module holds worker keys, and only for the demo: they come from a seed
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from oracle.protocol.sealing import commitment, seal
 BATCH = 100
 AT_ONCE = 3  # workers that send at the same time
 FAR = 86_400 * 365
+Count = Callable[[int, int], None]  # done, total
 
 
 def wallet(seed: str, name: str) -> PrivateKey:
@@ -55,13 +56,17 @@ class Api:
         return response.json()
 
 
-def register(api: Api, keys: Sequence[PrivateKey]) -> None:
+def register(api: Api, keys: Sequence[PrivateKey], count: Count) -> None:
     """Each wallet signs its wish to be registered; a relayer pays."""
     domain = api.deployment.workers_domain()
-    for key in keys:
-        address = address_of(key)
-        signature = sign(key, messages.digest(domain, Register(address, address, 0, api.until)))
+
+    def wish(position: int) -> int:
+        address = address_of(keys[position])
+        signature = sign(keys[position], messages.digest(domain, Register(address, address, 0, api.until)))
         api.post("/registrations", _body(wallet=address, key=address, validUntil=api.until, signature=signature))
+        return 1
+
+    _each(range(len(keys)), wish, len(keys), count)
 
 
 def answer_all(
@@ -70,16 +75,27 @@ def answer_all(
     numbers: Sequence[int],
     labels: dict[tuple[int, int], int],
     job: int,
-    done: Callable[[int], None],
+    count: Count,
 ) -> None:
     """Every worker fetches its assignments and answers them. labels: (position of the worker, task) -> label."""
+
+    def work(position: int) -> int:
+        return _work(api, keys[position], numbers[position], position, labels, job)
+
+    _each(range(len(keys)), work, len(labels), count)
+
+
+def _each(items: Iterable[int], do: Callable[[int], int], total: int, count: Count) -> None:
+    """A few at the same time. `do` gives how much was done; the first error ends it all."""
+    done = 0
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        asked = [
-            threads.submit(_work, api, key, number, position, labels, job)
-            for position, (key, number) in enumerate(zip(keys, numbers, strict=True))
-        ]
-        for one in asked:
-            done(one.result())
+        try:
+            for amount in threads.map(do, items):
+                done += amount
+                count(done, total)
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _work(api: Api, key: PrivateKey, number: int, position: int, labels: dict[tuple[int, int], int], job: int) -> int:
@@ -122,15 +138,19 @@ def check_receipt(deployment: Deployment, answers: Sequence[bytes], receipt: dic
         raise Fatal("the API gave a receipt that no quorum of the committee signed")
 
 
-def claim(api: Api, keys: Sequence[PrivateKey], numbers: Sequence[int]) -> None:
+def claim(api: Api, keys: Sequence[PrivateKey], numbers: Sequence[int], count: Count) -> None:
     """Each worker with something to claim asks the relayer for it."""
-    for key, number in zip(keys, numbers, strict=True):
-        balance = api.get(f"/workers/{number}/balance")
+
+    def ask(position: int) -> int:
+        balance = api.get(f"/workers/{numbers[position]}/balance")
         if int(balance["claimable"]):
-            wish = Claim(number, balance["units"], api.until)
-            signature = sign(key, messages.digest(api.deployment.domain(), wish))
-            body = _body(worker=number, cumulative=wish.cumulative, validUntil=api.until, signature=signature)
+            wish = Claim(numbers[position], balance["units"], api.until)
+            signature = sign(keys[position], messages.digest(api.deployment.domain(), wish))
+            body = _body(worker=wish.worker, cumulative=wish.cumulative, validUntil=api.until, signature=signature)
             api.post("/claims", body)
+        return 1
+
+    _each(range(len(keys)), ask, len(keys), count)
 
 
 def _body(**fields: Any) -> dict[str, Any]:

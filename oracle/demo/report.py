@@ -1,59 +1,70 @@
-"""What a person sees of a demo: progress on the way, a summary at the end."""
+"""The page that a person reads when a demo has ended: what happened, how good, who paid whom, what it cost, where to look."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
-
-
-@contextmanager
-def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A function that shows what is being done: a live line on a terminal, nothing elsewhere."""
-    console = Console(stderr=True)
-    if quiet and not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    with console.status("starting") as status:
-        yield status.update
+DEMO = 1_000_000  # smallest units in one DEMO
 
 
 def text(s: dict[str, Any]) -> str:
     """The summary as a page of text."""
-    gas, seconds = s["gas"], s["seconds"]
-    quality = _quality(s)
-    money = [f"{name} {s[name] / 1e6:,.6f}" for name in ("debited", "paid", "claimable", "refunded")]
-    lines = [
-        "",
-        f"  {s['answers']:,} answers by {s['workers']:,} wallets on {s['tasks']:,} tasks{quality}",
-        (
-            f"  decided in {s['epochs']} epoch{'s' * (s['epochs'] != 1)}, each signed by {s['committee']['quorum']} of "
-            f"{s['committee']['members']} committee members"
-        ),
-        (
-            f"  {s['transactions']} transactions in all; {gas['per_answer']:,} gas for each answer "
-            f"(registration apart: {gas.get('register', 0):,} once)"
-        ),
-        "  DEMO: " + ", ".join(money),
-        f"  audit: {'every verdict, balance and signature recomputed, no fault' if s['audit']['ok'] else 'FAILED'}",
-        (
-            f"  verdicts digest {s['verdicts_digest'][:16]}…, {seconds['total']:.1f} s "
-            f"(answers {seconds['answer']:.1f}, verdicts {seconds['settle']:.1f}, audit {seconds['audit']:.1f})"
-        ),
-        *(f"  note: {note}" for note in s["notes"]),
-        "",
-        "  Look further:",
-        f"    crowdproof audit --home {s['home']}",
-        f"    crowdproof chain start --home {s['home']}     then cast, or any explorer, on the address that it prints",
-        "",
+    return "\n".join(["", *_flow(s), "", *_money(s), "", *_cost(s), *_notes(s), "", *_further(s), ""])
+
+
+def _flow(s: dict[str, Any]) -> list[str]:
+    committee, audit = s["committee"], s["audit"]
+    epochs = f"{s['epochs']} epoch" + "s" * (s["epochs"] != 1)
+    verified = (
+        f"{audit['verdicts']:,} verdicts, {audit['answers']:,} answers, {audit['balances']:,} balances recomputed: no fault"
+        if audit["ok"]
+        else "FAILED: " + "; ".join(audit["faults"][:3])
+    )
+    return [
+        f"  answers    {s['answers']:,}, each sealed and signed by one of {s['workers']:,} wallets, on {s['tasks']:,} tasks",
+        f"  verdicts   {epochs}, signed by {committee['quorum']} of {committee['members']} members{_quality(s)}",
+        f"  audit      {verified}",
     ]
-    return "\n".join(lines)
 
 
 def _quality(s: dict[str, Any]) -> str:
     if s["accuracy"] is not None:
-        return f"; accuracy against gold {s['accuracy']:.4f}"
+        return f"; {s['accuracy']:.2%} right against gold"
     if s["agreement"] is not None:
         return f"; {round(s['agreement'] * s['tasks'])} of {s['tasks']} as in the published consensus"
     return ""
+
+
+def _money(s: dict[str, Any]) -> list[str]:
+    """Every line adds up to the escrow."""
+    rows = [
+        ("escrowed", s["escrowed"], "by the requester"),
+        ("paid", s["paid"] - s["fee"], f"to {s['workers']:,} workers"),
+        ("fee", s["fee"], "to the treasury"),
+        *([("claimable", s["claimable"], "still to be claimed")] if s["claimable"] else []),
+        ("refunded", s["refunded"], "to the requester"),
+    ]
+    width = max(len(f"{amount / DEMO:,.6f}") for _, amount, _ in rows)
+    return [f"  {name:<10} {amount / DEMO:>{width},.6f} DEMO  {whom}" for name, amount, whom in rows]
+
+
+def _cost(s: dict[str, Any]) -> list[str]:
+    gas, seconds = s["gas"], s["seconds"]
+    slowest = sorted(((v, k) for k, v in seconds.items() if k != "total"), reverse=True)[:3]
+    times = ", ".join(f"{name} {value:.1f}" for value, name in slowest)
+    return [
+        f"  gas        {s['transactions']} transactions, {gas['per_answer']:,.0f} gas an answer, "
+        f"and {gas['per_registration']:,.0f} once for each new wallet",
+        f"  time       {seconds['total']:.1f} s ({times})",
+        f"  digest     {s['verdicts_digest']}",
+    ]
+
+
+def _notes(s: dict[str, Any]) -> list[str]:
+    return [f"  note       {note}" for note in s["notes"]]
+
+
+def _further(s: dict[str, Any]) -> list[str]:
+    return [
+        "  Look further:",
+        f"    crowdproof audit --home {s['home']}          recompute everything yourself",
+        f"    crowdproof chain start --home {s['home']}    the chain again, for cast or an explorer",
+    ]

@@ -1,40 +1,38 @@
 """The main job, end to end, on real parts: a chain, four member processes, the API, wallets, escrow, verdicts, pay, audit.
 
-Stages in order; before each the chain is made sure of and transactions that it forgot are sent again. Everything is kept in the
-home, so the result can be audited afterwards.
+Stages in order; before each the chain is made sure of, and transactions that it forgot are sent again. Everything is kept in the
+home, so that the result can be audited afterwards; everything that was started is ended, whatever happens.
 """
 
-import hashlib
+import signal
+import socket
+import sys
+import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import httpx
-import numpy as np
 
-from oracle import labels as lb
+from oracle import publishing
 from oracle.adapters import anvil, processes
-from oracle.adapters.car import write_car
 from oracle.adapters.chain import Interfaces, RpcChain, decode_post
-from oracle.adapters.compiler import artefacts
 from oracle.adapters.database import SqlDatabase
-from oracle.adapters.deployer import plan_deployment, write_deployment
 from oracle.adapters.signer import KeySigner, create_keystore
-from oracle.bootstrap import MEMBER, RELAYER, Oracle, open_key, open_oracle
+from oracle.bootstrap import MEMBER, RELAYER, Oracle, open_oracle
 from oracle.config import Home, Settings
 from oracle.demo import crowd
+from oracle.demo.progress import Show, Silent
 from oracle.demo.recording import Recording, load
+from oracle.demo.summary import summarise
+from oracle.deploying import deploy, wishes
 from oracle.ports import Call
-from oracle.protocol import epoch as ep
-from oracle.protocol.cids import Codec, from_digest
-from oracle.protocol.deployment import Committee, Deployment
-from oracle.protocol.errors import BadInput
+from oracle.protocol.errors import BadInput, ChainUnavailable
 from oracle.protocol.keys import address_of, checksum
-from oracle.protocol.manifest import make_job
 from oracle.protocol.state import State
 from oracle.services import assign, audit, outbox, settle
 
@@ -45,6 +43,7 @@ GAS_MONEY = 10**18
 LIFE = 86_400 * 30
 SEED = "1"
 REQUESTER, DEPLOYER = "requester", "deployer"
+PATIENCE_S = 60.0
 
 STAGES = (
     "chain",
@@ -76,146 +75,138 @@ class Options:
 
 @dataclass
 class Demo:
-    """A demo under way; holds its processes until `close`. `note` is told what happens, for people."""
+    """A demo under way, as a context that holds its processes. `between` is called before each stage."""
 
     home: Home
     options: Options
     recording: Recording
-    note: Callable[[str], None] = lambda _: None
+    show: Show = field(default_factory=Silent)
     between: Callable[[str], None] = lambda _: None
     seconds: dict[str, float] = field(default_factory=dict)
-    job: int = 1
+    job: int = 0
 
     def __post_init__(self) -> None:
+        self._began = time.perf_counter()
         self._stack = ExitStack()
         self._keys = [crowd.wallet(SEED, f"worker {i}") for i in range(len(self.recording.answers.workers))]
         self._signers: dict[str, KeySigner] = {}
+        self._moment = 0  # block time that was reached: a chain that forgot it is moved on again
+        self.oracle: Oracle | None = None
+
+    def __enter__(self) -> Self:
+        processes.warm(_needed_by_children())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        with _undisturbed():
+            self._stack.close()
 
     def run(self) -> dict[str, Any]:
         """Plays every stage and gives the summary."""
-        with self._stack:
+        with self:
             for stage in STAGES:
-                self.between(stage)
-                started = time.perf_counter()
-                if stage != "chain":
-                    self._ensure_chain()
-                getattr(self, f"_{stage}")()
-                self.seconds[stage] = round(time.perf_counter() - started, 3)
+                self.play(stage)
             return self._summary()
+
+    def play(self, stage: str) -> None:
+        """Plays one stage; the stages before it must have been played."""
+        self.between(stage)
+        self.show.stage(stage)
+        started = time.perf_counter()
+        if stage != "chain":
+            self._ensure_chain()
+        getattr(self, f"_{stage}")()
+        if self.oracle:
+            self._moment = self.oracle.chain.latest().timestamp
+        self.seconds[stage] = round(time.perf_counter() - started, 3)
 
     # --------------------------------------------------------------------------------------------------- stages
 
     def _chain(self) -> None:
-        """A local chain of our own, or the given endpoint."""
-        self.home.path.mkdir(parents=True, exist_ok=True)
+        """A local chain of our own, or the given endpoint; and the ports, before anything is spent."""
+        self._sockets = [self._bound(processes.bind(self.options.port))]
+        self._sockets += [self._bound(processes.bind()) for _ in range(MEMBERS)]
         if self.options.rpc:
             self._url = self.options.rpc
-            return
-        self._stack.callback(anvil.stop, self.home.chain)
-        self._url = anvil.start(self.home.chain).url
+            _check_endpoint(self._url)
+        else:
+            anvil.anvil_binary()  # before anything is written
+        self.home.create()
+        if not self.options.rpc:
+            self._stack.callback(anvil.stop, self.home.chain)
+            self._url = anvil.start(self.home.chain).url
 
     def _deploy(self) -> None:
         """Token, Workers, Committee and Market; keys and coin for those who need them."""
-        self.note("compiling and deploying the contracts")
-        code = artefacts()
-        chain = RpcChain(self._url, Interfaces({name: artefact.abi for name, artefact in code.items()}))
-        database = SqlDatabase(self.home.database)
+        self.show.note("deploying the contracts")
         deployer = self._key(DEPLOYER, anvil.dev_key(0))
-        if chain.native_balance(deployer.address) < 10 * GAS_MONEY:
-            raise BadInput(
-                f"{self._url}: account {checksum(deployer.address)} has no coin there; use a development chain"
-            )
         members = [self._member_key(number) for number in range(1, MEMBERS + 1)]
         keys = {member.address: member.seal_key for member in members}
-        block = chain.latest().number
-        plan = plan_deployment(
-            code, deployer.address, chain.nonce(deployer.address), keys, QUORUM, self.options.window, deployer.address
+        deployment = deploy(
+            self.home, self._url, deployer, wishes(keys, QUORUM, self.options.window, deployer.address)
         )
-        for call in plan.calls:
-            outbox.submit(database, chain, deployer, call, "deploy")
-        outbox.settle(database, chain, deployer, 60)
+        chain, database = RpcChain(self._url, Interfaces({}), deployment.chain_id), SqlDatabase(self.home.database)
         for name in (REQUESTER, RELAYER):
-            signer = self._key(name, crowd.wallet(SEED, name).secret)
-            gift = Call(f"coin for {name}", signer.address, b"", value=GAS_MONEY)
-            outbox.run(database, chain, deployer, gift, "setup")
-        ordered = sorted(keys)
-        committee = Committee(plan.committee, tuple(ordered), tuple(keys[m] for m in ordered), QUORUM)
-        window, referee = self.options.window, bytes(20)
-        deployment = Deployment(
-            chain.chain_id(), plan.market, plan.workers, committee, referee, plan.token, 1, window, block
-        )
-        write_deployment(self.home.deployment, deployment, code)
+            signer = self._key(name, crowd.wallet(SEED, f"{self.home.path} {name}").secret)
+            outbox.submit(
+                database, chain, deployer, Call(f"coin for {name}", signer.address, b"", value=GAS_MONEY), "setup"
+            )
+        outbox.settle(database, chain, deployer, PATIENCE_S)
 
     def _start(self) -> None:
         """Four members and the API, each a process."""
-        self.note("starting four committee members and the API")
-        sockets = [processes.bind() for _ in range(MEMBERS)]
-        public = processes.bind(self.options.port)
-        urls = tuple(map(processes.url_of, sockets))
+        self.show.note("starting four committee members and the API")
+        public, *private = self._sockets
+        urls = tuple(map(processes.url_of, private))
         self.home.write_settings(Settings(self._url, 0, urls, processes.url_of(public)))
         for secret in ("token", "password"):
             self.home.secret(secret)
-        place, logs = ["--home", str(self.home.path)], self.home.path / "logs"
-        children = [
-            processes.spawn(f"member {n}", ["member", *place, "--number", str(n)], one, logs / f"member-{n}.log")
-            for n, one in enumerate(sockets, 1)
-        ]
-        children.append(processes.spawn("the API", ["api", *place], public, logs / "api.log"))
-        for child in children:
-            self._stack.callback(child.stop)
-        self._oracle = open_oracle(self.home)
-        self._settler = self._oracle.settler(open_key(self.home, RELAYER))
-        processes.wait_ready(children)
-        client = self._stack.enter_context(httpx.Client(base_url=children[-1].url, timeout=180))
-        until = self._oracle.chain.latest().timestamp + crowd.FAR
-        self._api = crowd.Api(client, self._oracle.deployment, until)
+        self._children: list[processes.Child] = []
+        self._stack.callback(processes.stop, self._children)
+        for number, listening in enumerate(private, 1):
+            self._serve(f"member-{number}", "api.serve:member", (self.home.path, number), listening)
+        self._serve("api", "api.serve:public", (self.home.path,), public)
+        self.oracle = open_oracle(self.home)
+        self._settler = self.oracle.settler(self._signers[RELAYER])
+        processes.wait_ready(self._children)
+        client = self._stack.enter_context(
+            httpx.Client(base_url=self._children[-1].url, timeout=180, trust_env=False)
+        )
+        until = self.oracle.chain.latest().timestamp + crowd.FAR
+        self.api = crowd.Api(client, self.oracle.deployment, until)
 
     def _fund(self) -> None:
         """The requester stores manifest and tasks, then escrows the whole budget."""
         oracle, requester = self._oracle, self._signers[REQUESTER]
         deadline = oracle.chain.latest().timestamp + LIFE
         manifest = self.recording.manifest(self.options.title, BASE, BONUS, FEE_BPS, deadline)
-        terms, blocks = make_job(manifest, self.recording.tasks(), oracle.deployment.unit)
-        oracle.content.put_many(blocks)
-        out = BytesIO()
-        write_car(oracle.content, [from_digest(Codec.DAG_CBOR, terms.manifest)], out)
-        for peer in oracle.peers:
-            peer.store(out.getvalue())
+        terms = publishing.store(oracle, manifest, self.recording.tasks(), "the demo's manifest")
         amount = terms.escrow() * oracle.deployment.unit
-        self.note(f"escrowing {amount / 1e6:,.2f} DEMO for {terms.tasks} tasks")
-        token, market = oracle.deployment.token, oracle.deployment.market
-        self._send(DEPLOYER, oracle.calls.transfer(token, requester.address, amount), "setup")
-        self._send(REQUESTER, oracle.calls.approve(token, market, amount), "fund")
-        self._send(REQUESTER, oracle.calls.open_job(terms, deadline), "open")
-        self._terms = terms
+        self.show.note(f"escrowing {amount / 1e6:,.2f} DEMO for {terms.tasks} tasks")
+        self._send(DEPLOYER, oracle.calls.transfer(oracle.deployment.token, requester.address, amount), "setup")
+        self.job = publishing.fund(oracle, requester, terms, deadline)
 
     def _register(self) -> None:
         """Every worker's wallet signs; the relayer registers many to a transaction."""
-        self.note(f"registering {len(self._keys)} wallets")
-        crowd.register(self._api, self._keys)
+        self.show.note(f"registering {len(self._keys)} wallets")
+        crowd.register(self.api, self._keys, self.show.count)
         settle.register(self._settler, self._state())
         state = self._state()
-        self._numbers = [state.worker_of[address_of(key)] for key in self._keys]
+        self.numbers = [state.worker_of[address_of(key)] for key in self._keys]
 
     def _assign(self) -> None:
         """The recorded pairs are the only edges; the matcher may not take what was never answered."""
+        self.show.note("matching workers and tasks")
         answers = self.recording.answers
         edges = [
-            (self._numbers[w], t, 1.0) for w, t in zip(answers.worker.tolist(), answers.task.tolist(), strict=True)
+            (self.numbers[w], t, 1.0) for w, t in zip(answers.worker.tolist(), answers.task.tolist(), strict=True)
         ]
-        offers = assign.assign(self._state(), self._oracle.peers, self._oracle.database, self.job, edges)
-        self.note(f"{len(offers)} assignments signed by a member")
+        assign.assign(self._state(), self._oracle.peers, self._oracle.database, self.job, edges)
 
     def _answer(self) -> None:
         """Each recorded answer sealed, signed and sent by its worker; receipts checked."""
-        total, sent = len(self.recording.answers.label), 0
-
-        def done(count: int) -> None:
-            nonlocal sent
-            sent += count
-            self.note(f"answers sealed, sent and receipted: {sent} of {total}")
-
-        crowd.answer_all(self._api, self._keys, self._numbers, self.recording.labels, self.job, done)
+        self.show.note("answers: sealed, signed, sent, receipted")
+        crowd.answer_all(self.api, self._keys, self.numbers, self.recording.labels, self.job, self.show.count)
 
     def _close(self) -> None:
         """Nothing more will come: the requester brings the deadline forward to now."""
@@ -225,22 +216,23 @@ class Demo:
         """Epochs until nothing is left to decide; each waits for its challenge window."""
         while True:
             self._finalise(self._state())
-            self.note("a member proposes an epoch, the others check it")
+            self.show.note("a member proposes an epoch, the others check it")
             if not settle.post_next(self._settler, self._state()):
                 break
 
     def _finalise(self, state: State) -> None:
         pending = state.pending()
         if pending:
+            self._keep_block()
             self._wait_until(pending.posted_at + self._oracle.deployment.window, "the challenge window")
             settle.finalise_pending(self._settler, self._state(), self._oracle.index.now)
 
     def _pay(self) -> None:
         """Every worker asks for its money; the relayer claims many to a transaction, the treasury's fees with them."""
-        crowd.claim(self._api, self._keys, self._numbers)
+        self.show.note("paying every worker")
+        crowd.claim(self.api, self._keys, self.numbers, self.show.count)
         self._oracle.database.add_claims([0])
-        paid = settle.pay(self._settler, self._state())
-        self.note(f"{paid} accounts paid")
+        settle.pay(self._settler, self._state())
 
     def _refund(self) -> None:
         """What nobody earned goes back to the requester, three windows after the deadline."""
@@ -252,40 +244,84 @@ class Demo:
 
     def _audit(self) -> None:
         """Chain and store alone."""
+        self.show.note("auditing from the chain and the store alone")
         oracle = self._oracle
         interfaces = oracle.chain.interfaces
         self._report = audit.run(
             oracle.chain, oracle.content, oracle.deployment, lambda data: decode_post(interfaces, data)
         )
 
-    # --------------------------------------------------------------------------------------------------- common
+    # -------------------------------------------------------------------------------------------- chain and time
 
     def _ensure_chain(self) -> None:
-        """Starts our chain again if it died; what it forgot is sent again."""
+        """Starts our chain again if it died: as late as it was, and with what it forgot sent again."""
         if not self.options.rpc:
-            self._url = anvil.start(self.home.chain).url
-        oracle: Oracle | None = getattr(self, "_oracle", None)
-        if oracle:
-            for signer in self._signers.values():
-                outbox.reconcile(oracle.database, oracle.chain, signer)
-                outbox.settle(oracle.database, oracle.chain, signer, 60)
+            self._restart()
+        if self.oracle is None:
+            return
+        chain = self.oracle.chain
+        if (behind := self._moment - chain.latest().timestamp) > 0 and anvil.is_local(self._url):
+            anvil.warp(self._url, behind)
+        for signer in self._signers.values():  # deployer, requester, relayer: each needs only what is before it
+            outbox.reconcile(self.oracle.database, chain, signer)
+            outbox.settle(self.oracle.database, chain, signer, PATIENCE_S)
+
+    def _restart(self) -> None:
+        """On the port that the members know: for a moment after a kill it may be taken."""
+        port = httpx.URL(self._url).port
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                anvil.start(self.home.chain, port)
+                return
+            except (BadInput, ChainUnavailable):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.5)
+
+    def _keep_block(self) -> None:
+        """Waits until our chain has kept the post: a header has an hour to be posted, and we are about to move time on."""
+        end = time.monotonic() + PATIENCE_S
+        while not self.options.rpc and time.monotonic() < end:
+            if anvil.kept_block(self.home.chain) >= self._oracle.index.block:
+                return
+            time.sleep(0.05)
 
     def _wait_until(self, moment: int, what: str) -> None:
         """Block time is moved on where that is possible; elsewhere we wait and say so."""
-        left = moment - self._oracle.chain.latest().timestamp
+        chain = self._oracle.chain
+        left = moment - chain.latest().timestamp
         if left > 0 and anvil.is_local(self._url):
             anvil.warp(self._url, left)
             return
+        if left > 0:
+            print(f"crowdproof: this chain's time cannot be moved: waiting {left} s for {what}", file=sys.stderr)
         while left > 0:
-            self.note(f"waiting {left} s for {what}")
+            self.show.note(f"waiting {left} s for {what}")
             time.sleep(min(left, 5))
-            left = moment - self._oracle.chain.latest().timestamp
+            left = moment - chain.latest().timestamp
+
+    # --------------------------------------------------------------------------------------------------- common
+
+    @property
+    def _oracle(self) -> Oracle:
+        if self.oracle is None:
+            raise RuntimeError("the stage `start` comes first")
+        return self.oracle
 
     def _state(self) -> State:
         return self._oracle.index.advance()
 
     def _send(self, name: str, call: Call, kind: str) -> None:
         outbox.run(self._oracle.database, self._oracle.chain, self._signers[name], call, kind)
+
+    def _bound(self, listening: socket.socket) -> socket.socket:
+        self._stack.callback(listening.close)
+        return listening
+
+    def _serve(self, name: str, target: str, arguments: tuple[Any, ...], listening: socket.socket) -> None:
+        log = self.home.path / "logs" / f"{name}.log"
+        self._children.append(processes.spawn(name, target, arguments, listening, log))
 
     def _key(self, name: str, secret: bytes) -> KeySigner:
         _, signer = create_keystore(self.home.keys, name, self.home.secret("password"), secret, light=True)
@@ -297,75 +333,52 @@ class Demo:
         folder = self.home.member(number).keys
         return create_keystore(folder, MEMBER, self.home.secret("password"), secret, light=True)[1]
 
-    # -------------------------------------------------------------------------------------------------- summary
-
     def _summary(self) -> dict[str, Any]:
-        state, unit = self._state(), self._oracle.deployment.unit
-        verdicts = self._verdicts(state)
-        answers = self.recording.answers
-        found = np.full(len(answers.tasks), lb.NO_TRUTH, np.int32)
-        for task, label, _ in verdicts:
-            found[task] = label
-        gold, consensus = self.recording.gold, self.recording.consensus
-        debited, claimed = state.final_total * unit, sum(state.claimed.values()) * unit
-        committee = self._oracle.deployment.committee
-        return {
-            "tasks": len(answers.tasks),
-            "workers": len(answers.workers),
-            "answers": len(answers.label),
-            "accuracy": None if gold is None else lb.accuracy(found, gold),
-            "agreement": None if consensus is None else lb.accuracy(found, consensus),
-            "epochs": state.last_epoch,
-            "committee": {"members": len(committee.members), "quorum": committee.quorum},
-            **self._gas(len(answers.label)),
-            "debited": debited,
-            "paid": claimed,
-            "claimable": debited - claimed,
-            "refunded": state.jobs[self.job].refunded * unit,
-            "audit": {
-                "ok": self._report.ok,
-                **{k: getattr(self._report, k) for k in ("epochs", "verdicts", "answers")},
-            },
-            "verdicts_digest": self._digest(verdicts),
-            "seconds": {**self.seconds, "total": round(sum(self.seconds.values()), 3)},
-            "home": str(self.home.path),
-            "notes": self.recording.notes,
-        }
-
-    def _verdicts(self, state: State) -> list[tuple[int, int, int]]:
-        """(task, label, units of pay), ascending by task, of this job's verdicts."""
-        found = []
-        for post in state.unstruck():
-            epoch = self._oracle.books.epoch(post.epoch, post.content)
-            for verdict in epoch.verdicts:
-                pay = ep.pay_of(state.jobs[verdict.job].terms, verdict.label, verdict.cores)
-                found.append((verdict.task, verdict.label, pay))
-        return sorted(found)
-
-    def _digest(self, verdicts: list[tuple[int, int, int]]) -> str:
-        answers = self.recording.answers
-        lines = [f"{answers.tasks[task]}\t{answers.classes[label]}\t{pay}\n" for task, label, pay in verdicts]
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-    def _gas(self, answers: int) -> dict[str, Any]:
-        kinds: dict[str, int] = {}
-        count = 0
-        for signer in self._signers.values():
-            for sent in self._oracle.database.sent(signer.address):
-                if sent.outcome:
-                    kinds[sent.kind] = kinds.get(sent.kind, 0) + sent.outcome.gas
-                    count += 1
-        work = sum(kinds.get(kind, 0) for kind in ("fund", "open", "close", "post", "finalise", "claim", "refund"))
-        return {"transactions": count, "gas": {**kinds, "per_answer": round(work / answers, 1)}}
+        total = round(time.perf_counter() - self._began, 3)
+        oracle = self._oracle
+        sent = [sent for signer in self._signers.values() for sent in oracle.database.sent(signer.address)]
+        facts = summarise(oracle, self._state(), self.job, self.recording, sent, self._report)
+        return {**facts, "seconds": {**self.seconds, "total": total}, "home": str(self.home.path)}
 
 
 def play(
-    home: Home,
-    options: Options,
-    note: Callable[[str], None] = lambda _: None,
-    between: Callable[[str], None] = lambda _: None,
+    home: Home, options: Options, show: Show | None = None, between: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
-    """Plays a recorded crowd in a fresh home. Raises BadInput before anything is started."""
-    if home.path.exists() and any(home.path.iterdir()):
-        raise BadInput(f"{home.path} is in use: choose a fresh folder, or leave --home out")
-    return Demo(home, options, load(options.labels, options.gold), note, between).run()
+    """Plays a recorded crowd in a fresh home. Raises BadInput before anything is started or written."""
+    home.require_unused()
+    recording = load(options.labels, options.gold)
+    return Demo(home, options, recording, show or Silent(), between).run()
+
+
+def _needed_by_children() -> list[str]:
+    """Loaded once for all. torch too, where a process that has loaded it may be forked."""
+    torch = ["oracle.verification.record"] if sys.platform == "linux" else []
+    return ["api.serve", *torch]
+
+
+def _check_endpoint(url: str) -> None:
+    """Raises BadInput unless it is a chain on which the development accounts have coin."""
+    chain = RpcChain(url, Interfaces({}), timeout=5, attempts=2)
+    account = KeySigner(anvil.dev_key(0)).address
+    try:
+        coin = chain.native_balance(account)
+    except ChainUnavailable as problem:
+        raise BadInput(f"--rpc: {problem}") from None
+    if coin < 10 * GAS_MONEY:
+        raise BadInput(f"--rpc {chain.rpc.endpoint}: account {checksum(account)} has no coin: use a development chain")
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No second Ctrl-C while what was started is ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
