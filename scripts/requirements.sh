@@ -12,7 +12,7 @@ elif ! "$1" -c 'import venv, ensurepip' 2>/dev/null; then
 fi
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
   say "Node or npm is not found: install Node 20 or newer"
-elif ! node -e 'process.exit(+process.versions.node.split(".")[0] < 20)'; then
+elif ! node -e "process.exit(Number(process.versions.node.split(String.fromCharCode(46))[0]) < 20 ? 1 : 0)"; then
   say "Node is $(node --version): 20 or newer is needed"
 fi
 exit $fail
