@@ -3,12 +3,11 @@
 usage: python -m scripts.forge
 """
 
-from oracle.adapters.anvil import anvil_binary
+from oracle.adapters.anvil import foundry_binary
 
 
 def main() -> None:
-    anvil = anvil_binary()
-    print(str(anvil).replace("anvil", "forge"))
+    print(foundry_binary("forge"))
 
 
 if __name__ == "__main__":

@@ -135,13 +135,18 @@ def dev_key(i: int) -> bytes:
 
 
 def anvil_binary() -> Path:
-    """The program itself: npm's launcher in .bin is a Node process more, and hides exit codes."""
+    return foundry_binary("anvil")
+
+
+def foundry_binary(tool: str) -> Path:
+    """anvil, forge or cast: the program itself from npm (its launcher in .bin hides exit codes), else the one on PATH."""
     system = {"Linux": "linux", "Darwin": "darwin", "Windows": "win32"}.get(platform.system(), platform.system())
     machine = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    binary = TOOLS / "node_modules" / "@foundry-rs" / f"anvil-{system}-{machine}" / "bin" / "anvil"
-    if not binary.exists():
-        raise BadInput(f"Anvil is not installed ({binary} is missing): run `make setup`")
-    return binary
+    pinned = TOOLS / "node_modules" / "@foundry-rs" / f"{tool}-{system}-{machine}" / "bin" / tool
+    found = pinned if pinned.exists() else shutil.which(tool)
+    if found is None:
+        raise BadInput(f"{tool} is not installed ({pinned} is missing): run `make setup`, or put Foundry 1.7 on PATH")
+    return Path(found)
 
 
 def command(folder: Path, port: int, chain_id: int, genesis: int) -> list[str]:
