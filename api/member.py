@@ -1,6 +1,7 @@
 """A committee member's own HTTP interface: to the oracle that works with it, on a private address.
 
-Every route but health asks for the operator's token. What a member refuses does not depend on who asks.
+Every route but health asks for the operator's token, before a byte of the body is read. What a member refuses does not depend on
+who asks.
 """
 
 import hmac
@@ -8,63 +9,94 @@ from io import BytesIO
 from typing import Annotated, Any
 
 from fastapi import Body, Depends, FastAPI, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems
 from oracle.adapters.car import read_car, write_car
 from oracle.ports import ContentStore, Evidence, StoredAnswer
 from oracle.protocol.cids import Cid, parse
+from oracle.protocol.errors import BadInput, ContentMismatch
 from oracle.protocol.messages import Header
 from oracle.protocol.plain import from_json, to_json
 from oracle.services.member import Member
 
-MAX_BODY = 1 << 29  # the blocks of an epoch
+MAX_JSON = 1 << 26
+MAX_BLOCKS = 1 << 29  # the blocks of an epoch
 Pairs = list[tuple[int, int, int]]
+Json = Annotated[dict[str, Any], Body()]
 
 
 def create_app(member: Member, content: ContentStore, token: str) -> FastAPI:
     """The member's application; sync routes run on threads, one request is one call of `Member`."""
-    bearer = HTTPBearer(auto_error=False)
-
-    def operator(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
-        if given is None or not hmac.compare_digest(given.credentials, token):
-            raise HTTPException(401, "this member serves its own operator")
-
     app = FastAPI(title="crowdproof member", openapi_url=None)
-    problems.install(app, MAX_BODY)
-    guarded = [Depends(operator)]
+    problems.install(app, MAX_JSON, {"/blocks": MAX_BLOCKS})
+    app.add_middleware(Operator, token=token)  # added last, so it is asked first
 
     @app.get("/health")
     def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.post("/assignments", dependencies=guarded)
-    def assign(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
-        return {"assignments": to_json(member.assign(from_json(Pairs, body.get("pairs"), "pairs")))}
+    @app.post("/assignments")
+    def assign(body: Json) -> dict[str, Any]:
+        return {"assignments": to_json(member.assign(_read(Pairs, body, "pairs")))}
 
-    @app.post("/answers", dependencies=guarded)
-    def accept(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
-        receipt, signature = member.accept(from_json(list[StoredAnswer], body.get("answers"), "answers"))
+    @app.post("/answers")
+    def accept(body: Json) -> dict[str, Any]:
+        receipt, signature = member.accept(_read(list[StoredAnswer], body, "answers"))
         return {**to_json(receipt), "signature": signature.hex()}
 
-    @app.post("/proposals", dependencies=guarded)
-    def propose(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
-        return {"proposal": to_json(member.propose(from_json(Evidence, body, "evidence")))}
+    @app.post("/proposals")
+    def propose(body: Json) -> dict[str, Any]:
+        found = member.propose(from_json(Evidence, body, "evidence"))
+        return {"proposals": to_json([found] if found else [])}
 
-    @app.post("/signatures", dependencies=guarded)
-    def approve(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+    @app.post("/reviews")
+    def review(body: Json) -> dict[str, Any]:
+        member.review(from_json(Header, body, "header"))
+        return {"agreed": True}
+
+    @app.post("/signatures")
+    def approve(body: Json) -> dict[str, Any]:
         return {"signature": member.approve(from_json(Header, body, "header")).hex()}
 
-    @app.get("/blocks/{root}", dependencies=guarded)
+    @app.get("/blocks/{root}")
     def blocks(root: str) -> Response:
         parse(root)
         out = BytesIO()
         write_car(content, [Cid(root)], out)
         return Response(out.getvalue(), media_type="application/vnd.ipld.car")
 
-    @app.post("/blocks", dependencies=guarded)
-    async def store(request: Request) -> dict[str, Any]:
-        return {"roots": read_car(BytesIO(await request.body()), content, MAX_BODY)}
+    @app.post("/blocks")
+    def store(car: Annotated[bytes, Depends(_bytes)]) -> dict[str, Any]:
+        try:
+            return {"roots": read_car(BytesIO(car), content, MAX_BLOCKS)}
+        except ContentMismatch as problem:
+            raise BadInput(str(problem)) from None
 
     return app
+
+
+class Operator:
+    """Lets nobody pass without the token, but to /health."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app, self._expected = app, f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] != "/health":
+            given: bytes = dict(scope["headers"]).get(b"authorization", b"")
+            if not hmac.compare_digest(given, self._expected):
+                refusal = problems.problem(401, "no-token", "this member serves its own operator")
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+async def _bytes(request: Request) -> bytes:
+    return await request.body()
+
+
+def _read(kind: Any, body: dict[str, Any], field: str) -> Any:
+    if body.keys() != {field}:
+        raise BadInput(f"the body has one field, {field}")
+    return from_json(kind, body[field], field)

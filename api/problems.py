@@ -1,9 +1,11 @@
 """Errors as problem documents (RFC 9457), and the limits that every route shares."""
 
-from fastapi import FastAPI, Request
+from collections.abc import Mapping
+
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oracle.adapters.peers import problem_of
@@ -12,12 +14,15 @@ from oracle.protocol.errors import CrowdproofError
 MEDIA_TYPE = "application/problem+json"
 
 
-def install(app: FastAPI, max_body: int) -> None:
-    """Every refusal of `app` becomes a problem document; bodies over `max_body` bytes are not read."""
+def install(app: FastAPI, max_body: int, larger: Mapping[str, int] | None = None) -> None:
+    """Every refusal of `app` becomes a problem document; bodies over `max_body` bytes are not read.
+
+    larger: limits of the paths that take more.
+    """
     app.add_exception_handler(CrowdproofError, _crowdproof)
     app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_middleware(BodyLimit, max_body=max_body)
+    app.add_exception_handler(StarletteHTTPException, _http)
+    app.add_middleware(BodyLimit, max_body=max_body, larger=larger or {})
 
 
 def problem(status: int, code: str, detail: str) -> JSONResponse:
@@ -38,23 +43,24 @@ async def _validation(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101
+    assert isinstance(error, StarletteHTTPException)  # noqa: S101
     return problem(error.status_code, "http-error", str(error.detail))
 
 
 class BodyLimit:
-    """Stops a body at `max_body` bytes, announced or streamed."""
+    """Stops a body at the limit of its path, announced or streamed."""
 
-    def __init__(self, app: ASGIApp, max_body: int) -> None:
-        self._app, self._max = app, max_body
+    def __init__(self, app: ASGIApp, max_body: int, larger: Mapping[str, int]) -> None:
+        self._app, self._max, self._larger = app, max_body, larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self._max:
-            await problem(413, "body-too-large", f"a body has at most {self._max} bytes")(scope, receive, send)
+        most = self._larger.get(scope["path"], self._max)
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if not announced.isdigit() or int(announced[:20]) > most:
+            await problem(413, "body-too-large", f"a body has at most {most} bytes")(scope, receive, send)
             return
         seen = 0
 
@@ -62,8 +68,8 @@ class BodyLimit:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._max:
-                raise HTTPException(413, f"a body has at most {self._max} bytes")
+            if seen > most:
+                raise HTTPException(413, f"a body has at most {most} bytes")
             return message
 
         await self._app(scope, limited, send)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 
@@ -14,10 +14,17 @@ def _bytes(value: Any) -> Any:
     return value
 
 
-Hex = Annotated[bytes, BeforeValidator(_bytes, json_schema_input_type=str), PlainSerializer(lambda b: "0x" + b.hex())]
-Hash = Annotated[Hex, Field(min_length=32, max_length=32)]
-Wallet = Annotated[Hex, Field(min_length=20, max_length=20)]
-Signature = Annotated[Hex, Field(min_length=65, max_length=65)]
+def _digits(length: int | None = None) -> WithJsonSchema:
+    """In the OpenAPI: 0x and that many bytes of hex."""
+    many = f"{{{2 * length}}}" if length else "*"
+    return WithJsonSchema({"type": "string", "pattern": f"^0x[0-9a-fA-F]{many}$"})
+
+
+Hex = Annotated[bytes, BeforeValidator(_bytes), PlainSerializer(lambda b: "0x" + b.hex(), return_type=str)]
+Hash = Annotated[Hex, Field(min_length=32, max_length=32), _digits(32)]
+Wallet = Annotated[Hex, Field(min_length=20, max_length=20), _digits(20)]
+Signature = Annotated[Hex, Field(min_length=65, max_length=65), _digits(65)]
+Envelope = Annotated[Hex, Field(max_length=1 << 20), _digits()]
 Index = Annotated[int, Field(ge=0, lt=1 << 32)]
 Seconds = Annotated[int, Field(ge=0, lt=1 << 64)]
 Amount = Annotated[int, PlainSerializer(str, return_type=str)]
@@ -100,7 +107,7 @@ class AnswerIn(Schema):
     commitment: Hash
     seal_hash: Hash
     signature: Signature
-    envelope: Annotated[Hex, Field(max_length=1 << 20)]
+    envelope: Envelope
     expiry: Seconds
     assigned_by: Signature
 
@@ -127,6 +134,12 @@ class ClaimIn(Schema):
     signature: Signature
 
 
+class Queued(Schema):
+    """A wish that the relayer will fulfil with its next transaction of that kind."""
+
+    status: str
+
+
 class TypedDataIn(Schema):
     """A message's kind and its fields, named as in its EIP-712 type."""
 
@@ -151,7 +164,10 @@ class Verdict(Schema):
 
 
 class Balance(Schema):
-    """Cumulative amounts never fall; `claimable` is what a claim would pay now, `pending` waits for its challenge window."""
+    """Cumulative amounts never fall; `claimable` is what a claim would pay now, `pending` waits for its challenge window.
+
+    What a claim needs: `units` (the cumulative amount in units), `earnings`, and `proof` to the balances root of `epoch` (0: none).
+    """
 
     worker: int
     wallet: Wallet
@@ -160,6 +176,7 @@ class Balance(Schema):
     claimable: Amount
     pending: Amount
     units: int
+    epoch: int
     earnings: Hash
     proof: list[Hash]
 

@@ -1,9 +1,10 @@
 """The composition root: opens a home and names the concrete adapters. Nothing else does."""
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 from oracle.adapters.car import read_car
@@ -14,8 +15,8 @@ from oracle.adapters.deployer import read_deployment_file
 from oracle.adapters.peers import HttpPeer
 from oracle.adapters.signer import KeySigner, load_keystore
 from oracle.config import Home
-from oracle.ports import Peer
 from oracle.protocol.deployment import Deployment
+from oracle.protocol.errors import BadInput
 from oracle.services.books import Books
 from oracle.services.index import Index
 from oracle.services.member import Member
@@ -37,7 +38,14 @@ class Oracle:
     database: SqlDatabase
     index: Index
     books: Books
-    peers: tuple[Peer, ...]
+    peers: tuple[HttpPeer, ...]
+
+    def close(self) -> None:
+        """Lets go of every connection."""
+        self.chain.close()
+        self.database.close()
+        for peer in self.peers:
+            peer.close()
 
     def settler(self, signer: KeySigner) -> Settler:
         """The part that sends transactions, with the key that pays for them."""
@@ -92,9 +100,16 @@ def open_member(home: Home, number: int) -> tuple[Member, FolderStore]:
 
 
 def open_key(home: Home, name: str) -> KeySigner:
-    """A key of the home, opened with the home's password."""
+    """A key that the home made for itself, opened with the home's own password."""
     return load_keystore(home.keys / f"{name}.json", home.secret("password"))
 
 
-def open_store(path: Path) -> FolderStore:
-    return FolderStore(path)
+def load_key(home: Home, name: str, password: Callable[[], str]) -> KeySigner:
+    """A key of the home that a person made (`password` asks), or that the home made for itself."""
+    file = home.keys / f"{name}.json"
+    if file.exists() and (home.path / "password").exists():
+        with suppress(BadInput):
+            return open_key(home, name)
+    if not file.exists():
+        raise BadInput(f"--key {name}: there is no {file} (`crowdproof key list`, `crowdproof key new {name}`)")
+    return load_keystore(file, password())

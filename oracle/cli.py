@@ -1,54 +1,89 @@
-"""The command `crowdproof`: reads arguments, calls one service, prints one result.
+"""The command `crowdproof`: reads arguments, calls one function, prints one result.
 
 stdout: a text for people or, with --json, one JSON document. stderr: progress and logs. Exit 0 on success, 1 on a negative answer,
-2 on bad input. Heavy imports are lazy, so that --help is quick.
+2 on bad input, 130 and 143 when stopped. Heavy imports are lazy, so that --help is quick.
 """
 
 import json
-import logging
+import os
+import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+if TYPE_CHECKING:
+    from oracle.adapters.signer import KeySigner
+
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Crowd work that anyone can check."
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Crowd work that anyone can check.",
 )
 key_app = typer.Typer(no_args_is_help=True, help="Encrypted keystores.")
 chain_app = typer.Typer(no_args_is_help=True, help="The local chain of a home (Anvil).")
+job_app = typer.Typer(no_args_is_help=True, help="A requester's jobs.")
 app.add_typer(key_app, name="key")
 app.add_typer(chain_app, name="chain")
+app.add_typer(job_app, name="job")
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder of the deployment [CROWDPROOF_HOME, ~/.crowdproof].")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+KeyOption = Annotated[str | None, typer.Option("--key", help="Name of a keystore in HOME/keys.")]
+
+
+# ---------------------------------------------------------------------- errors and output
 
 
 def main() -> None:
-    """Runs the command; every error of ours becomes one line and an exit code."""
+    """Runs the command; whatever goes wrong becomes one line and an exit code."""
     from oracle.protocol.errors import BadInput, CrowdproofError
 
+    signal.signal(signal.SIGINT, _stopped)
+    signal.signal(signal.SIGTERM, _stopped)
     try:
         app()
     except BadInput as problem:
         _fail(str(problem), 2)
     except CrowdproofError as problem:
         _fail(str(problem), 1)
-    except KeyboardInterrupt:
-        _fail("stopped", 130)
+    except Exception as problem:
+        if os.environ.get("CROWDPROOF_TRACEBACK"):
+            raise
+        what = " ".join(f"{type(problem).__name__}: {problem}".split())[:500]
+        _fail(f"internal error: {what} (run with CROWDPROOF_TRACEBACK=1 for the whole story)", 1)
 
 
-def _fail(message: str, code: int) -> None:
+def _stopped(number: int, _: Any) -> NoReturn:
+    """Leaves through every `finally`, so that nothing that was started stays behind."""
+    _fail("stopped", 128 + number)
+
+
+def _fail(message: str, code: int) -> NoReturn:
     print(f"crowdproof: {message}", file=sys.stderr)
     sys.exit(code)
 
 
-def _print(document: dict[str, Any], as_json: bool, text: Callable[[], str]) -> None:
-    print(json.dumps(document) if as_json else text())
+def _print(document: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:
+    for note in document.get("notes", []) if as_json else []:
+        print(f"crowdproof: {note}", file=sys.stderr)
+    print(json.dumps(document) if as_json else text(document))
+
+
+def _answer(document: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str], ok: bool) -> None:
+    """Prints, and ends with exit code 1 where the answer is no."""
+    _print(document, as_json, text)
+    if not ok:
+        raise typer.Exit(1)
+
+
+# ---------------------------------------------------------------------- commands
 
 
 @app.command()
@@ -56,20 +91,19 @@ def demo(
     labels: Annotated[Path | None, typer.Option(help="Recorded answers: task,worker,label.")] = None,
     gold: Annotated[Path | None, typer.Option(help="Known labels, only to score: task,label.")] = None,
     home: HomeOption = None,
-    rpc: Annotated[str | None, typer.Option(help="Another development chain than a fresh local one.")] = None,
-    port: Annotated[int, typer.Option(help="Port of the API; 0 takes a free one.")] = 0,
+    rpc: Annotated[str | None, typer.Option(help="A development chain that runs already, not one of our own.")] = None,
+    port: PortOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Play a recorded crowd through the whole system: wallets, escrow, sealed answers, verdicts, pay, audit."""
     from oracle.config import Home
     from oracle.demo import progress, report
-    from oracle.demo.run import STAGES, Options, play
+    from oracle.demo.play import STAGES, Options, play
 
+    place = Home.at(home) if home else Home.fresh()
     with progress.shown(STAGES) as show:
-        summary = play(Home.at(home) if home else Home.fresh(), Options(labels, gold, rpc, port), show)
-    _print(summary, as_json, lambda: report.text(summary))
-    if not summary["audit"]["ok"]:
-        sys.exit(1)
+        summary = play(place, Options(labels, gold, rpc, port), show)
+    _answer(summary, as_json, report.text, summary["audit"]["ok"])
 
 
 @app.command()
@@ -81,12 +115,49 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Recompute every verdict, balance and signature from the chain and the content store alone."""
-    from oracle import commands
+    from oracle.commands import auditing
 
-    document = commands.audit(home, rpc, store, deployment)
-    _print(document, as_json, lambda: commands.audit_text(document))
-    if not document["ok"]:
-        sys.exit(1)
+    document = auditing.audit(home, rpc, store, deployment)
+    _answer(document, as_json, auditing.text, document["ok"])
+
+
+@app.command()
+def deploy(
+    rpc: Annotated[str | None, typer.Option(help="Endpoint [the home's local chain, started if need be].")] = None,
+    key: KeyOption = None,
+    members: Annotated[Path | None, typer.Option(help="The committee: CSV address,seal_key.")] = None,
+    member: Annotated[list[str] | None, typer.Option(help="One of the committee: ADDRESS:SEALKEY.")] = None,
+    quorum: Annotated[int, typer.Option(help="Signatures that make a header.")] = 3,
+    window: Annotated[int, typer.Option(help="Challenge window in seconds.")] = 86_400,
+    token: Annotated[str | None, typer.Option(help="ERC-20 that is paid in [a new DEMO token].")] = None,
+    treasury: Annotated[str | None, typer.Option(help="Wallet that earns the fees [the deployer].")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the contracts on a chain and write HOME/deployment.json. Again: goes on, or changes nothing."""
+    from oracle.commands import deployments
+    from oracle.protocol.errors import BadInput
+
+    if rpc and not key:
+        raise BadInput("--rpc needs --key: a keystore whose account pays for the deployment (`crowdproof key new`)")
+    committee = deployments.members(members, member or [])
+    signer = _signer(home, key) if key else None
+    document = deployments.deploy(home, rpc, signer, committee, quorum, window, token, treasury)
+    _print(document, as_json, deployments.text)
+
+
+@app.command()
+def faucet(
+    address: Annotated[str, typer.Argument(help="0x and 40 hex digits.")],
+    coin: Annotated[int, typer.Option(help="Whole native coins.")] = 1,
+    tokens: Annotated[int, typer.Option(help="Whole DEMO tokens, from the home's deployer.")] = 0,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give an address coin on the home's local chain."""
+    from oracle.commands import chains
+
+    _print(chains.faucet(home, address, coin, tokens), as_json, chains.faucet_text)
 
 
 @app.command()
@@ -100,104 +171,139 @@ def infer(
     as_json: JsonOption = False,
 ) -> None:
     """Infer the truth behind a crowd's labels."""
-    from oracle import commands
+    from oracle.commands import inferring
 
-    document = commands.infer(labels, out, gold, method, proba, of_record)
-    _print(document, as_json, lambda: commands.infer_text(document))
+    document = inferring.infer(labels, out, gold, method, proba, of_record)
+    _print(document, as_json, inferring.text)
 
 
 @app.command()
 def doctor(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Look at this machine and, if there is one, at the home; say what is missing and how to mend it."""
-    from oracle import commands
+    from oracle.commands import doctor as doctoring
 
-    document = commands.doctor(home)
-    _print(document, as_json, lambda: commands.doctor_text(document))
-    if not document["ok"]:
-        sys.exit(1)
+    document = doctoring.doctor(home)
+    _answer(document, as_json, doctoring.text, document["ok"])
 
 
-@app.command(hidden=True)
-def member(
-    number: Annotated[int, typer.Option(help="Which member, from 1.")],
-    socket: Annotated[int, typer.Option(help="Descriptor of a listening socket.")],
+# ---------------------------------------------------------------------- chain
+
+
+@chain_app.command("start")
+def chain_start(
     home: HomeOption = None,
+    port: PortOption = 0,
+    chain_id: Annotated[int | None, typer.Option(min=1, help="Of a new chain [random].")] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Serve one committee member (started by the demo)."""
-    from importlib import import_module
-    from threading import Thread
+    """Run the home's chain, or find it running."""
+    from oracle.commands import chains
 
-    from api.member import create_app
-    from oracle.bootstrap import open_member
-    from oracle.config import Home
-
-    place = Home.at(home)
-    opened, content = open_member(place, number)
-    Thread(
-        target=import_module, args=("oracle.verification.record",), daemon=True
-    ).start()  # torch, before it is needed
-    _serve(create_app(opened, content, place.secret("token")), socket)
+    _print(chains.start(home, port, chain_id), as_json, chains.text)
 
 
-@app.command(hidden=True)
-def api(
-    socket: Annotated[int, typer.Option(help="Descriptor of a listening socket.")],
-    home: HomeOption = None,
-) -> None:
-    """Serve the public API (started by the demo)."""
-    from api.app import create_app
-    from oracle.bootstrap import open_oracle
-    from oracle.config import Home
+@chain_app.command("stop")
+def chain_stop(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """End the home's chain, its state kept."""
+    from oracle.commands import chains
 
-    _serve(create_app(open_oracle(Home.at(home))), socket)
+    _print(chains.stop(home), as_json, chains.text)
 
 
-def _serve(application: Any, descriptor: int) -> None:
-    import socket
+@chain_app.command("status")
+def chain_status(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Say where the home's chain runs; exit 1 if it does not."""
+    from oracle.commands import chains
 
-    import uvicorn
+    document = chains.status(home)
+    _answer(document, as_json, chains.text, document["running"])
 
-    from oracle.adapters.processes import leave_with_parent
 
-    leave_with_parent()
-    logging.basicConfig(level=logging.WARNING)
-    config = uvicorn.Config(application, log_level="warning", access_log=False, server_header=False)
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+@chain_app.command("reset")
+def chain_reset(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """End the home's chain and forget its blocks, its chain id and its port."""
+    from oracle.commands import chains
+
+    _print(chains.reset(home), as_json, chains.text)
+
+
+# ---------------------------------------------------------------------- key
 
 
 @key_app.command("new")
 def key_new(name: str, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Make a key, encrypted with a password (CROWDPROOF_PASSWORD, or asked for)."""
-    from oracle import commands
+    from oracle.commands import keyring
 
-    document = commands.key_new(home, name, _password(confirm=True))
-    _print(document, as_json, lambda: f"{document['address']}  {document['file']}")
+    _print(keyring.new(home, name, _password(confirm=True)), as_json, keyring.text)
 
 
 @key_app.command("import")
 def key_import(name: str, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Encrypt a private key that is read, as hex, from standard input."""
-    from oracle import commands
+    """Encrypt a private key that is read, as hex, from standard input (the password: CROWDPROOF_PASSWORD)."""
+    from oracle.commands import keyring
 
-    secret = sys.stdin.readline().strip()
-    document = commands.key_new(home, name, _password(confirm=True), secret)
-    _print(document, as_json, lambda: f"{document['address']}  {document['file']}")
+    secret = sys.stdin.readline(200).strip()
+    _print(keyring.new(home, name, _password(confirm=True), secret), as_json, keyring.text)
+
+
+@key_app.command("show")
+def key_show(name: str, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Print a key's address and seal key: what a committee needs to know of a member."""
+    from oracle.commands import keyring
+
+    _print(keyring.show(home, name, _password()), as_json, keyring.text)
 
 
 @key_app.command("list")
 def key_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """List the keystores of the home."""
-    from oracle import commands
+    from oracle.commands import keyring
 
-    document = commands.key_list(home)
-    _print(document, as_json, lambda: "\n".join(f"{k['address']}  {k['name']}" for k in document["keys"]))
+    _print(keyring.listed(home), as_json, keyring.list_text)
 
 
 def _password(confirm: bool = False) -> str:
-    import os
-
     given = os.environ.get("CROWDPROOF_PASSWORD")
     return given or str(typer.prompt("password", hide_input=True, confirmation_prompt=confirm, err=True))
+
+
+def _signer(home: Path | None, name: str) -> "KeySigner":
+    from oracle.bootstrap import load_key
+    from oracle.config import Home
+
+    return load_key(Home.at(home), name, _password)
+
+
+# ---------------------------------------------------------------------- job
+
+
+@job_app.command("check")
+def job_check(
+    manifest: Annotated[Path, typer.Argument(help="The job's manifest (JSON).")],
+    tasks: Annotated[Path | None, typer.Option(help="Its tasks: CSV with a column task, or JSONL [one task].")] = None,
+    unit: Annotated[int | None, typer.Option(help="Of the token [the home's deployment, else 1].")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a job and print the exact quote; nothing is sent and nothing is spent."""
+    from oracle.commands import jobs
+
+    _print(jobs.check(home, manifest, tasks, unit), as_json, jobs.text)
+
+
+@job_app.command("create")
+def job_create(
+    manifest: Annotated[Path, typer.Argument(help="The job's manifest (JSON).")],
+    tasks: Annotated[Path, typer.Option(help="Its tasks: CSV with a column task, or JSONL.")],
+    key: Annotated[str, typer.Option("--key", help="Keystore of the requester, in HOME/keys.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Store a job at the oracle and its members, then escrow its budget. Again: the same job."""
+    from oracle.commands import jobs
+
+    _print(jobs.create(home, manifest, tasks, _signer(home, key)), as_json, jobs.text)
 
 
 if __name__ == "__main__":

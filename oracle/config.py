@@ -57,7 +57,7 @@ class Home:
     def create(self) -> None:
         """Makes the folder. Raises BadInput where that is impossible."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as problem:
             raise BadInput(f"--home {self.path}: cannot be made ({problem.strerror})") from None
 

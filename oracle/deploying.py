@@ -6,6 +6,7 @@ cut off goes on where it stopped; a run after the end changes nothing and gives 
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,15 +67,15 @@ def wishes(
 def deploy(home: Home, url: str, signer: Signer, wanted: Wishes) -> Deployment:
     """The home's deployment, made now, finished now, or as it was made before. Raises BadInput if that was another."""
     code = artefacts()
-    chain = RpcChain(url, Interfaces({name: artefact.abi for name, artefact in code.items()}))
-    database = SqlDatabase(home.database)
-    start = _start(home.path / "deploying.json", chain, database, signer, wanted)
-    plan = _plan(start)
-    outbox.reconcile(database, chain, signer)
-    for call in plan.calls:
-        outbox.submit(database, chain, signer, call, "deploy")
-    outbox.settle(database, chain, signer, PATIENCE_S)
-    deployment = read_deployment(chain, plan.market, start.block)
+    interfaces = Interfaces({name: artefact.abi for name, artefact in code.items()})
+    with closing(RpcChain(url, interfaces)) as chain, closing(SqlDatabase(home.database)) as database:
+        start = _start(home.path / "deploying.json", chain, database, signer, wanted)
+        plan = _plan(start)
+        outbox.reconcile(database, chain, signer)
+        for call in plan.calls:
+            outbox.submit(database, chain, signer, call, "deploy")
+        outbox.settle(database, chain, signer, PATIENCE_S)
+        deployment = read_deployment(chain, plan.market, start.block)
     write_deployment(home.deployment, deployment, code)
     return deployment
 
@@ -85,7 +86,9 @@ def _start(file: Path, chain: RpcChain, database: Database, signer: Signer, want
     if file.exists():
         begun = _read(file)
         if (begun.chain_id, begun.deployer, begun.wishes) != (chain_id, signer.address, wanted):
-            raise BadInput(f"{file} tells of a deployment {_difference(begun, chain_id, signer, wanted)}: another --home")
+            raise BadInput(
+                f"{file} tells of a deployment {_difference(begun, chain_id, signer, wanted)}: another --home"
+            )
         return begun
     if not chain.native_balance(signer.address):
         raise BadInput(f"{chain.rpc.endpoint}: {checksum(signer.address)} has no coin there to pay for gas")

@@ -3,7 +3,7 @@
 Adapters implement these; `oracle.bootstrap` alone names the concrete ones.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -215,7 +215,8 @@ class Database(Protocol):
     def assignments(self, job: int | None = None, worker: int | None = None) -> list[OfferedAssignment]: ...
     def add_answers(self, answers: Sequence[StoredAnswer]) -> None: ...  # Refused("duplicate-answer") for a known pair
     def answers(self, job: int) -> list[StoredAnswer]: ...  # ascending by (task, worker)
-    def answered(self, job: int, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]: ...  # commitments
+    # (task, worker) -> (commitment, seal hash) of all that is stored for these tasks
+    def answered(self, job: int, tasks: Collection[int]) -> dict[tuple[int, int], tuple[bytes, bytes]]: ...
 
     # receipts and signatures
     def add_receipt(self, receipt: StoredReceipt) -> None: ...  # the same again is no error
@@ -246,6 +247,7 @@ class Peer(Protocol):
     def assign(self, pairs: Sequence[tuple[int, int, int]]) -> list[OfferedAssignment]: ...  # job, task, worker
     def accept(self, answers: Sequence[StoredAnswer]) -> bytes: ...  # its signature under the batch's receipt
     def propose(self, evidence: Evidence) -> Proposal | None: ...
+    def review(self, header: Header) -> None: ...  # raises what `approve` would; binds the member to nothing
     def approve(self, header: Header) -> bytes: ...  # raises Incomplete with what the proposal lacks
     def blocks(self, root: Cid) -> bytes: ...  # a CAR of everything below
     def store(self, car: bytes) -> None: ...

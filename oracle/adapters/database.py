@@ -6,7 +6,7 @@ driver reports leaves as one of ours: busy -> Retryable; damaged, full, read-onl
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from threading import Lock
@@ -279,13 +279,14 @@ class SqlDatabase:
         found = select(ANSWERS).where(ANSWERS.c.job == job).order_by(ANSWERS.c.task, ANSWERS.c.worker)
         return [StoredAnswer(*row) for row in self._rows(found)]
 
-    def answered(self, job: int, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-        of_job = select(ANSWERS.c.task, ANSWERS.c.worker, ANSWERS.c.commitment).where(ANSWERS.c.job == job)
+    def answered(self, job: int, tasks: Collection[int]) -> dict[tuple[int, int], tuple[bytes, bytes]]:
+        of_job = select(ANSWERS.c.task, ANSWERS.c.worker, ANSWERS.c.commitment, ANSWERS.c.seal_hash)
+        of_job = of_job.where(ANSWERS.c.job == job)
         known = {}
-        for some in _chunks(pairs):  # by task alone: SQLite reads a whole job to look up a list of pairs
-            found = self._rows(of_job.where(ANSWERS.c.task.in_({task for task, _ in some})))
-            known.update({(row.task, row.worker): row.commitment for row in found})
-        return {pair: known[pair] for pair in pairs if pair in known}
+        for some in _chunks(list(tasks)):
+            found = self._rows(of_job.where(ANSWERS.c.task.in_(some)))
+            known.update({(row.task, row.worker): (row.commitment, row.seal_hash) for row in found})
+        return known
 
     # receipts and signatures
 
@@ -386,8 +387,8 @@ class SqlDatabase:
     def _duplicate(self, answers: Sequence[StoredAnswer]) -> CrowdproofError:
         seen: set[tuple[int, int, int]] = set()
         for job in sorted({answer.job for answer in answers}):
-            pairs = [(answer.task, answer.worker) for answer in answers if answer.job == job]
-            seen.update((job, *pair) for pair in self.answered(job, pairs))
+            tasks = {answer.task for answer in answers if answer.job == job}
+            seen.update((job, *pair) for pair in self.answered(job, tasks))
         for answer in answers:
             place = (answer.job, answer.task, answer.worker)
             if place in seen:

@@ -1,62 +1,81 @@
-"""A committee member over HTTP: the port `Peer`, and the problem documents (RFC 9457) that carry refusals both ways."""
+"""A committee member over HTTP: the port `Peer`, and the problem documents (RFC 9457) that carry refusals both ways.
 
+A member may be broken or hostile: every reply is bounded and typed, and whatever does not fit is Retryable, never a crash.
+"""
+
+import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from oracle.ports import Evidence, Incomplete, OfferedAssignment, Proposal, StoredAnswer
 from oracle.protocol.cids import Cid
-from oracle.protocol.errors import BadInput, CrowdproofError, Fatal, Refused, Retryable
+from oracle.protocol.errors import BadInput, ContentMissing, CrowdproofError, Fatal, Refused, Retryable
 from oracle.protocol.messages import Header
 from oracle.protocol.plain import from_json, to_json
 
+T = TypeVar("T")
+
 TIMEOUT_S = 120.0
+MOST_JSON = 1 << 26  # bytes of a reply
+MOST_BLOCKS = 1 << 29  # the blocks of an epoch
 
 
 class HttpPeer:
     """Speaks to one member; `token` says that it is the oracle of the same operator that asks."""
 
-    def __init__(self, url: str, token: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, headers={"Authorization": f"Bearer {token}"})
+    def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
+        headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
+        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, headers=headers, transport=transport)
         self._url = url
 
+    def close(self) -> None:
+        self._client.close()
+
     def assign(self, pairs: Sequence[tuple[int, int, int]]) -> list[OfferedAssignment]:
-        reply = self._post("/assignments", {"pairs": to_json(pairs)})
-        return from_json(list[OfferedAssignment], reply["assignments"], "assignments")
+        return self._post("/assignments", {"pairs": to_json(pairs)}, list[OfferedAssignment], "assignments")
 
     def accept(self, answers: Sequence[StoredAnswer]) -> bytes:
-        reply = self._post("/answers", {"answers": to_json(answers)})
-        return from_json(bytes, reply["signature"], "signature")
+        return self._post("/answers", {"answers": to_json(answers)}, bytes, "signature")
 
     def propose(self, evidence: Evidence) -> Proposal | None:
-        reply = self._post("/proposals", to_json(evidence))
-        return from_json(Proposal, reply["proposal"], "proposal") if reply["proposal"] else None
+        found: list[Proposal] = self._post("/proposals", to_json(evidence), list[Proposal], "proposals")
+        return found[0] if found else None
+
+    def review(self, header: Header) -> None:
+        self._post("/reviews", to_json(header), bool, "agreed")
 
     def approve(self, header: Header) -> bytes:
-        return from_json(bytes, self._post("/signatures", to_json(header))["signature"], "signature")
+        return self._post("/signatures", to_json(header), bytes, "signature")
 
     def blocks(self, root: Cid) -> bytes:
-        return self._ask("GET", f"/blocks/{root}").content
+        return self._ask("GET", f"/blocks/{root}", MOST_BLOCKS)
 
     def store(self, car: bytes) -> None:
-        self._ask("POST", "/blocks", content=car)
+        self._ask("POST", "/blocks", MOST_JSON, content=car)
 
-    def _post(self, path: str, body: Any) -> dict[str, Any]:
+    def _post(self, path: str, body: Any, kind: type[T], field: str) -> T:
+        """The one field that a route answers with."""
+        reply = self._ask("POST", path, MOST_JSON, json=body)
         try:
-            reply: dict[str, Any] = self._ask("POST", path, json=body).json()
-        except ValueError as problem:
-            raise Retryable(f"member {self._url} answered no JSON") from problem
-        return reply
+            return from_json(kind, json.loads(reply)[field], field)
+        except (ValueError, TypeError, KeyError, RecursionError, BadInput) as problem:
+            raise Retryable(f"member {self._url} answers nonsense to {path}: {str(problem)[:200]}") from None
 
-    def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+    def _ask(self, method: str, path: str, most: int, **content: Any) -> bytes:
+        body = bytearray()
         try:
-            response = self._client.request(method, path, **content)
-        except httpx.HTTPError as problem:
+            with self._client.stream(method, path, **content) as response:
+                for part in response.iter_raw():
+                    body += part
+                    if len(body) > most:
+                        raise Retryable(f"member {self._url} answers {path} with more than {most} bytes")
+        except (httpx.HTTPError, httpx.StreamError) as problem:
             raise Retryable(f"member {self._url} does not answer: {type(problem).__name__}") from problem
         if response.is_success:
-            return response
-        raise error_of(response)
+            return bytes(body)
+        raise error_in(response.status_code, bytes(body), self._url)
 
 
 def problem_of(error: CrowdproofError) -> tuple[int, dict[str, Any]]:
@@ -76,14 +95,21 @@ def problem_of(error: CrowdproofError) -> tuple[int, dict[str, Any]]:
 
 
 def error_of(response: httpx.Response) -> CrowdproofError:
-    """The error that a problem document stands for."""
+    """The error that a response's problem document stands for."""
+    return error_in(response.status_code, response.content, f"{response.request.url.host}:{response.request.url.port}")
+
+
+def error_in(status: int, body: bytes, who: str) -> CrowdproofError:
+    """The error that a problem document stands for: a rule (404, 409), what we sent (4xx), or the other side's trouble."""
     try:
-        document = response.json()
+        document = json.loads(body)
         code, detail = str(document["title"]), str(document["detail"])
-    except (ValueError, KeyError, TypeError):
-        return Retryable(f"{response.request.url.host}:{response.request.url.port} answered {response.status_code}")
-    if code == "incomplete":
-        return Incomplete(detail, from_json(Evidence, document.get("evidence"), "evidence"))
-    if response.status_code == 409:
+        if code == "incomplete":
+            return Incomplete(detail, from_json(Evidence, document["evidence"], "evidence"))
+    except (ValueError, KeyError, TypeError, RecursionError, BadInput):
+        return Retryable(f"{who} answered {status}")
+    if status in (404, 409):
         return Refused(code, detail)
-    return BadInput(detail) if response.status_code == 400 else Retryable(detail)
+    if code == ContentMissing.__name__:
+        return ContentMissing(detail)
+    return BadInput(detail) if 400 <= status < 500 and status not in (408, 429) else Retryable(detail)

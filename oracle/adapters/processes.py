@@ -31,7 +31,8 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 
 def bind(port: int = 0) -> socket.socket:
     """A listening socket on loopback; port 0 takes a free one. Raises BadInput naming a port that is taken."""
-    listening = socket.socket()
+    # named as TCP, or asyncio leaves Nagle's algorithm on for the connections: then each reply waits 40 ms for an acknowledgement
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))

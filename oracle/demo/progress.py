@@ -6,7 +6,14 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.text import Text
+
+COLUMNS = (
+    SpinnerColumn(),
+    TextColumn("{task.description}", markup=False),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeElapsedColumn(),
+)
 
 
 class Show(Protocol):
@@ -38,7 +45,7 @@ class Bars:
         self._progress.update(self._part, visible=False)
 
     def note(self, text: str) -> None:
-        self._progress.update(self._all, description=Text(text).plain)
+        self._progress.update(self._all, description=text)
 
     def count(self, done: int, total: int) -> None:
         self._progress.update(self._part, completed=done, total=total, visible=True)
@@ -51,12 +58,5 @@ def shown(stages: Sequence[str]) -> Iterator[Show]:
     if not console.is_terminal:
         yield Silent()
         return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*COLUMNS, console=console, transient=True) as progress:
         yield Bars(progress, stages)

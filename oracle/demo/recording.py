@@ -39,7 +39,9 @@ class Recording:
     def tasks(self) -> list[Task]:
         return [Task(i, name, None) for i, name in enumerate(self.answers.tasks)]
 
-    def manifest(self, title: str, base: int, bonus: int, fee_bps: int, deadline: int) -> Manifest:
+    def manifest(
+        self, title: str, base: int, bonus: int, fee_bps: int, deadline: int, where: str = "the demo's manifest"
+    ) -> Manifest:
         """The job that asks for exactly these answers; amounts in the token's smallest unit."""
         return check_manifest(
             {
@@ -53,7 +55,7 @@ class Recording:
                 "deadline": deadline,
                 "assignmentSeconds": 86_400 * 7,
             },
-            "the demo's manifest",
+            where,
         )
 
 
@@ -63,17 +65,20 @@ def load(labels: Path | None, gold: Path | None) -> Recording:
         if gold is not None:
             raise BadInput("--gold needs --labels: the built-in example has no gold")
         answers = example_answers()
-        return _recording(answers, None, align_truth(answers, example_consensus())[0], [])
+        return _recording("the example", answers, None, align_truth(answers, example_consensus())[0], [])
     answers, notes = read_answers(labels)
     known = None
     if gold is not None:
         truth, more = read_truth(gold)
         known, unmatched = align_truth(answers, truth, str(gold))
         notes = [*notes, *more, *unmatched]
-    return _recording(answers, known, None, notes)
+    return _recording(str(labels), answers, known, None, notes)
 
 
-def _recording(answers: Answers, gold: np.ndarray | None, consensus: np.ndarray | None, notes: list[str]) -> Recording:
+def _recording(
+    where: str, answers: Answers, gold: np.ndarray | None, consensus: np.ndarray | None, notes: list[str]
+) -> Recording:
+    """Raises BadInput for what would be no job."""
     kept, dropped = first_answers(answers, MAX_ANSWERS)
     if dropped:
         notes = [
@@ -81,8 +86,10 @@ def _recording(answers: Answers, gold: np.ndarray | None, consensus: np.ndarray 
             f"{dropped} answers beyond the first {MAX_ANSWERS} of a task are left out (a limit of the protocol)",
         ]
     if not 2 <= len(kept.classes) <= MAX_CLASSES:
-        raise BadInput(f"the labels name {len(kept.classes)} classes; a job has 2 to {MAX_CLASSES}")
+        raise BadInput(f"{where}: the labels name {len(kept.classes)} classes; a job has 2 to {MAX_CLASSES}")
     if len(kept.workers) > MOST_WORKERS:
-        raise BadInput(f"{len(kept.workers)} workers are more than the {MOST_WORKERS} that the demo plays")
+        raise BadInput(f"{where}: {len(kept.workers)} workers are more than the {MOST_WORKERS} that the demo plays")
     rows = zip(kept.worker.tolist(), kept.task.tolist(), kept.label.tolist(), strict=True)
-    return Recording(kept, {(worker, task): label for worker, task, label in rows}, gold, consensus, notes)
+    found = Recording(kept, {(worker, task): label for worker, task, label in rows}, gold, consensus, notes)
+    found.manifest("a check", 1, 0, 0, 1, where)
+    return found

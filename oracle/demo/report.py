@@ -50,9 +50,9 @@ def _cost(s: dict[str, Any]) -> list[str]:
     gas, seconds = s["gas"], s["seconds"]
     slowest = sorted(((v, k) for k, v in seconds.items() if k != "total"), reverse=True)[:3]
     times = ", ".join(f"{name} {value:.1f}" for value, name in slowest)
+    gas_line = f"{gas['per_answer']:,.0f} gas an answer, and {gas['per_registration']:,.0f} once for each new wallet"
     return [
-        f"  gas        {s['transactions']} transactions, {gas['per_answer']:,.0f} gas an answer, "
-        f"and {gas['per_registration']:,.0f} once for each new wallet",
+        f"  gas        {s['transactions']} transactions, {gas_line}",
         f"  time       {seconds['total']:.1f} s ({times})",
         f"  digest     {s['verdicts_digest']}",
     ]

@@ -10,9 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,8 +25,9 @@ from oracle.adapters.signer import KeySigner, create_keystore
 from oracle.bootstrap import MEMBER, RELAYER, Oracle, open_oracle
 from oracle.config import Home, Settings
 from oracle.demo import crowd
+from oracle.demo.play import STAGES, Options, needed_by_children
 from oracle.demo.progress import Show, Silent
-from oracle.demo.recording import Recording, load
+from oracle.demo.recording import Recording
 from oracle.demo.summary import summarise
 from oracle.deploying import deploy, wishes
 from oracle.ports import Call
@@ -37,40 +37,12 @@ from oracle.protocol.state import State
 from oracle.services import assign, audit, outbox, settle
 
 MEMBERS, QUORUM = 4, 3
-WINDOW = 3_600
 BASE, BONUS, FEE_BPS = 10_000, 2_500, 250  # a cent and a quarter in a token of six decimals; 2.5 %
 GAS_MONEY = 10**18
 LIFE = 86_400 * 30
 SEED = "1"
 REQUESTER, DEPLOYER = "requester", "deployer"
 PATIENCE_S = 60.0
-
-STAGES = (
-    "chain",
-    "deploy",
-    "start",
-    "fund",
-    "register",
-    "assign",
-    "answer",
-    "close",
-    "settle",
-    "pay",
-    "refund",
-    "audit",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line asks for. `rpc`: another endpoint than a local chain of our own; `port`: the API's."""
-
-    labels: Path | None = None
-    gold: Path | None = None
-    rpc: str | None = None
-    port: int = 0
-    window: int = WINDOW
-    title: str = "Recorded crowd"
 
 
 @dataclass
@@ -94,7 +66,7 @@ class Demo:
         self.oracle: Oracle | None = None
 
     def __enter__(self) -> Self:
-        processes.warm(_needed_by_children())
+        processes.warm(needed_by_children())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -142,16 +114,16 @@ class Demo:
         deployer = self._key(DEPLOYER, anvil.dev_key(0))
         members = [self._member_key(number) for number in range(1, MEMBERS + 1)]
         keys = {member.address: member.seal_key for member in members}
-        deployment = deploy(
-            self.home, self._url, deployer, wishes(keys, QUORUM, self.options.window, deployer.address)
-        )
-        chain, database = RpcChain(self._url, Interfaces({}), deployment.chain_id), SqlDatabase(self.home.database)
-        for name in (REQUESTER, RELAYER):
-            signer = self._key(name, crowd.wallet(SEED, f"{self.home.path} {name}").secret)
-            outbox.submit(
-                database, chain, deployer, Call(f"coin for {name}", signer.address, b"", value=GAS_MONEY), "setup"
-            )
-        outbox.settle(database, chain, deployer, PATIENCE_S)
+        deployment = deploy(self.home, self._url, deployer, wishes(keys, QUORUM, self.options.window, deployer.address))
+        with (
+            closing(RpcChain(self._url, Interfaces({}), deployment.chain_id)) as chain,
+            closing(SqlDatabase(self.home.database)) as database,
+        ):
+            for name in (REQUESTER, RELAYER):
+                signer = self._key(name, crowd.wallet(SEED, f"{self.home.path} {name}").secret)
+                gift = Call(f"coin for {name}", signer.address, b"", value=GAS_MONEY)
+                outbox.submit(database, chain, deployer, gift, "setup")
+            outbox.settle(database, chain, deployer, PATIENCE_S)
 
     def _start(self) -> None:
         """Four members and the API, each a process."""
@@ -167,11 +139,10 @@ class Demo:
             self._serve(f"member-{number}", "api.serve:member", (self.home.path, number), listening)
         self._serve("api", "api.serve:public", (self.home.path,), public)
         self.oracle = open_oracle(self.home)
+        self._stack.callback(self.oracle.close)
         self._settler = self.oracle.settler(self._signers[RELAYER])
         processes.wait_ready(self._children)
-        client = self._stack.enter_context(
-            httpx.Client(base_url=self._children[-1].url, timeout=180, trust_env=False)
-        )
+        client = self._stack.enter_context(httpx.Client(base_url=self._children[-1].url, timeout=180, trust_env=False))
         until = self.oracle.chain.latest().timestamp + crowd.FAR
         self.api = crowd.Api(client, self.oracle.deployment, until)
 
@@ -198,9 +169,7 @@ class Demo:
         """The recorded pairs are the only edges; the matcher may not take what was never answered."""
         self.show.note("matching workers and tasks")
         answers = self.recording.answers
-        edges = [
-            (self.numbers[w], t, 1.0) for w, t in zip(answers.worker.tolist(), answers.task.tolist(), strict=True)
-        ]
+        edges = [(self.numbers[w], t, 1.0) for w, t in zip(answers.worker.tolist(), answers.task.tolist(), strict=True)]
         assign.assign(self._state(), self._oracle.peers, self._oracle.database, self.job, edges)
 
     def _answer(self) -> None:
@@ -341,29 +310,14 @@ class Demo:
         return {**facts, "seconds": {**self.seconds, "total": total}, "home": str(self.home.path)}
 
 
-def play(
-    home: Home, options: Options, show: Show | None = None, between: Callable[[str], None] = lambda _: None
-) -> dict[str, Any]:
-    """Plays a recorded crowd in a fresh home. Raises BadInput before anything is started or written."""
-    home.require_unused()
-    recording = load(options.labels, options.gold)
-    return Demo(home, options, recording, show or Silent(), between).run()
-
-
-def _needed_by_children() -> list[str]:
-    """Loaded once for all. torch too, where a process that has loaded it may be forked."""
-    torch = ["oracle.verification.record"] if sys.platform == "linux" else []
-    return ["api.serve", *torch]
-
-
 def _check_endpoint(url: str) -> None:
     """Raises BadInput unless it is a chain on which the development accounts have coin."""
-    chain = RpcChain(url, Interfaces({}), timeout=5, attempts=2)
     account = KeySigner(anvil.dev_key(0)).address
-    try:
-        coin = chain.native_balance(account)
-    except ChainUnavailable as problem:
-        raise BadInput(f"--rpc: {problem}") from None
+    with closing(RpcChain(url, Interfaces({}), timeout=5, attempts=2)) as chain:
+        try:
+            coin = chain.native_balance(account)
+        except ChainUnavailable as problem:
+            raise BadInput(f"--rpc: {problem}") from None
     if coin < 10 * GAS_MONEY:
         raise BadInput(f"--rpc {chain.rpc.endpoint}: account {checksum(account)} has no coin: use a development chain")
 
@@ -380,5 +334,3 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-

@@ -52,14 +52,13 @@ def summarise(
 
 def verdicts_of(oracle: Oracle, state: State, job: int) -> Verdicts:
     """This job's verdicts in epochs that stand."""
-    found = []
-    for post in state.unstruck():
-        for verdict in oracle.books.epoch(post.epoch, post.content).verdicts:
-            if verdict.job == job:
-                found.append(
-                    (verdict.task, verdict.label, ep.pay_of(state.jobs[job].terms, verdict.label, verdict.cores))
-                )
-    return sorted(found)
+    terms = state.jobs[job].terms
+    return sorted(
+        (verdict.task, verdict.label, ep.pay_of(terms, verdict.label, verdict.cores))
+        for post in state.unstruck()
+        for verdict in oracle.books.epoch(post.epoch, post.content).verdicts
+        if verdict.job == job
+    )
 
 
 def digest(recording: Recording, verdicts: Verdicts) -> str:

@@ -212,7 +212,7 @@ def verdict_from(record: Sequence[Any]) -> Verdict:
         tuple(unpack_int32(_bytes(prior))),
         _uint(pay, 64),
         tuple(Core.unpack(cores[i : i + 20]) for i in range(0, len(cores), 20)),
-        tuple(opening_from(o) for o in openings),
+        tuple(opening_from(_list(o)) for o in _list(openings)),
     )
 
 
@@ -247,6 +247,12 @@ def _uint(value: Any, bits: int) -> int:
     return value
 
 
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("expected a list")
+    return value
+
+
 def _bytes(value: Any, length: int | None = None) -> bytes:
     if not isinstance(value, bytes) or (length is not None and len(value) != length):
         raise ValueError(f"expected {length or 'some'} bytes")
@@ -265,7 +271,7 @@ PARSERS: dict[str, Callable[[Sequence[Any]], Leaf]] = {
 
 def parse(tree: str, record: Any) -> Leaf:
     """The value of a record; raises ValueError or TypeError for a record of another form."""
-    return PARSERS[tree](record)
+    return PARSERS[tree](_list(record))
 
 
 def leaf_of(value: Leaf) -> bytes:

@@ -5,6 +5,7 @@ JSON -> Manifest; Manifest, tasks, unit -> blocks and Terms. Everything is refus
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,8 @@ from oracle.protocol.terms import MAX_LEAF, MAX_TASKS, NAT, Terms, check_terms
 
 MAX_BYTES = 4_000_000
 MAX_ID = 1024
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,11 @@ def read_manifest(text: str | bytes, where: str = "manifest") -> Manifest:
         raise BadInput(f"{where}: {len(text)} bytes are more than the {MAX_BYTES} that a manifest may have")
     try:
         text = text if isinstance(text, str) else text.decode("utf-8-sig")
+        if _depth(text) > DEPTH_LIMIT:
+            raise BadInput(f"{where}: lists and objects nest over {DEPTH_LIMIT} deep")
         document = json.loads(text, object_pairs_hook=_unique, parse_int=_integer)
     except json.JSONDecodeError as problem:
         raise BadInput(f"{where}, line {problem.lineno}, column {problem.colno}: not JSON: {problem.msg}") from None
-    except RecursionError:
-        raise BadInput(f"{where}: lists and objects nest over {DEPTH_LIMIT} deep") from None
     except ValueError as problem:  # not UTF-8, or a field twice
         raise BadInput(f"{where}: not a JSON document: {problem}") from None
     return check_manifest(document, where)
@@ -217,6 +220,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name, _ in pairs if [n for n, _ in pairs].count(name) > 1)
         raise ValueError(f"the field {twice[:80]!r} stands twice")
     return found
+
+
+def _depth(text: str) -> int:
+    """How deep lists and objects open in a JSON text. The parser itself recurses, until the process's stack is gone."""
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _integer(text: str) -> int | float:

@@ -5,7 +5,7 @@ It needs no database, no API and no key, and trusts none of the files that it re
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from oracle.ports import Chain, ContentStore
 from oracle.protocol import audit, heads
@@ -15,7 +15,7 @@ from oracle.protocol import manifest as mf
 from oracle.protocol.cids import Cid, Codec, decode, from_digest
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.epoch import Epoch
-from oracle.protocol.errors import ContentMismatch, CrowdproofError, Refused
+from oracle.protocol.errors import ContentMismatch, CrowdproofError, Refused, WrongChain
 from oracle.protocol.heads import Debit
 from oracle.protocol.keys import recover
 from oracle.protocol.ledger import Ledger
@@ -26,9 +26,11 @@ from oracle.protocol.state import EpochStatus, Post, State, fold
 DecodePost = Callable[[bytes], tuple[Header, list[Debit], bytes]]
 
 
-class AuditedStore(ContentStore, Protocol):
-    """A store whose damage can be looked at."""
+@runtime_checkable
+class AuditedStore(Protocol):
+    """A store whose damage can be looked at: a folder, not a gateway."""
 
+    def cids(self) -> Iterable[Cid]: ...
     def read_damaged(self, cid: Cid) -> bytes: ...
     def verify_all(self) -> Iterable[tuple[str, str]]: ...
 
@@ -54,81 +56,133 @@ class Report:
 
 
 def run(chain: Chain, content: ContentStore, deployment: Deployment, decode_post: DecodePost) -> Report:
-    """Audits the whole deployment up to the newest block."""
+    """Audits the whole deployment up to the newest block. Raises what the chain raises, and Fatal when its events lie."""
+    _require_chain(chain, deployment)
     state = fold(deployment.digest(), chain.logs(deployment, deployment.block, chain.latest().number))
-    report, touched = Report(jobs=len(state.jobs)), set[str]()
-    source = _source(content, touched)
-    _jobs(report, source, state)
+    audited = _Audit(chain, content, deployment, decode_post, state)
     ledger: Ledger | None = Ledger()
     for post in state.posts.values():
-        ledger = _epoch(report, source, state, deployment, post, ledger, chain, decode_post)
+        ledger = audited.epoch(post, ledger)
+    audited.jobs(whole=ledger is not None)
     if ledger is not None:
-        report.faults += _totals(report, state, chain, deployment)
-    report.faults += _files(report, content, touched)
-    return report
+        audited.totals()
+    audited.files()
+    return audited.report
 
 
-def _source(content: ContentStore, touched: set[str]) -> Source:
-    """Remembers which blocks were found broken where they were needed: they have a better name than their file's."""
+def _require_chain(chain: Chain, deployment: Deployment) -> None:
+    if (found := chain.chain_id()) != deployment.chain_id:
+        raise WrongChain(f"the endpoint serves chain {found}, the deployment is on chain {deployment.chain_id}")
 
-    def read(cid: Cid) -> bytes:
+
+class _Audit:
+    """Holds what is audited and what was found."""
+
+    def __init__(
+        self, chain: Chain, content: ContentStore, deployment: Deployment, decode_post: DecodePost, state: State
+    ) -> None:
+        self.report = Report(jobs=len(state.jobs))
+        self._chain, self._content, self._deployment = chain, content, deployment
+        self._decode_post, self._state = decode_post, state
+        self._touched: set[str] = set()  # broken where they were needed: a better name than their file's
+        self._decided: dict[int, int] = {}  # job -> the first epoch that decides a task of it
+        self._source = Source(self._read, self._damaged)
+
+    def epoch(self, post: Post, ledger: Ledger | None) -> Ledger | None:
+        """Checks one epoch and moves the ledger on; None when the data is too broken to go on with.
+
+        A struck epoch broke a rule, so only its data is looked at: later verdicts may point to its assignments.
+        """
+        self.report.epochs += 1
+        header, faults = _header(self._deployment, post, self._chain, self._decode_post)
+        epoch, broken = ep.load(self._source, post.epoch, post.content)
+        self.report.faults += [*faults, *broken]
+        if epoch is None:
+            return None
+        for verdict in epoch.verdicts:
+            self._decided.setdefault(verdict.job, post.epoch)
+        self.report.faults += self._model(epoch)
+        if ledger is None:
+            return None
+        if post.status is not EpochStatus.STRUCK:
+            self._rules(post, epoch, ledger, header)
+        lg.apply(ledger, epoch, post.status is EpochStatus.STRUCK)
+        return ledger
+
+    def _rules(self, post: Post, epoch: Epoch, ledger: Ledger, header: Header | None) -> None:
+        report = self.report
+        if header and ep.header_of(epoch, post.content, ep.roots_of(epoch)) != header:
+            report.faults.append(Fault(post.epoch, "epoch", 0, "the data does not give the header that was signed"))
+        report.faults += audit.check(epoch, self._state, self._deployment.domain(), ledger)
+        report.verdicts += len(epoch.verdicts)
+        report.answers += sum(len(verdict.cores) for verdict in epoch.verdicts)
+        report.assignments += len(epoch.assignments)
+        report.balances = len(epoch.balances)
+        if post.status is EpochStatus.FINAL:
+            report.total = epoch.total
+        if post is self._state.final():
+            report.faults += _claims(post, epoch, self._state)
+
+    def _model(self, epoch: Epoch) -> list[Fault]:
         try:
-            return content.get(cid)
+            decode(self._source.read(from_digest(Codec.DAG_CBOR, epoch.model)))
+        except CrowdproofError as problem:
+            return [Fault(epoch.epoch, "model", 0, f"the model card cannot be read: {problem}")]
+        return []
+
+    def jobs(self, whole: bool) -> None:
+        """Manifest and tasks of every job that an epoch decides; nobody need keep what an undecided job names.
+
+        whole: all epochs could be read; else every job is looked at.
+        """
+        for number, job in self._state.jobs.items():
+            if whole and number not in self._decided:
+                continue
+            first = self._decided.get(number, min(self._state.posts, default=0))
+            manifest, _, faults = mf.load_job(self._source, first, job.terms)
+            self.report.faults += [Fault(f.epoch, f"{f.tree} of job {number}", f.index, f.what) for f in faults]
+            if manifest and len(manifest.classes) != job.terms.classes:
+                what = "its classes are not those of the terms"
+                self.report.faults.append(Fault(first, f"manifest of job {number}", 0, what))
+
+    def totals(self) -> None:
+        """The Market holds what is escrowed and not yet claimed or refunded (or more: anyone may give it tokens)."""
+        report, state = self.report, self._state
+        report.claimed = sum(state.claimed.values())
+        final = state.final()
+        number = final.epoch if final else 0
+        if report.total != state.final_total:
+            what = f"the chain's total is {state.final_total}, the data says {report.total}"
+            report.faults.append(Fault(number, "balances", None, what))
+        if report.claimed > report.total:
+            what = f"{report.claimed} units are claimed of {report.total}"
+            report.faults.append(Fault(number, "balances", None, what))
+        owed = sum(job.escrow - job.refunded for job in state.jobs.values()) - report.claimed
+        held = self._chain.token_balance(self._deployment.token, self._deployment.market)
+        if held < owed * self._deployment.unit:
+            what = f"the Market holds {held} of the token and owes {owed * self._deployment.unit}"
+            report.faults.append(Fault(number, "balances", None, what))
+
+    def files(self) -> None:
+        """Every file of a folder, reachable or not; those that an epoch needed are named there."""
+        if isinstance(self._content, AuditedStore):
+            self.report.blocks = sum(1 for _ in self._content.cids())
+            for file, what in self._content.verify_all():
+                if file not in self._touched:
+                    self.report.faults.append(Fault(0, "store", None, f"{file}: {what}"))
+
+    def _read(self, cid: Cid) -> bytes:
+        try:
+            return self._content.get(cid)
         except ContentMismatch:
-            touched.add(cid)
+            self._touched.add(cid)
             raise
 
-    def damaged(cid: Cid) -> bytes | None:
+    def _damaged(self, cid: Cid) -> bytes | None:
         try:
-            look = getattr(content, "read_damaged", None)
-            return look(cid) if look else None
+            return self._content.read_damaged(cid) if isinstance(self._content, AuditedStore) else None
         except CrowdproofError:
             return None
-
-    return Source(read, damaged)
-
-
-def _jobs(report: Report, source: Source, state: State) -> None:
-    first = min(state.posts, default=0)
-    for number, job in state.jobs.items():
-        manifest, _, faults = mf.load_job(source, first, job.terms)
-        report.faults += [Fault(f.epoch, f"{f.tree} of job {number}", f.index, f.what) for f in faults]
-        if manifest and len(manifest.classes) != job.terms.classes:
-            report.faults.append(Fault(first, f"manifest of job {number}", 0, "its classes are not those of the terms"))
-
-
-def _epoch(
-    report: Report,
-    source: Source,
-    state: State,
-    deployment: Deployment,
-    post: Post,
-    ledger: Ledger | None,
-    chain: Chain,
-    decode_post: DecodePost,
-) -> Ledger | None:
-    """Checks one epoch and moves the ledger on; None when the data is too broken to go on with."""
-    report.epochs += 1
-    header, faults = _header(deployment, post, chain, decode_post)
-    epoch, broken = ep.load(source, post.epoch, post.content)
-    faults += broken
-    if epoch is None or ledger is None:
-        report.faults += faults
-        return None
-    faults += _model(source, epoch)
-    if ep.header_of(epoch, post.content, ep.roots_of(epoch)) != header:
-        faults.append(Fault(post.epoch, "epoch", 0, "the data does not give the header that was signed"))
-    faults += audit.check(epoch, state, deployment.domain(), ledger)
-    report.faults += faults
-    report.verdicts += len(epoch.verdicts)
-    report.answers += sum(len(verdict.cores) for verdict in epoch.verdicts)
-    report.assignments += len(epoch.assignments)
-    report.balances = len(epoch.balances)
-    lg.apply(ledger, epoch, post.status is EpochStatus.STRUCK)
-    if post.status is EpochStatus.FINAL:
-        report.total = epoch.total
-        report.faults += _claims(post, epoch, state)
-    return ledger
 
 
 def _header(
@@ -151,6 +205,8 @@ def _header(
         faults.append(fault("the posted debits are not those of the header"))
     if heads.posted(post.previous, message, post.signers) != post.head:
         faults.append(fault("the head does not follow from the head before it"))
+    if header.valid_until < post.posted_at:
+        faults.append(fault(f"it was posted at block time {post.posted_at}, after it had expired"))
     if header.configuration != deployment.configuration():
         faults.append(fault("the header is for another deployment or committee"))
     faults += [fault(what) for what in _signers(deployment, post, message, signatures)]
@@ -170,37 +226,7 @@ def _signers(deployment: Deployment, post: Post, message: bytes, signatures: byt
         yield f"{len(found)} signers are no quorum of the committee, or not those that the event names"
 
 
-def _model(source: Source, epoch: Epoch) -> list[Fault]:
-    try:
-        decode(source.read(from_digest(Codec.DAG_CBOR, epoch.model)))
-    except CrowdproofError as problem:
-        return [Fault(epoch.epoch, "model", 0, f"the model card cannot be read: {problem}")]
-    return []
-
-
 def _claims(post: Post, epoch: Epoch, state: State) -> Iterator[Fault]:
     for worker, claimed in state.claimed.items():
-        if post is state.final() and (worker >= len(epoch.balances) or claimed > epoch.balances[worker].cumulative):
+        if worker >= len(epoch.balances) or claimed > epoch.balances[worker].cumulative:
             yield Fault(post.epoch, "balances", worker, f"{claimed} units are claimed, more than was earned")
-
-
-def _totals(report: Report, state: State, chain: Chain, deployment: Deployment) -> Iterator[Fault]:
-    """The Market holds what is escrowed and not yet claimed or refunded (or more: anyone may give it tokens)."""
-    report.claimed = sum(state.claimed.values())
-    number = state.last_epoch
-    if report.total != state.final_total:
-        yield Fault(number, "balances", None, f"the chain's total is {state.final_total}, the data says {report.total}")
-    paid_in = sum(job.escrow - job.refunded for job in state.jobs.values())
-    held = chain.token_balance(deployment.token, deployment.market)
-    if held < (paid_in - report.claimed) * deployment.unit:
-        yield Fault(number, "balances", None, f"the Market holds {held}, less than it owes")
-
-
-def _files(report: Report, content: ContentStore, touched: set[str]) -> Iterator[Fault]:
-    """Every file of a folder, reachable or not; those that an epoch needed are named there."""
-    verify = getattr(content, "verify_all", None)
-    count = getattr(content, "cids", None)
-    report.blocks = sum(1 for _ in count()) if count else 0
-    for file, what in verify() if verify else ():
-        if file not in touched:
-            yield Fault(0, "store", None, f"{file}: {what}")

@@ -154,9 +154,9 @@ class Index:
         try:
             for log in logs:
                 st.apply(state, log)
-        except (Fatal, KeyError) as problem:
+        except Fatal:  # an event may be missing, altered, or both: here or long ago
             self._forget(-1)
-            raise Fatal(f"the endpoint's events do not fit together (one may be missing): {problem}") from problem
+            raise
         if logs:
             self._place = (logs[-1].block, logs[-1].index)
         self._seen, self._view = tip, View(state, tip.number, tip.timestamp)

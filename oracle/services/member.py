@@ -1,13 +1,14 @@
 """One member of the committee: offers tasks, accepts sealed answers, proposes epochs, and signs only what it has checked.
 
-What it refuses is the security of the system (design, determinism and promise 4). It trusts its own key, its own store and
-database, and the chain; every other member, the API and the workers are held hostile. A signature leaves only after what it
-promises is durable.
+What it refuses (`oracle.services.rules`, and here what depends on its own memory) is the security of the system: design,
+determinism and promise 4. It trusts its own key, store and database, and the chain; every other member, the API and the workers
+are held hostile. A signature leaves only after what it promises is durable, and no other request can come between the last look
+at what was signed or stored and the next entry.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from threading import Lock
 
 from oracle.ports import (
     ContentStore,
@@ -22,31 +23,29 @@ from oracle.ports import (
 )
 from oracle.protocol import audit, leaves, trees
 from oracle.protocol import epoch as ep
-from oracle.protocol.cids import Codec, cid_of, digest_of, encode
+from oracle.protocol.cids import Codec, cid_of, decode, digest_of, encode, from_digest
 from oracle.protocol.deployment import Deployment
-from oracle.protocol.epoch import Decision, Epoch, Listed, Place
-from oracle.protocol.errors import BadInput, Refused
-from oracle.protocol.hashing import ZERO, keccak
-from oracle.protocol.keys import BadSignature, recover, require_signer
-from oracle.protocol.leaves import Opening, Status, Verdict
+from oracle.protocol.epoch import Epoch
+from oracle.protocol.errors import BadInput, CrowdproofError, Refused
+from oracle.protocol.leaves import Status, Verdict
 from oracle.protocol.ledger import Ledger
-from oracle.protocol.messages import Answer, Assignment, Header, Receipt, digest
-from oracle.protocol.sealing import commitment, envelope_size
-from oracle.protocol.state import Job, State
-from oracle.protocol.terms import MAX_DEBITS, MAX_EARNINGS, NO_LABEL
-from oracle.services import verify
+from oracle.protocol.messages import Assignment, Header, Receipt, digest
+from oracle.protocol.state import State
+from oracle.services import draft, rules, verify
 from oracle.services.books import Books, source
-from oracle.services.index import Index
+from oracle.services.draft import Answers, Opened
+from oracle.services.index import Index, View
+from oracle.services.rules import Pair
 
 MOST_BATCH = 1_000
-CHOICE = 1  # bytes of the payload of a choice: its label
-VALID_SECONDS = 3_600
+MOST_OFFERS = 10_000
 MAX_PARTED = 0.005  # share of the tasks that may get another label under the member's own weights
-Pair: TypeAlias = tuple[int, int]
+Place = tuple[int, int, int]  # job, task, worker
+Bound = tuple[bytes, bytes]  # commitment, seal hash: what makes two answers the same
 
 
 class Member:
-    """Holds one member's resources; each method is one request."""
+    """Holds one member's resources; each method is one request. Safe between threads; one process a member."""
 
     def __init__(
         self, deployment: Deployment, index: Index, database: Database, content: ContentStore, signer: Signer
@@ -57,338 +56,296 @@ class Member:
         if signer.address not in self._committee:
             raise BadInput("this key is no member of the deployment's committee")
         self._position = self._committee.index(signer.address)
+        self._turn = Lock()
+        self._standing: Proposal | None = None  # what was signed last: proposed again until it is posted or expires
+        self._examined: tuple[Header, State, Epoch] | None = None
 
     # ------------------------------------------------------------------------------------------------ assignments
 
-    def assign(self, pairs: Sequence[tuple[int, int, int]]) -> list[OfferedAssignment]:
+    def assign(self, pairs: Sequence[Place]) -> list[OfferedAssignment]:
         """Binds (job, task, worker) offers by signature. Raises Refused, and offers none, if one breaks a rule."""
-        state, ledger = self._advance()
-        given: dict[int, set[tuple[int, int]]] = {}
-        offers = []
-        for job_number, task, worker in pairs:
-            job = self._open_job(state, job_number)
-            if job_number not in given:
-                given[job_number] = {(o.task, o.worker) for o in self._database.assignments(job_number)}
-            self._check_offer(state, ledger, job, (job_number, task, worker))
-            given[job_number].add((task, worker))
-            expiry = min(self._index.now + self._books.job(job.terms)[0].assignment_seconds, job.deadline)
-            offer = Assignment(job_number, job.terms.hash(), task, worker, expiry)
-            signature = self._signer.sign(digest(self._deployment.domain(), offer))
-            offers.append(OfferedAssignment(job_number, task, worker, expiry, offer.terms, signature))
-        for job_number, taken in given.items():
-            self._check_redundancy(state.jobs[job_number], job_number, taken)
-        self._database.add_assignments(offers)
+        rules.check_size(pairs, MOST_OFFERS)
+        view, ledger = self._look()
+        for number, task, worker in pairs:
+            job = rules.job_of(view.state, number)
+            rules.check_open(view, number, job)
+            rules.check_task(ledger, job, number, task)
+            rules.check_admitted(view.state, self._books.job(job.terms)[0], number, worker)
+        with self._turn:
+            self._check_unsigned(view, {(job, task) for job, task, _ in pairs})
+            self._check_places(view, pairs)
+            offers = [self._offer(view, *place) for place in pairs]
+            self._database.add_assignments(offers)
         return offers
 
-    def _check_offer(self, state: State, ledger: Ledger, job: Job, offer: tuple[int, int, int]) -> None:
-        number, task, worker = offer
-        manifest, _ = self._books.job(job.terms)
-        if task >= job.terms.tasks or (number, task) in ledger.decided:
-            raise Refused("no-such-task", f"job {number} has no open task {task}")
-        if not 0 < worker < len(state.workers):
-            raise Refused("no-such-worker", f"worker {worker} is not registered")
-        wallet = "0x" + state.workers[worker].wallet.hex()
-        allow = {w.lower() for w in manifest.document["allow"]}
-        if (allow and wallet not in allow) or wallet in {w.lower() for w in manifest.document["deny"]}:
-            raise Refused("not-allowed", f"the manifest of job {number} does not admit worker {worker}")
+    def _offer(self, view: View, number: int, task: int, worker: int) -> OfferedAssignment:
+        job = view.state.jobs[number]
+        expiry = min(view.now + self._books.job(job.terms)[0].assignment_seconds, job.deadline)
+        offer = Assignment(number, job.terms.hash(), task, worker, expiry)
+        return OfferedAssignment(number, task, worker, expiry, offer.terms, self._sign(offer))
 
-    def _check_redundancy(self, job: Job, number: int, taken: Iterable[tuple[int, int]]) -> None:
-        count: dict[int, int] = defaultdict(int)
-        for task, _ in taken:
-            count[task] += 1
-        for task, n in count.items():
-            if n > job.terms.answers:
-                raise Refused("task-full", f"task {task} of job {number} has its {job.terms.answers} assignments")
+    def _check_places(self, view: View, pairs: Sequence[Place]) -> None:
+        """No more offers than answers are wanted. A place whose assignment ran out without an answer is free again."""
+        for number, new in _by_job(pairs).items():
+            tasks = {task for task, _ in new}
+            held = [o for o in self._database.assignments(number) if o.task in tasks and o.expiry >= view.now]
+            taken = {(o.task, o.worker) for o in held} | self._database.answered(number, tasks).keys() | set(new)
+            rules.check_room(view.state.jobs[number], number, taken)
 
     # ---------------------------------------------------------------------------------------------------- answers
 
     def accept(self, answers: Sequence[StoredAnswer]) -> tuple[Receipt, bytes]:
-        """Stores a batch durably, then receipts it. All or none; the same batch again gets the same receipt."""
-        if not 0 < len(answers) <= MOST_BATCH:
-            raise Refused("batch-size", f"a batch has 1 to {MOST_BATCH} answers, not {len(answers)}")
-        state, ledger = self._advance()
-        closed = self._closed_tasks()
+        """Stores a batch durably, then receipts it. All or none; the same batch again gets the same receipt.
+
+        What is stored already was checked then: it is receipted also after the deadline, until a header decides its task.
+        """
+        rules.check_size(answers, MOST_BATCH)
+        view, ledger = self._look()
+        known = self._stored(answers)
         digests = []
         for position, answer in enumerate(answers):
             try:
-                digests.append(self._check_answer(state, ledger, closed, answer))
+                digests.append(self._check_answer(view, ledger, known, answer))
             except Refused as problem:
                 raise Refused(problem.code, f"answer {position} of the batch: {problem}") from None
-        self._database.add_answers(self._fresh(answers))
+        with self._turn:
+            self._check_unsigned(view, {(a.job, a.task) for a in answers})
+            self._database.add_answers(self._fresh(view, answers))
         receipt = Receipt(trees.root([leaves.receipt_leaf(d) for d in digests]), len(digests))
-        return receipt, self._signer.sign(digest(self._deployment.domain(), receipt))
+        return receipt, self._sign(receipt)
 
-    def _fresh(self, answers: Sequence[StoredAnswer]) -> list[StoredAnswer]:
-        """Those not yet stored; the same pair with another commitment is refused."""
-        by_job: dict[int, list[Pair]] = defaultdict(list)
-        for a in answers:
-            by_job[a.job].append((a.task, a.worker))
-        stored = {job: self._database.answered(job, pairs) for job, pairs in by_job.items()}
-        fresh: dict[tuple[int, int, int], StoredAnswer] = {}
-        for a in answers:
-            first = fresh.get((a.job, a.task, a.worker))
-            known = stored[a.job].get((a.task, a.worker)) or (first.commitment if first else a.commitment)
-            if known != a.commitment:
-                message = f"worker {a.worker} has already answered task {a.task} of job {a.job}"
-                raise Refused("duplicate-answer", message)
-            if (a.task, a.worker) not in stored[a.job]:
-                fresh[a.job, a.task, a.worker] = a
-        return list(fresh.values())
-
-    def _check_answer(self, state: State, ledger: Ledger, closed: set[Pair], a: StoredAnswer) -> bytes:
-        """The answer's digest. Raises Refused with what is wrong."""
-        job = self._open_job(state, a.job)
-        if a.task >= job.terms.tasks or (a.job, a.task) in ledger.decided or (a.job, a.task) in closed:
-            raise Refused("task-closed", f"job {a.job} has no open task {a.task}")
-        worker = state.workers.get(a.worker) if a.worker else None
-        if worker is None or a.key >= len(worker.keys) or a.key in worker.revoked:
-            raise Refused("no-such-key", f"worker {a.worker} has no answer key {a.key} that holds")
-        size = envelope_size(len(self._committee), CHOICE)
-        if len(a.envelope) != size or keccak(a.envelope) != a.seal_hash:
-            raise Refused("wrong-seal", f"the envelope is not the one that was signed, or not of {size} bytes")
-        domain, terms_hash = self._deployment.domain(), job.terms.hash()
-        bound = digest(domain, Answer(a.job, terms_hash, a.task, a.worker, a.commitment, a.seal_hash))
-        require_signer(worker.keys[a.key], bound, a.signature, "the answer")
-        offer = Assignment(a.job, terms_hash, a.task, a.worker, a.expiry)
-        try:
-            binder = recover(digest(domain, offer), a.assigned_by)
-        except BadSignature:
-            binder = b""
-        if binder not in self._committee:
-            raise Refused("no-assignment", f"worker {a.worker} has no assignment of task {a.task} of job {a.job}")
-        if a.expiry < self._index.now:
-            raise Refused("assignment-expired", f"the assignment held until block time {a.expiry}")
+    def _check_answer(self, view: View, ledger: Ledger, known: dict[Place, Bound], a: StoredAnswer) -> bytes:
+        """The answer's digest."""
+        job = rules.job_of(view.state, a.job)
+        rules.check_task(ledger, job, a.job, a.task)
+        bound = rules.digest_of(self._deployment, job, a)
+        if known.get((a.job, a.task, a.worker)) != (a.commitment, a.seal_hash):
+            rules.check_bound(self._deployment, view.state, job, a)
+            rules.check_timely(view, job, a)
         return bound
 
-    def _open_job(self, state: State, number: int) -> Job:
-        job = state.jobs.get(number)
-        if job is None:
-            raise Refused("no-such-job", f"there is no job {number}")
-        if job.deadline <= self._index.now:
-            raise Refused("job-closed", f"job {number} closed at block time {job.deadline}")
-        return job
+    def _fresh(self, view: View, answers: Sequence[StoredAnswer]) -> list[StoredAnswer]:
+        """Those not yet stored. Raises Refused for another answer than the stored one, and for more than the job allows."""
+        known = self._stored(answers)
+        fresh: dict[Place, StoredAnswer] = {}
+        for a in answers:
+            place = (a.job, a.task, a.worker)
+            if place in fresh or known.get(place, (a.commitment, a.seal_hash)) != (a.commitment, a.seal_hash):
+                what = f"worker {a.worker} has already answered task {a.task} of job {a.job}"
+                raise Refused("duplicate-answer", what)
+            if place not in known:
+                fresh[place] = a
+        for number, pairs in _by_job([*known, *fresh]).items():
+            rules.check_room(view.state.jobs[number], number, pairs)
+        return list(fresh.values())
 
-    def _closed_tasks(self) -> set[Pair]:
-        """Tasks in headers that this member signed and that can still be posted."""
-        now = self._index.now
-        return {task for header in self._database.signed() if header.valid_until >= now for task in header.tasks}
+    def _stored(self, answers: Sequence[StoredAnswer]) -> dict[Place, Bound]:
+        """Every answer that is stored for the tasks of these answers."""
+        found: dict[Place, Bound] = {}
+        for number, pairs in _by_job([(a.job, a.task, a.worker) for a in answers]).items():
+            stored = self._database.answered(number, {task for task, _ in pairs})
+            found.update({(number, *pair): bound for pair, bound in stored.items()})
+        return found
 
     # -------------------------------------------------------------------------------------------------- proposals
 
     def propose(self, evidence: Evidence) -> Proposal | None:
-        """An epoch over every task that is ready, its blocks stored here; None when there is nothing to decide."""
-        state, ledger = self._advance()
-        if state.pending():
-            raise Refused("epoch-pending", f"epoch {state.last_epoch} is not final yet")
-        self._take_up(state, ledger, evidence)
-        opened = {(j, t, w): (payload, salt) for j, t, w, payload, salt in evidence.openings}
-        ready = self._ready(state, ledger)
-        if not ready:
-            return None
-        listed = {job: self._listed(state, job, tasks, opened) for job, tasks in ready.items()}
-        judged = self._judge(state, listed)
-        model = encode(verify.model_card(judged.values()))
-        self._content.put(model, Codec.DAG_CBOR)
-        epoch = self._build(state, ledger, listed, judged, digest_of(cid_of(model, Codec.DAG_CBOR)))
-        packed = ep.pack(epoch, {number: job.terms.manifest for number, job in state.jobs.items()})
-        self._content.put_many(packed.blocks)
+        """An epoch over every task that is ready, its blocks stored here; None when there is nothing to decide.
+
+        What this member has signed it proposes again, as long as it can be posted: it may sign nothing else.
+        """
+        view, ledger = self._look()
+        if view.state.pending():
+            raise Refused("epoch-pending", f"epoch {view.state.last_epoch} is not final yet")
+        self._take_up(view, ledger, evidence.answers)
+        if self._standing and self._stands(view, self._standing.header):
+            return self._standing
+        answers = draft.ready(view, ledger, self._books, self._database, self._deployment.window)
+        return self._draft(view, ledger, answers, evidence) if answers else None
+
+    def _stands(self, view: View, header: Header) -> bool:
+        return header.previous == view.state.head and header.valid_until >= view.now
+
+    def _draft(self, view: View, ledger: Ledger, answers: Answers, evidence: Evidence) -> Proposal:
+        shown: dict[Place, list[Opened]] = defaultdict(list)
+        for job, task, worker, payload, salt in evidence.openings:
+            shown[job, task, worker].append((payload, salt))
+        lists: draft.Lists = {}
+        for number, tasks in answers.items():
+            classes = view.state.jobs[number].terms.classes
+            lists[number] = {
+                task: tuple(draft.list_answer(a, classes, self._opened(a, shown)) for a in listed)
+                for task, listed in tasks.items()
+            }
+        judged = draft.judge(view.state, lists)
+        card = encode(verify.model_card(judged.values()))
+        model = digest_of(cid_of(card, Codec.DAG_CBOR))
+        epoch = draft.build(view, ledger, self._deployment, answers, lists, judged, model)
+        packed = ep.pack(epoch, {number: job.terms.manifest for number, job in view.state.jobs.items()})
+        self._content.put_many([(card, Codec.DAG_CBOR), *packed.blocks])
         return Proposal(packed.header, epoch.debits)
 
-    def _take_up(self, state: State, ledger: Ledger, evidence: Evidence) -> None:
-        for answer in evidence.answers:
-            self._check_answer(state, ledger, set(), answer)
-        self._database.add_answers(self._fresh(evidence.answers))
+    def _opened(self, a: StoredAnswer, shown: dict[Place, list[Opened]]) -> Opened | None:
+        own = self._open(a.job, a.task, a.worker, a.commitment, a.envelope)
+        by_others = (o for o in shown.get((a.job, a.task, a.worker), ()) if _opens(a, o))
+        return own or next(by_others, None)
 
-    def _ready(self, state: State, ledger: Ledger) -> dict[int, dict[int, list[StoredAnswer]]]:
-        """Tasks with all their answers, or past the deadline with enough, within the limits of an epoch."""
-        load: dict[int, int] = defaultdict(int)
-        ready: dict[int, dict[int, list[StoredAnswer]]] = {}
-        for number, job in sorted(state.jobs.items()):
-            if job.refunded or len(ready) == MAX_DEBITS:
-                continue
-            least = self._books.job(job.terms)[0].least if job.deadline <= self._index.now else job.terms.answers
-            for task, answers in self._by_task(number).items():
-                if (number, task) in ledger.decided or len(answers) < least:
-                    continue
-                if all(load[a.worker] < MAX_EARNINGS for a in answers):
-                    ready.setdefault(number, {})[task] = answers
-                    for answer in answers:
-                        load[answer.worker] += 1
-        return ready
+    def _open(self, job: int, task: int, worker: int, commitment: bytes, envelope: bytes) -> Opened | None:
+        found = self._signer.unseal(self._position, len(self._committee), commitment, envelope)
+        return found if draft.fits(job, task, worker, commitment, found) else None
 
-    def _by_task(self, job: int) -> dict[int, list[StoredAnswer]]:
-        found: dict[int, list[StoredAnswer]] = defaultdict(list)
-        for answer in self._database.answers(job):
-            found[answer.task].append(answer)
-        return found
+    def _take_up(self, view: View, ledger: Ledger, shown: Sequence[StoredAnswer]) -> None:
+        """Stores answers that another member receipted, whatever the time is now.
 
-    def _listed(
-        self,
-        state: State,
-        number: int,
-        tasks: dict[int, list[StoredAnswer]],
-        opened: dict[tuple[int, int, int], tuple[bytes, bytes]],
-    ) -> dict[int, tuple[Listed, ...]]:
-        classes = state.jobs[number].terms.classes
-        return {
-            task: tuple(
-                self._list_one(answer, classes, opened.get((number, task, answer.worker))) for answer in answers
-            )
-            for task, answers in sorted(tasks.items())
-        }
+        Any of them may be junk: what breaks a rule or would overfill its task is passed over, so that one liar stops nobody.
+        """
+        sound = [a for a in shown if self._is_sound(view, ledger, a)]
+        with self._turn:
+            taken = set(self._stored(sound))
+            places = Counter((job, task) for job, task, _ in taken)
+            fresh = []
+            for a in sound:
+                free = places[a.job, a.task] < view.state.jobs[a.job].terms.answers
+                if free and (a.job, a.task, a.worker) not in taken:
+                    taken.add((a.job, a.task, a.worker))
+                    places[a.job, a.task] += 1
+                    fresh.append(a)
+            self._database.add_answers(fresh)
 
-    def _list_one(self, a: StoredAnswer, classes: int, given: tuple[bytes, bytes] | None) -> Listed:
-        found = self._open(a) or (given if given and _fits(a, *given) else None)
-        if found is None or len(found[0]) != 1 or found[0][0] >= classes:
-            evidence = leaves.unopened(a.commitment, a.seal_hash, a.signature, a.envelope)
-            return Listed(a.worker, a.key, NO_LABEL, Status.UNOPENED, evidence)
-        payload, salt = found
-        opening = Opening(a.commitment, a.seal_hash, payload, salt, ZERO, a.signature)
-        return Listed(a.worker, a.key, payload[0], Status.COUNTED, opening)
-
-    def _open(self, a: StoredAnswer) -> tuple[bytes, bytes] | None:
-        found = self._signer.unseal(self._position, len(self._committee), a.commitment, a.envelope)
-        return found if found and _fits(a, *found) else None
-
-    def _judge(self, state: State, listed: dict[int, dict[int, tuple[Listed, ...]]]) -> dict[int, verify.Judgement]:
-        return {number: verify.judge(number, state.jobs[number].terms, tasks) for number, tasks in listed.items()}
-
-    def _build(
-        self,
-        state: State,
-        ledger: Ledger,
-        listed: dict[int, dict[int, tuple[Listed, ...]]],
-        judged: dict[int, verify.Judgement],
-        model: bytes,
-    ) -> Epoch:
-        decisions = [
-            Decision(number, task, judged[number].priors[task], answers)
-            for number, tasks in sorted(listed.items())
-            for task, answers in tasks.items()
-        ]
-        rows = {(n, worker, label): row for n, j in judged.items() for (worker, label), row in j.rows.items()}
-        place = Place(
-            state.last_epoch + 1,
-            state.head,
-            self._index.now + VALID_SECONDS + self._deployment.window,
-            self._deployment.configuration(),
-        )
-        terms = {number: job.terms for number, job in state.jobs.items()}
-        wallets = [state.workers[worker].wallet for worker in range(len(state.workers))]
-        offers = self._uncommitted(state, ledger, decisions)
-        return ep.build(place, model, terms, wallets, ledger, offers, decisions, rows)
-
-    def _uncommitted(self, state: State, ledger: Ledger, decisions: Sequence[Decision]) -> list[Assignment]:
-        """Offers that no epoch has committed: those of the answers to be listed, as their signatures show."""
-        wanted = {(d.job, d.task, a.worker) for d in decisions for a in d.listed}
-        fresh = wanted - ledger.pointers.keys()
-        answers = (a for job in {d.job for d in decisions} for a in self._database.answers(job))
-        return [
-            Assignment(a.job, state.jobs[a.job].terms.hash(), a.task, a.worker, a.expiry)
-            for a in sorted(answers, key=lambda a: (a.job, a.task, a.worker))
-            if (a.job, a.task, a.worker) in fresh
-        ]
+    def _is_sound(self, view: View, ledger: Ledger, a: StoredAnswer) -> bool:
+        try:
+            job = rules.job_of(view.state, a.job)
+            rules.check_task(ledger, job, a.job, a.task)
+            rules.check_bound(self._deployment, view.state, job, a)
+        except Refused:
+            return False
+        return True
 
     # ------------------------------------------------------------------------------------------------- signatures
 
+    def review(self, header: Header) -> None:
+        """Raises Refused with the reason for which this member would not sign now; promises nothing."""
+        self._examine(header)
+
     def approve(self, header: Header) -> bytes:
         """The member's signature under a proposal whose blocks lie in its store. Raises Refused with the reason."""
-        state, ledger = self._advance()
-        self._check_place(state, header)
+        view, epoch = self._examine(header)
+        tasks = tuple((verdict.job, verdict.task) for verdict in epoch.verdicts)
+        message = digest(self._deployment.domain(), header)
+        with self._turn:
+            self._check_complete(epoch)
+            self._database.add_signed(SignedHeader(header.epoch, message, header.valid_until, tasks), view.now)
+            self._standing = Proposal(header, epoch.debits)
+        return self._sign(header)
+
+    def _examine(self, header: Header) -> tuple[View, Epoch]:
+        """Everything that must hold before a header is signed."""
+        view, ledger = self._look()
+        rules.check_place(view, self._deployment, header)
+        epoch = self._check_data(view, ledger, header)
+        rules.check_refunds(view, self._deployment.window, epoch)
+        for verdict in epoch.verdicts:
+            rules.check_closed(view, self._books.job(view.state.jobs[verdict.job].terms)[0], verdict)
+        self._check_only(view, header)
+        self._check_complete(epoch)
+        self._check_opened(view, epoch)
+        return view, epoch
+
+    def _check_data(self, view: View, ledger: Ledger, header: Header) -> Epoch:
+        """The epoch behind the header: complete here, obeying every rule, and (nearly) what this member would decide."""
+        if self._examined and self._examined[0] == header and self._examined[1] is view.state:
+            return self._examined[2]
         epoch, faults = ep.load(source(self._content), header.epoch, header.content)
-        faults = faults or (audit.check(epoch, state, self._deployment.domain(), ledger) if epoch else [])
+        faults = faults or (audit.check(epoch, view.state, self._deployment.domain(), ledger) if epoch else [])
         if epoch is None or faults:
             raise Refused("wrong-epoch", str(faults[0]))
         if ep.header_of(epoch, header.content, ep.roots_of(epoch)) != header:
             raise Refused("wrong-header", "the header does not say what the data says")
-        self._check_complete(state, epoch)
-        self._check_judgement(state, epoch)
-        message = digest(self._deployment.domain(), header)
-        self._remember(header, message, epoch)
-        return self._signer.sign(message)
+        self._check_model(epoch)
+        self._check_judgement(view, epoch)
+        self._examined = (header, view.state, epoch)
+        return epoch
 
-    def _check_place(self, state: State, header: Header) -> None:
-        if state.pending() or header.epoch != state.last_epoch + 1 or header.previous != state.head:
-            raise Refused("wrong-head", f"the next epoch is {state.last_epoch + 1}, on the head that the chain has")
-        if header.configuration != self._deployment.configuration():
-            raise Refused("wrong-configuration", "the header is for another deployment or committee")
-        latest = self._index.now + VALID_SECONDS + self._deployment.window
-        if not self._index.now <= header.valid_until <= latest:
-            raise Refused("wrong-expiry", f"a header must expire by block time {latest}")
+    def _check_model(self, epoch: Epoch) -> None:
+        try:
+            decode(self._content.get(from_digest(Codec.DAG_CBOR, epoch.model)))
+        except CrowdproofError as problem:
+            raise Refused("no-model", f"the model card cannot be read here: {problem}") from None
 
-    def _check_complete(self, state: State, epoch: Epoch) -> None:
-        """Every answer that this member receipted is listed; nothing is called unopened that it can open."""
-        missing: list[StoredAnswer] = []
-        openings = []
-        for job in {verdict.job for verdict in epoch.verdicts}:
-            mine = self._by_task(job)
-            for verdict in (v for v in epoch.verdicts if v.job == job):
-                self._check_closing(state, verdict)
-                by_worker = {a.worker: a for a in mine.get(verdict.task, [])}
-                listed = {core.worker for core in verdict.cores}
-                missing += [a for worker, a in by_worker.items() if worker not in listed]
-                openings += self._openable(state, verdict, by_worker)
-        if missing or openings:
-            what = f"{len(missing)} receipted answers are not listed, {len(openings)} listed as unopened do open"
-            raise Incomplete(what, Evidence(tuple(missing), tuple(openings)))
-
-    def _check_closing(self, state: State, verdict: Verdict) -> None:
-        job = state.jobs[verdict.job]
-        due = job.deadline <= self._index.now
-        least = self._books.job(job.terms)[0].least if due else job.terms.answers
-        if len(verdict.cores) < least:
-            message = (
-                f"task {verdict.task} of job {verdict.job} is decided on {len(verdict.cores)} answers, not {least}"
-            )
-            raise Refused("too-early", message)
-
-    def _openable(
-        self, state: State, verdict: Verdict, mine: dict[int, StoredAnswer]
-    ) -> list[tuple[int, int, int, bytes, bytes]]:
-        found = []
-        classes = state.jobs[verdict.job].terms.classes
-        for core, opening in zip(verdict.cores, verdict.openings, strict=True):
-            if core.status is Status.REJECTED:
-                raise Refused("no-reason", "answers are rejected for reasons that this version does not check")
-            if core.status is Status.UNOPENED:
-                answer = mine.get(core.worker) or self._from_evidence(verdict, core.worker, opening)
-                opened = self._open(answer)
-                if opened and len(opened[0]) == 1 and opened[0][0] < classes:
-                    found.append((verdict.job, verdict.task, core.worker, *opened))
-        return found
-
-    def _from_evidence(self, verdict: Verdict, worker: int, opening: Opening) -> StoredAnswer:
-        if keccak(opening.envelope) != opening.seal_hash:
-            raise Refused("no-envelope", f"the answer of worker {worker} is called unopened without its envelope")
-        bound = (opening.commitment, opening.seal_hash, opening.signature, opening.envelope)
-        return StoredAnswer(verdict.job, verdict.task, worker, 0, *bound, 0, b"")
-
-    def _check_judgement(self, state: State, epoch: Epoch) -> None:
+    def _check_judgement(self, view: View, epoch: Epoch) -> None:
         """Refuses weights under which more than MAX_PARTED of the tasks get another label than under its own."""
-        listed: dict[int, dict[int, tuple[Listed, ...]]] = defaultdict(dict)
-        for v in epoch.verdicts:
-            listed[v.job][v.task] = tuple(
-                Listed(c.worker, c.key, c.label, c.status, o) for c, o in zip(v.cores, v.openings, strict=True)
-            )
-        own = self._judge(state, listed)
+        own = draft.judge(view.state, draft.lists_of(epoch))
         parted = sum(own[v.job].labels[v.task] != v.label for v in epoch.verdicts)
         if parted > MAX_PARTED * len(epoch.verdicts):
-            message = f"{parted} of {len(epoch.verdicts)} tasks get another label under this member's own weights"
-            raise Refused("judgement", message)
+            what = f"{parted} of {len(epoch.verdicts)} tasks get another label under this member's own weights"
+            raise Refused("judgement", what)
 
-    def _remember(self, header: Header, message: bytes, epoch: Epoch) -> None:
+    def _check_only(self, view: View, header: Header) -> None:
+        """No second header for an epoch while the first can be posted; `add_signed` makes sure of it once more."""
+        message = digest(self._deployment.domain(), header)
         for signed in self._database.signed():
-            if signed.epoch == header.epoch and signed.digest != message and signed.valid_until >= self._index.now:
+            if signed.epoch == header.epoch and signed.digest != message and signed.valid_until >= view.now:
                 raise Refused("already-signed", f"another header for epoch {header.epoch} is signed and not expired")
-        tasks = tuple((verdict.job, verdict.task) for verdict in epoch.verdicts)
-        self._database.add_signed(SignedHeader(header.epoch, message, header.valid_until, tasks))
+
+    def _check_complete(self, epoch: Epoch) -> None:
+        """Every answer that this member receipted is listed, or another that its worker signed for the task: two are one
+        too many, and neither is owed."""
+        missing: list[StoredAnswer] = []
+        for number, listed in _by_job([(v.job, v.task, c.worker) for v in epoch.verdicts for c in v.cores]).items():
+            lacking = self._database.answered(number, {task for task, _ in listed}).keys() - set(listed)
+            if lacking:
+                missing += [a for a in self._database.answers(number) if (a.task, a.worker) in lacking]
+        if missing:
+            what = f"{len(missing)} receipted answers are not listed"
+            raise Incomplete(what, Evidence(answers=tuple(missing)))
+
+    def _check_opened(self, view: View, epoch: Epoch) -> None:
+        """Nothing is called unopened that this member can open."""
+        openings = [found for verdict in epoch.verdicts for found in self._openable(view, verdict)]
+        if openings:
+            what = f"{len(openings)} answers that are called unopened do open"
+            raise Incomplete(what, Evidence(openings=tuple(openings)))
+
+    def _openable(self, view: View, verdict: Verdict) -> list[tuple[int, int, int, bytes, bytes]]:
+        job = view.state.jobs[verdict.job]
+        found = []
+        for core, opening in zip(verdict.cores, verdict.openings, strict=True):
+            place = (verdict.job, verdict.task, core.worker)
+            opened = (
+                self._open(*place, opening.commitment, opening.envelope) if core.status is Status.UNOPENED else None
+            )
+            if opened and draft.is_label(opened[0], job.terms.classes):
+                found.append((*place, *opened))
+        closed = view.now >= job.deadline or len(self._database.answered(verdict.job, {verdict.task})) >= len(
+            verdict.cores
+        )
+        if found and not closed:  # who fills a task with answers of its own is not shown the others'
+            raise Refused("sealed", "answers that are called unopened do open, of a task that is not closed here")
+        return found
 
     # ----------------------------------------------------------------------------------------------------- common
 
-    def _advance(self) -> tuple[State, Ledger]:
-        state = self._index.advance()
-        return state, self._books.ledger(state)
+    def _look(self) -> tuple[View, Ledger]:
+        view = self._index.view()
+        return view, self._books.ledger(view.state)
+
+    def _check_unsigned(self, view: View, tasks: set[tuple[int, int]]) -> None:
+        """Nothing new for tasks in headers that this member signed and that can still be posted."""
+        for header in self._database.signed():
+            if header.valid_until >= view.now and (both := tasks.intersection(header.tasks)):
+                job, task = min(both)
+                raise Refused("task-closed", f"task {task} of job {job} is in a header that this member signed")
+
+    def _sign(self, message: Assignment | Receipt | Header) -> bytes:
+        return self._signer.sign(digest(self._deployment.domain(), message))
 
 
-def _fits(a: StoredAnswer, payload: bytes, salt: bytes) -> bool:
-    return salt != ZERO and commitment(a.job, a.task, a.worker, payload, salt) == a.commitment
+def _opens(a: StoredAnswer, opened: Opened) -> bool:
+    return draft.fits(a.job, a.task, a.worker, a.commitment, opened)
+
+
+def _by_job(places: Sequence[Place]) -> dict[int, list[Pair]]:
+    found: dict[int, list[Pair]] = defaultdict(list)
+    for job, task, worker in places:
+        found[job].append((task, worker))
+    return found

@@ -4,63 +4,61 @@ The answers are durable at each member that signs, and the receipt is durable he
 """
 
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from oracle.ports import Database, Peer, StoredAnswer, StoredReceipt
 from oracle.protocol import leaves, trees
 from oracle.protocol.deployment import Deployment
-from oracle.protocol.errors import CrowdproofError, Refused, Retryable
+from oracle.protocol.errors import CrowdproofError, Fatal, Refused, Retryable
 from oracle.protocol.keys import BadSignature, recover
 from oracle.protocol.messages import Answer, Receipt, digest
+from oracle.services.panel import Panel
 
 GRACE_S = 1.0  # for members beyond the quorum
+PATIENCE_S = 30.0
 
 
 class Receiver:
-    """Holds the threads on which members are asked at the same time."""
+    """Asks the members of a deployment; safe between threads."""
 
     def __init__(self, deployment: Deployment, database: Database, peers: Sequence[Peer]) -> None:
-        self._deployment, self._database, self._peers = deployment, database, peers
-        self._threads = ThreadPoolExecutor(4 * len(peers), thread_name_prefix="member")
+        self._deployment, self._database, self._panel = deployment, database, Panel(peers)
 
     def receive(self, answers: Sequence[StoredAnswer], terms: bytes) -> StoredReceipt:
         """A quorum's receipt for a batch of one job's answers. Raises Refused (a rule) or Retryable (send it again)."""
-        domain = self._deployment.domain()
+        domain, quorum = self._deployment.domain(), self._deployment.committee.quorum
         digests = tuple(
             digest(domain, Answer(a.job, terms, a.task, a.worker, a.commitment, a.seal_hash)) for a in answers
         )
         receipt = Receipt(trees.root([leaves.receipt_leaf(d) for d in digests]), len(digests))
         message = digest(domain, receipt)
-        signatures: dict[bytes, bytes] = {}
-        problems: list[CrowdproofError] = []
-        waiting = {self._threads.submit(peer.accept, answers) for peer in self._peers}
-        while waiting:
-            enough = len(signatures) >= self._deployment.committee.quorum
-            done, waiting = wait(waiting, GRACE_S if enough else None, FIRST_COMPLETED)
-            for asked in done:
-                try:
-                    signature = asked.result()
-                    signatures[self._member(message, signature)] = signature
-                except CrowdproofError as problem:
-                    problems.append(problem)
-            if enough and not done:
-                break  # a slow member holds nobody up
-        if len(signatures) < self._deployment.committee.quorum:
-            raise self._why(problems)
-        stored = StoredReceipt(receipt.root, digests, tuple(signatures[signer] for signer in sorted(signatures)))
+
+        def ask(peer: Peer) -> tuple[bytes, bytes]:
+            signature = peer.accept(answers)
+            return signer_of(self._deployment, message, signature), signature
+
+        replies = self._panel.ask(ask, quorum, GRACE_S, PATIENCE_S)
+        if len(replies.found) < quorum:
+            raise self._why(replies.problems)
+        stored = StoredReceipt(receipt.root, digests, tuple(replies.found[signer] for signer in sorted(replies.found)))
         self._database.add_receipt(stored)
         return stored
 
-    def _member(self, message: bytes, signature: bytes) -> bytes:
-        signer = recover(message, signature)
-        if signer not in self._deployment.committee.members:
-            raise BadSignature("a receipt is signed by no member")
-        return signer
-
     def _why(self, problems: Sequence[CrowdproofError]) -> CrowdproofError:
-        refusals = [p for p in problems if isinstance(p, Refused) and not isinstance(p, BadSignature)]
+        """A refusal when more say no than can be dishonest: then it is an honest member's too, or one of its kind."""
+        refusals = [problem for problem in problems if isinstance(problem, Refused)]
         faults = len(self._deployment.committee.members) - self._deployment.committee.quorum
-        by_answer = [p for p in problems if isinstance(p, Refused)]
-        if len(by_answer) > faults:  # more than the dishonest: at least one honest member says no
-            return (refusals or by_answer)[0]
+        if len(refusals) > faults:
+            codes = [refusal.code for refusal in refusals]
+            return max(refusals, key=lambda refusal: codes.count(refusal.code))
         return Retryable("no quorum of members: " + "; ".join(dict.fromkeys(map(str, problems))))
+
+
+def signer_of(deployment: Deployment, message: bytes, signature: bytes) -> bytes:
+    """The member that signed. Raises Fatal for a signature that is no member's: whoever sent it is broken or lies."""
+    try:
+        signer = recover(message, signature)
+    except BadSignature as problem:
+        raise Fatal(f"a member answered with what is no signature: {problem}") from None
+    if signer not in deployment.committee.members:
+        raise Fatal("a member signed something else, or with a key that is not the committee's")
+    return signer

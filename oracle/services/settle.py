@@ -1,11 +1,11 @@
-"""From closed tasks to paid workers: propose, collect a quorum, post, finalise, relay claims and refunds.
+"""From closed tasks to paid workers: propose, collect a quorum, post, finalise, relay registrations and claims.
 
 The settler holds a key for gas and nothing else: what it may do is what the committee signed. Every step may be repeated at any
-time, by any number of settlers, with the same effect.
+time, by any number of settlers, with the same effect. No single member can stop it: whoever lies, hangs or is gone is passed over.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from oracle.ports import (
@@ -19,26 +19,31 @@ from oracle.ports import (
     Incomplete,
     Peer,
     Proposal,
+    Registration,
     Signer,
 )
 from oracle.protocol import epoch as ep
-from oracle.protocol import trees
+from oracle.protocol import heads, trees
 from oracle.protocol.cids import Codec, from_digest
 from oracle.protocol.deployment import Deployment
-from oracle.protocol.errors import CrowdproofError, Refused, Retryable
+from oracle.protocol.errors import ContentMissing, CrowdproofError, Refused, Retryable
 from oracle.protocol.hashing import keccak
-from oracle.protocol.keys import BadSignature, recover
 from oracle.protocol.leaves import Balance
 from oracle.protocol.messages import Header, digest
 from oracle.protocol.state import Post, State
 from oracle.services import outbox
 from oracle.services.books import Books
+from oracle.services.panel import Panel, Replies
+from oracle.services.receive import signer_of
 
 T = TypeVar("T")
 
-ROUNDS = 4  # proposals that may grow by evidence
+ROUNDS = 4  # proposals of one member that may grow by evidence
 REGISTRATIONS = 50  # a transaction
 CLAIMS = 50
+MARGIN_S = 60  # a signed wish must hold so much longer than now: it takes a while to be mined
+PATIENCE_S = 600.0  # for the members' checks of an epoch
+GRACE_S = 2.0  # for the evidence of those who come last
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,71 +61,129 @@ class Settler:
     put: Callable[[bytes], None]
 
     def send(self, call: Call, kind: str) -> None:
-        outbox.run(self.database, self.chain, self.signer, call, kind)
+        """Makes the call once; once more if it was mined and reverted: it would not now, or the estimate refuses it."""
+        attempt, number = call, 1
+        while self._reverted(attempt):
+            number += 1
+            attempt = replace(call, what=f"{call.what} (attempt {number})")
+        outbox.run(self.database, self.chain, self.signer, attempt, kind)
+
+    def _reverted(self, call: Call) -> bool:
+        known = self.database.sent(self.signer.address, what=call.what)
+        return any(sent.outcome and not sent.outcome.succeeded for sent in known)
+
+
+# ------------------------------------------------------------------------------------------------------------ epochs
 
 
 def post_next(settler: Settler, state: State) -> bool:
     """Posts the next epoch if there is something to decide; False when there is nothing, or one is pending."""
     if state.pending():
         return False
-    proposal, signatures = agree(settler)
+    proposal, signatures = agree(settler, state)
     if proposal is None:
         return False
-    call = settler.calls.post_epoch(proposal.header, proposal.debits, signatures)
-    settler.send(call, "post")
+    settler.send(settler.calls.post_epoch(proposal.header, proposal.debits, signatures), "post")
     return True
 
 
-def agree(settler: Settler) -> tuple[Proposal | None, list[bytes]]:
-    """A proposal with a quorum of signatures, ascending by signer. Raises Retryable with every member's reason."""
+def agree(settler: Settler, state: State) -> tuple[Proposal | None, list[bytes]]:
+    """A proposal with a quorum of signatures, ascending by signer; (None, []) when a quorum has nothing to decide.
+
+    Raises Retryable with every member's reason. Who proposes first changes from block to block.
+    """
+    quorum, idle = settler.deployment.committee.quorum, 0
     reasons: list[str] = []
-    for proposer in settler.peers:
-        evidence = Evidence()
-        for _ in range(ROUNDS):
-            try:
-                proposal = proposer.propose(evidence)
-                if proposal is None:
-                    break
-                signatures, evidence, reasons = _collect(settler, proposer, proposal, evidence)
-            except CrowdproofError as problem:
-                reasons.append(str(problem))
-                break
-            if len(signatures) >= settler.deployment.committee.quorum:
-                return proposal, signatures[: settler.deployment.committee.quorum]
-            if evidence == Evidence():
-                break
-    if reasons:
-        raise Retryable("no quorum for the next epoch: " + "; ".join(dict.fromkeys(reasons)))
-    return None, []
-
-
-def _collect(
-    settler: Settler, proposer: Peer, proposal: Proposal, known: Evidence
-) -> tuple[list[bytes], Evidence, list[str]]:
-    """(signatures ascending by signer, evidence for the next round, reasons of those who refused)."""
-    root = from_digest(Codec.DAG_CBOR, proposal.header.content)
-    car = proposer.blocks(root)
-    settler.put(car)
-    message = digest(settler.deployment.domain(), proposal.header)
-    found: dict[bytes, bytes] = {}
-    answers, openings, reasons = list(known.answers), list(known.openings), []
-    for peer in settler.peers:
+    first = settler.chain.latest().number % len(settler.peers)
+    for proposer in settler.peers[first:] + settler.peers[:first]:
         try:
-            if peer is not proposer:
-                peer.store(car)
-            signature = peer.approve(proposal.header)
-            signer = recover(message, signature)
-            if signer not in settler.deployment.committee.members:
-                raise BadSignature("a member signed with a key that is not the committee's")
-            found[signer] = signature
-        except Incomplete as refusal:
-            answers += [a for a in refusal.evidence.answers if a not in answers]
-            openings += [o for o in refusal.evidence.openings if o not in openings]
-            reasons.append(str(refusal))
-        except (Refused, Retryable) as refusal:
-            reasons.append(str(refusal))
-    grown = Evidence(tuple(answers), tuple(openings))
-    return [found[signer] for signer in sorted(found)], grown if grown != known else Evidence(), reasons
+            found = _agree_with(settler, state, proposer)
+        except CrowdproofError as problem:
+            reasons.append(str(problem))
+            continue
+        if found:
+            return found
+        idle += 1
+    if idle >= quorum or not reasons:
+        return None, []
+    raise Retryable("no quorum for the next epoch: " + "; ".join(dict.fromkeys(reasons)))
+
+
+def _agree_with(settler: Settler, state: State, proposer: Peer) -> tuple[Proposal, list[bytes]] | None:
+    """One member's proposal, grown by what the others miss in it, with a quorum's signatures; None if it has nothing.
+
+    Nobody signs before a quorum would: a member that signed a header which then fails may sign no other until that expires.
+    """
+    evidence, quorum = Evidence(), settler.deployment.committee.quorum
+    problems: list[CrowdproofError] = []
+    for _ in range(ROUNDS):
+        proposal = proposer.propose(evidence)
+        if proposal is None:
+            return None
+        reviewed = _review(settler, state, proposer, proposal)
+        problems = reviewed.problems
+        if len(reviewed.found) >= quorum:
+            signed = _sign(settler, proposal)
+            if len(signed.found) >= quorum:
+                return proposal, [signed.found[signer] for signer in sorted(signed.found)][:quorum]
+            problems = signed.problems
+        grown = _grown(evidence, problems)
+        if grown == evidence:
+            break
+        evidence = grown
+    raise Retryable("; ".join(dict.fromkeys(map(str, problems))) or "the members' evidence does not end")
+
+
+def _review(settler: Settler, state: State, proposer: Peer, proposal: Proposal) -> Replies[int, None]:
+    if heads.debits_hash(proposal.debits) != proposal.header.debits:
+        raise Refused("wrong-debits", "a proposal's debits are not those of its header")
+    car = proposer.blocks(from_digest(Codec.DAG_CBOR, proposal.header.content))
+    settler.put(car)
+
+    def ask(peer: Peer) -> tuple[int, None]:
+        if peer is not proposer:
+            peer.store(car)
+        try:
+            peer.review(proposal.header)
+        except ContentMissing:
+            _bring_up(settler, state, peer)
+            peer.review(proposal.header)
+        return id(peer), None
+
+    quorum = settler.deployment.committee.quorum
+    return Panel(settler.peers).ask(ask, quorum, GRACE_S, PATIENCE_S)
+
+
+def _sign(settler: Settler, proposal: Proposal) -> Replies[bytes, bytes]:
+    message = digest(settler.deployment.domain(), proposal.header)
+
+    def ask(peer: Peer) -> tuple[bytes, bytes]:
+        signature = peer.approve(proposal.header)
+        return signer_of(settler.deployment, message, signature), signature
+
+    quorum = settler.deployment.committee.quorum
+    return Panel(settler.peers).ask(ask, quorum, grace=0.0, patience=PATIENCE_S)
+
+
+def _bring_up(settler: Settler, state: State, peer: Peer) -> None:
+    """Hands a member that was away the epochs that it missed, from whoever has them."""
+    for post in state.posts.values():
+        root = from_digest(Codec.DAG_CBOR, post.content)
+        for other in settler.peers:
+            try:
+                peer.store(other.blocks(root))
+                break
+            except CrowdproofError:
+                continue
+
+
+def _grown(evidence: Evidence, problems: Sequence[CrowdproofError]) -> Evidence:
+    answers, openings = dict.fromkeys(evidence.answers), dict.fromkeys(evidence.openings)
+    for problem in problems:
+        if isinstance(problem, Incomplete):
+            answers |= dict.fromkeys(problem.evidence.answers)
+            openings |= dict.fromkeys(problem.evidence.openings)
+    return Evidence(tuple(answers), tuple(openings))
 
 
 def finalise_pending(settler: Settler, state: State, now: int) -> bool:
@@ -138,11 +201,27 @@ def header_of_post(settler: Settler, post: Post) -> Header:
     return ep.header_of(epoch, post.content, ep.roots_of(epoch))
 
 
+# ------------------------------------------------------------------------------------------------------------ wishes
+
+
 def register(settler: Settler, state: State) -> int:
-    """Registers the wallets that asked for it, many to a transaction; how many."""
-    wishes = [r for r in settler.database.registrations() if r.wallet not in state.worker_of]
-    for part in _parts(wishes, REGISTRATIONS):
-        settler.send(settler.calls.register_many(part), "register")
+    """Registers the wallets that asked for it, many to a transaction; how many. A wish that expired stays undone."""
+    until = settler.chain.latest().timestamp + MARGIN_S
+    wishes = {
+        wish.wallet: wish
+        for wish in settler.database.registrations()
+        if wish.wallet not in state.worker_of and wish.valid_until >= until
+    }
+    return sum(_register(settler, part) for part in _parts(list(wishes.values()), REGISTRATIONS))
+
+
+def _register(settler: Settler, wishes: Sequence[Registration]) -> int:
+    """Halves what the contract refuses, so that one bad wish keeps nobody else out."""
+    try:
+        settler.send(settler.calls.register_many(wishes), "register")
+    except Refused:
+        half = len(wishes) // 2
+        return _register(settler, wishes[:half]) + _register(settler, wishes[half:]) if half else 0
     return len(wishes)
 
 

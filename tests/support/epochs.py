@@ -1,11 +1,12 @@
-"""A tiny world for tests: keys, a deployment, jobs, workers and their answers -> correct epochs, and parts to break them.
+"""A tiny world for tests: keys, a deployment, jobs, workers, answers -> correct epochs, and parts to break them.
 
-Everything is derived from names, so that two worlds of the same calls are equal byte for byte. `World.epoch` builds what
-an honest member would propose; `World.post` puts it on the world's chain, so that a next one follows.
+Everything is derived from names, so that two worlds of the same calls are equal byte for byte. `World.epoch` builds
+what an honest member would propose; `World.post` puts it on the world's chain, so that a next one follows.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, TypeVar
 
 from coincurve import PrivateKey
@@ -21,7 +22,7 @@ from oracle.protocol.epoch import Decision, Epoch, Listed, Packed, Place
 from oracle.protocol.errors import ContentMismatch, ContentMissing
 from oracle.protocol.hashing import ZERO, keccak
 from oracle.protocol.keys import Address, address_of, sign
-from oracle.protocol.leaves import Core, Opening, Status, Task, Verdict
+from oracle.protocol.leaves import Opening, Status, Task
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.manifest import check_manifest, make_job
 from oracle.protocol.messages import Answer, Assignment, digest
@@ -40,6 +41,7 @@ def fill(name: str) -> bytes:
     return keccak(name.encode())
 
 
+@cache
 def person(name: str) -> PrivateKey:
     return PrivateKey(fill("key of " + name))
 
@@ -93,6 +95,7 @@ class World:
     logs: list[ev.Log] = field(default_factory=list)
     state: State = field(init=False)
     posted: list[tuple[Epoch, bool]] = field(default_factory=list)
+    keys: dict[Address, PrivateKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.state = State(self.deployment.digest())
@@ -108,6 +111,7 @@ class World:
     def register(self, name: str) -> int:
         """A worker with one answer key, which is the wallet's own."""
         worker, wallet = len(self.state.workers), address_of(person(name))
+        self.keys[wallet] = person(name)
         self.happen(ev.WorkerRegistered(worker, wallet))
         self.happen(ev.KeyAdded(worker, 0, wallet))
         return worker
@@ -142,9 +146,7 @@ class World:
 
     def key(self, worker: int) -> PrivateKey:
         """The private key of a worker's wallet."""
-        wallet = self.state.workers[worker].wallet
-        names = ["treasury", *(f"worker {i}" for i in range(1, len(self.state.workers)))]
-        return next(key for key in map(person, names) if address_of(key) == wallet)
+        return self.keys[self.state.workers[worker].wallet]
 
     def offer(self, said: Said) -> Assignment:
         return Assignment(said.job, self.state.jobs[said.job].terms.hash(), said.task, said.worker, EXPIRY)
@@ -259,22 +261,22 @@ def everybody(world: World, label: Callable[[int, int, int], int] = lambda j, t,
 # ------------------------------------------------------------------------------------------------------- parts to break
 
 
-def with_verdict(epoch: Epoch, index: int, **changes: Any) -> Epoch:
+def with_verdict(epoch: Epoch, index: int, /, **changes: Any) -> Epoch:
     return replace(epoch, verdicts=put(epoch.verdicts, index, replace(epoch.verdicts[index], **changes)))
 
 
-def with_core(epoch: Epoch, index: int, at: int, **changes: Any) -> Epoch:
+def with_core(epoch: Epoch, index: int, at: int, /, **changes: Any) -> Epoch:
     """The epoch with another core for answer `at` of verdict `index`."""
     cores = epoch.verdicts[index].cores
     return with_verdict(epoch, index, cores=put(cores, at, replace(cores[at], **changes)))
 
 
-def with_opening(epoch: Epoch, index: int, at: int, **changes: Any) -> Epoch:
+def with_opening(epoch: Epoch, index: int, at: int, /, **changes: Any) -> Epoch:
     openings = epoch.verdicts[index].openings
     return with_verdict(epoch, index, openings=put(openings, at, replace(openings[at], **changes)))
 
 
-def with_leaf(epoch: Epoch, tree: str, index: int, **changes: Any) -> Epoch:
+def with_leaf(epoch: Epoch, tree: str, index: int, /, **changes: Any) -> Epoch:
     """The epoch with fields of one leaf changed; the tree's other leaves stay."""
     values = getattr(epoch, tree)
     changed: Any = {tree: put(values, index, replace(values[index], **changes))}
@@ -285,12 +287,6 @@ def without_leaf(epoch: Epoch, tree: str, index: int) -> Epoch:
     values = getattr(epoch, tree)
     changed: Any = {tree: (*values[:index], *values[index + 1 :])}
     return replace(epoch, **changed)
-
-
-def place_of(epoch: Epoch, verdict: Verdict, core: Core) -> tuple[int, int]:
-    """(index of the verdict, position of the answer in it)."""
-    index = epoch.verdicts.index(verdict)
-    return index, verdict.cores.index(core)
 
 
 def wallet_of(name: str) -> Address:

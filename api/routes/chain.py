@@ -1,0 +1,62 @@
+"""What the chain and the content store hold: the deployment, its epochs, and blocks by CID."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from api import schemas
+from api.reader import NotFound, Reader
+from api.routes import From, Limit
+from oracle.protocol.cids import Cid, Codec, from_digest, parse
+from oracle.protocol.errors import ContentMissing
+from oracle.protocol.state import Post
+
+FOREVER = {"X-Content-Type-Options": "nosniff", "Cache-Control": "public, immutable, max-age=31536000"}
+
+
+def router(reader: Reader) -> APIRouter:
+    routes = APIRouter(tags=["chain"])
+
+    @routes.get("/health")
+    def health() -> schemas.Health:
+        """Whether the chain can be read, and how far it was."""
+        state = reader.state()
+        return schemas.Health(status="ok", block=reader.oracle.index.block, epoch=state.last_epoch)
+
+    @routes.get("/deployment")
+    def deployment() -> dict[str, Any]:
+        """Addresses, ABIs and constants, as in deployment.json."""
+        return reader.oracle.deployment_document
+
+    @routes.get("/epochs")
+    def epochs(first: From = 0, limit: Limit = 100) -> list[schemas.Epoch]:
+        """Posted epochs from number `from` on."""
+        posts = [post for number, post in sorted(reader.state().posts.items()) if number >= first]
+        return [_epoch(reader, post) for post in posts[:limit]]
+
+    @routes.get("/ipfs/{cid}", response_class=Response)
+    def block(cid: str) -> Response:
+        """A block's bytes (a trustless gateway: check them against the CID)."""
+        parse(cid)
+        try:
+            data = reader.oracle.content.get(Cid(cid))
+        except ContentMissing:
+            raise NotFound(f"the store does not hold {cid}") from None
+        return Response(data, media_type="application/vnd.ipld.raw", headers=FOREVER)
+
+    return routes
+
+
+def _epoch(reader: Reader, post: Post) -> schemas.Epoch:
+    data = reader.epoch(post)
+    return schemas.Epoch(
+        epoch=post.epoch,
+        status=post.status.value,
+        head=post.head,
+        digest=post.digest,
+        content=from_digest(Codec.DAG_CBOR, post.content),
+        transaction=post.transaction,
+        posted_at=post.posted_at,
+        verdicts=len(data.verdicts),
+        total=data.total * reader.unit,
+    )

@@ -1,0 +1,83 @@
+"""`crowdproof audit`: a home (its saved chain is started if none runs), or any deployment from outside."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from oracle.adapters import anvil
+from oracle.adapters.chain import Interfaces, RpcChain, decode_post
+from oracle.adapters.content import FolderStore, GatewayStore
+from oracle.adapters.deployer import read_deployment_file
+from oracle.config import Home
+from oracle.ports import ContentStore
+from oracle.protocol.errors import BadInput, ChainUnavailable, WrongChain
+from oracle.services import audit as auditing
+
+COUNTED = ("epochs", "verdicts", "answers", "assignments", "balances", "jobs", "blocks")
+
+
+def audit(home: Path | None, rpc: str | None, store: str | None, deployment: Path | None) -> dict[str, Any]:
+    """Raises BadInput where there is nothing to audit, or no chain to audit it against."""
+    place = Home.at(home)
+    if (rpc is None) != (store is None):
+        raise BadInput("--rpc and --store go together: an endpoint and a copy of the content")
+    found, abis = read_deployment_file(deployment or place.deployment)
+    interfaces = Interfaces(abis)
+    with _reached(), _endpoint(place, rpc) as url, closing(RpcChain(url, interfaces, found.chain_id)) as chain:
+        chain.latest()
+        report = auditing.run(chain, _content(place, store), found, lambda data: decode_post(interfaces, data))
+    counts = {name: getattr(report, name) for name in COUNTED}
+    faults = [{"epoch": f.epoch, "tree": f.tree, "index": f.index, "what": f.what} for f in report.faults]
+    money = {"earned": report.total * found.unit, "claimed": report.claimed * found.unit}
+    return {"ok": report.ok, **counts, **money, "faults": faults, "lines": [str(f) for f in report.faults]}
+
+
+def text(document: dict[str, Any]) -> str:
+    if document["ok"]:
+        return (
+            f"  ok: {document['epochs']} epochs, {document['verdicts']} verdicts, {document['answers']} answers, "
+            f"{document['balances']} balances and {document['blocks']} blocks recomputed; no fault"
+        )
+    return "\n".join(["  the audit FAILED:", *(f"  - {line}" for line in document["lines"])])
+
+
+@contextmanager
+def _endpoint(home: Home, rpc: str | None) -> Iterator[str]:
+    """The given one, else the home's; the home's own chain runs at least for as long as this is used."""
+    if rpc is not None:
+        yield rpc
+        return
+    settings = home.settings()
+    if not (home.chain / "chain.json").exists():
+        yield settings.rpc
+        return
+    running = anvil.status(home.chain)
+    try:
+        yield (running or anvil.start(home.chain)).url
+    finally:
+        if running is None:
+            anvil.stop(home.chain)
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """An endpoint that cannot be used is bad input: an audit that could not be made is not one that failed."""
+    try:
+        yield
+    except (ChainUnavailable, WrongChain) as problem:
+        raise BadInput(f"no audit was made: {problem}") from None
+
+
+def _content(home: Home, store: str | None) -> ContentStore:
+    if store is None:
+        return _folder(home.store)
+    if store.startswith(("http://", "https://")):
+        return GatewayStore(store)
+    return _folder(Path(store))
+
+
+def _folder(path: Path) -> FolderStore:
+    if not path.is_dir():
+        raise BadInput(f"{path} is no folder of blocks")
+    return FolderStore(path)

@@ -1,0 +1,145 @@
+"""What a member proposes: the tasks that are ready, their answers opened, judged, and built into an epoch.
+
+answers in the member's database -> Epoch. Pure but for reading: the same database and view give the same epoch.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from oracle.ports import Database, StoredAnswer
+from oracle.protocol import epoch as ep
+from oracle.protocol import leaves
+from oracle.protocol.deployment import Deployment
+from oracle.protocol.epoch import Decision, Epoch, Listed, Place
+from oracle.protocol.errors import ContentMissing
+from oracle.protocol.hashing import ZERO
+from oracle.protocol.leaves import Opening, Status
+from oracle.protocol.ledger import Ledger
+from oracle.protocol.messages import Assignment
+from oracle.protocol.sealing import commitment
+from oracle.protocol.state import State
+from oracle.protocol.terms import MAX_DEBITS, MAX_EARNINGS, NO_LABEL
+from oracle.services import rules, verify
+from oracle.services.books import Books
+from oracle.services.index import View
+from oracle.services.verify import Judgement
+
+Answers = dict[int, dict[int, list[StoredAnswer]]]  # job -> task -> its answers, ascending by worker
+Lists = dict[int, dict[int, tuple[Listed, ...]]]  # the same, with what became of them
+Opened = tuple[bytes, bytes]  # payload, salt
+
+
+def ready(view: View, ledger: Ledger, books: Books, database: Database, window: int) -> Answers:
+    """Tasks with all their answers, or past the deadline with enough, within the limits of an epoch.
+
+    A task to which members gave more answers than the job allows stays out: whichever were left out would be owed.
+    """
+    load: Counter[int] = Counter()
+    found: Answers = {}
+    for number, least in _jobs(view, ledger, books, window):
+        if len(found) == MAX_DEBITS:
+            break
+        for task, answers in by_task(database, number).items():
+            enough = least <= len(answers) <= view.state.jobs[number].terms.answers
+            room = all(load[a.worker] < MAX_EARNINGS for a in answers)
+            if enough and room and (number, task) not in ledger.decided:
+                found.setdefault(number, {})[task] = answers
+                load.update(a.worker for a in answers)
+    return found
+
+
+def _jobs(view: View, ledger: Ledger, books: Books, window: int) -> Iterator[tuple[int, int]]:
+    """(job, answers that a task needs) of each job that can still be debited. Without its manifest a job waits, alone."""
+    decided = Counter(job for job, _ in ledger.decided)
+    for number, job in sorted(view.state.jobs.items()):
+        if decided[number] < job.terms.tasks and view.now < rules.refund_opens(view.state, job, window):
+            try:
+                manifest, _ = books.job(job.terms)
+            except ContentMissing:
+                continue
+            yield number, rules.needed(view, job, manifest)
+
+
+def by_task(database: Database, job: int) -> dict[int, list[StoredAnswer]]:
+    found: dict[int, list[StoredAnswer]] = defaultdict(list)
+    for answer in database.answers(job):
+        found[answer.task].append(answer)
+    return found
+
+
+def list_answer(a: StoredAnswer, classes: int, opened: Opened | None) -> Listed:
+    """Counted when its opening names a class, else unopened: unpaid, with the envelope as evidence."""
+    if opened is None or not is_label(opened[0], classes):
+        return Listed(
+            a.worker,
+            a.key,
+            NO_LABEL,
+            Status.UNOPENED,
+            leaves.unopened(a.commitment, a.seal_hash, a.signature, a.envelope),
+        )
+    payload, salt = opened
+    opening = Opening(a.commitment, a.seal_hash, payload, salt, ZERO, a.signature)
+    return Listed(a.worker, a.key, payload[0], Status.COUNTED, opening)
+
+
+def is_label(payload: bytes, classes: int) -> bool:
+    return len(payload) == rules.CHOICE and payload[0] < classes
+
+
+def fits(job: int, task: int, worker: int, bound: bytes, opened: Opened | None) -> bool:
+    """Whether an opening is that of the commitment."""
+    return opened is not None and opened[1] != ZERO and commitment(job, task, worker, *opened) == bound
+
+
+def judge(state: State, lists: Lists) -> dict[int, Judgement]:
+    return {number: verify.judge(number, state.jobs[number].terms, tasks) for number, tasks in lists.items()}
+
+
+def lists_of(epoch: Epoch) -> Lists:
+    """The answers that an epoch lists, as `judge` takes them."""
+    found: Lists = defaultdict(dict)
+    for v in epoch.verdicts:
+        found[v.job][v.task] = tuple(
+            Listed(c.worker, c.key, c.label, c.status, o) for c, o in zip(v.cores, v.openings, strict=True)
+        )
+    return found
+
+
+def build(
+    view: View,
+    ledger: Ledger,
+    deployment: Deployment,
+    answers: Answers,
+    lists: Lists,
+    judged: dict[int, Judgement],
+    model: bytes,
+) -> Epoch:
+    """The epoch that decides these tasks. It expires before any of its jobs can be refunded."""
+    state = view.state
+    refunds = [rules.refund_opens(state, state.jobs[number], deployment.window) - 1 for number in answers]
+    until = min(view.now + rules.VALID_SECONDS, *refunds)
+    decisions = [
+        Decision(number, task, judged[number].priors[task], lists[number][task])
+        for number in sorted(lists)
+        for task in sorted(lists[number])
+    ]
+    return ep.build(
+        Place(state.last_epoch + 1, state.head, until, deployment.configuration()),
+        model,
+        {number: job.terms for number, job in state.jobs.items()},
+        [state.workers[worker].wallet for worker in range(len(state.workers))],
+        ledger,
+        _uncommitted(state, ledger, answers),
+        decisions,
+        {(n, worker, label): row for n, j in judged.items() for (worker, label), row in j.rows.items()},
+    )
+
+
+def _uncommitted(state: State, ledger: Ledger, answers: Answers) -> list[Assignment]:
+    """The assignments of the answers to be listed that no epoch has committed, ascending by (job, task, worker)."""
+    listed = [a for tasks in answers.values() for task in tasks.values() for a in task]
+    return [
+        Assignment(a.job, state.jobs[a.job].terms.hash(), a.task, a.worker, a.expiry)
+        for a in sorted(listed, key=lambda a: (a.job, a.task, a.worker))
+        if (a.job, a.task, a.worker) not in ledger.pointers
+    ]

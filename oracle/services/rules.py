@@ -1,0 +1,147 @@
+"""What a member refuses, rule by rule; each raises Refused with a code that programs can rely on.
+
+Pure: a view of the chain, the ledger and what was sent -> nothing, or a refusal. No rule asks who is asking.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sized
+
+from oracle.ports import StoredAnswer
+from oracle.protocol.deployment import Deployment
+from oracle.protocol.epoch import Epoch
+from oracle.protocol.errors import Refused
+from oracle.protocol.hashing import keccak
+from oracle.protocol.keys import BadSignature, recover, require_signer
+from oracle.protocol.leaves import Status, Verdict
+from oracle.protocol.ledger import Ledger
+from oracle.protocol.manifest import Manifest
+from oracle.protocol.messages import Answer, Assignment, Header, digest
+from oracle.protocol.sealing import envelope_size
+from oracle.protocol.state import Job, State
+from oracle.services.index import View
+
+CHOICE = 1  # bytes of the payload of a choice: its label
+VALID_SECONDS = 3_600  # how long a proposer lets a header be posted
+LAG_SECONDS = 900  # by which members may see the chain apart
+REFUND_WINDOWS = 3
+Pair = tuple[int, int]  # task, worker, of one job
+
+
+def check_size(batch: Sized, most: int) -> None:
+    if not 0 < len(batch) <= most:
+        raise Refused("batch-size", f"a batch has 1 to {most} entries, not {len(batch)}")
+
+
+# ---------------------------------------------------------------------------------------------------- jobs and tasks
+
+
+def job_of(state: State, number: int) -> Job:
+    if number not in state.jobs:
+        raise Refused("no-such-job", f"there is no job {number}")
+    return state.jobs[number]
+
+
+def check_open(view: View, number: int, job: Job) -> None:
+    if job.deadline <= view.now:
+        raise Refused("job-closed", f"job {number} closed at block time {job.deadline}")
+
+
+def check_task(ledger: Ledger, job: Job, number: int, task: int) -> None:
+    if task >= job.terms.tasks:
+        raise Refused("no-such-task", f"job {number} has no task {task}")
+    if (number, task) in ledger.decided:
+        raise Refused("task-closed", f"task {task} of job {number} is decided")
+
+
+def check_room(job: Job, number: int, taken: Iterable[Pair]) -> None:
+    """`taken`: the (task, worker) pairs that have or will have a place."""
+    for task, places in Counter(task for task, _ in taken).items():
+        if places > job.terms.answers:
+            raise Refused("task-full", f"task {task} of job {number} has all its {job.terms.answers} answers")
+
+
+def check_admitted(state: State, manifest: Manifest, number: int, worker: int) -> None:
+    if not 0 < worker < len(state.workers):
+        raise Refused("no-such-worker", f"worker {worker} is not registered")
+    wallet = "0x" + state.workers[worker].wallet.hex()
+    allow, deny = ({w.lower() for w in manifest.document[which]} for which in ("allow", "deny"))
+    if (allow and wallet not in allow) or wallet in deny:
+        raise Refused("not-allowed", f"the manifest of job {number} does not admit worker {worker}")
+
+
+def refund_opens(state: State, job: Job, window: int) -> int:
+    """Block time from which the Market takes no debit of the job."""
+    return max(job.deadline, state.last_strike) + REFUND_WINDOWS * window
+
+
+def needed(view: View, job: Job, manifest: Manifest) -> int:
+    """Answers with which a task is closed: all that were asked for; at the deadline those that came, if they are enough."""
+    return job.terms.answers if view.now < job.deadline else min(manifest.least, job.terms.answers)
+
+
+# ----------------------------------------------------------------------------------------------------------- answers
+
+
+def digest_of(deployment: Deployment, job: Job, a: StoredAnswer) -> bytes:
+    """What the worker signed. Raises Refused for values that are no commitment or no seal."""
+    if len(a.commitment) != 32 or len(a.seal_hash) != 32:
+        raise Refused("wrong-seal", "a commitment and the hash of a seal have 32 bytes each")
+    bound = (a.commitment, a.seal_hash)
+    return digest(deployment.domain(), Answer(a.job, job.terms.hash(), a.task, a.worker, *bound))
+
+
+def check_bound(deployment: Deployment, state: State, job: Job, a: StoredAnswer) -> None:
+    """That the answer is what its worker signed, sealed to this committee, and was asked for by a member."""
+    worker = state.workers.get(a.worker) if a.worker else None
+    if worker is None or a.key >= len(worker.keys):
+        raise Refused("no-such-key", f"worker {a.worker} has no answer key {a.key}")
+    size = envelope_size(len(deployment.committee.members), CHOICE)
+    if len(a.envelope) != size or keccak(a.envelope) != a.seal_hash:
+        raise Refused("wrong-seal", f"the envelope is not the one that was signed, or not of {size} bytes")
+    require_signer(worker.keys[a.key], digest_of(deployment, job, a), a.signature, "the answer")
+    offer = Assignment(a.job, job.terms.hash(), a.task, a.worker, a.expiry)
+    try:
+        binder = recover(digest(deployment.domain(), offer), a.assigned_by)
+    except BadSignature:
+        binder = b""
+    if binder not in deployment.committee.members:
+        raise Refused("no-assignment", f"worker {a.worker} has no assignment of task {a.task} of job {a.job}")
+
+
+def check_timely(view: View, job: Job, a: StoredAnswer) -> None:
+    """That a new answer comes in time, by a key that holds."""
+    check_open(view, a.job, job)
+    if a.expiry < view.now:
+        raise Refused("assignment-expired", f"the assignment held until block time {a.expiry}")
+    if a.key in view.state.workers[a.worker].revoked:
+        raise Refused("no-such-key", f"worker {a.worker} has revoked its answer key {a.key}")
+
+
+# ----------------------------------------------------------------------------------------------------------- headers
+
+
+def check_place(view: View, deployment: Deployment, header: Header) -> None:
+    state = view.state
+    if state.pending() or header.epoch != state.last_epoch + 1 or header.previous != state.head:
+        raise Refused("wrong-head", f"the next epoch is {state.last_epoch + 1}, on the head that the chain has")
+    if header.configuration != deployment.configuration():
+        raise Refused("wrong-configuration", "the header is for another deployment or committee")
+    latest = view.now + VALID_SECONDS + LAG_SECONDS
+    if not view.now <= header.valid_until <= latest:
+        raise Refused("wrong-expiry", f"a header must expire between block times {view.now} and {latest}")
+
+
+def check_refunds(view: View, window: int, epoch: Epoch) -> None:
+    for number in {verdict.job for verdict in epoch.verdicts}:
+        opens = refund_opens(view.state, view.state.jobs[number], window)
+        if epoch.valid_until >= opens:
+            raise Refused("refund-open", f"job {number} can be refunded from block time {opens}: no debit then")
+
+
+def check_closed(view: View, manifest: Manifest, verdict: Verdict) -> None:
+    least = needed(view, view.state.jobs[verdict.job], manifest)
+    if len(verdict.cores) < least:
+        what = f"task {verdict.task} of job {verdict.job} is decided on {len(verdict.cores)} answers, not {least}"
+        raise Refused("too-early", what)
+    if any(core.status is Status.REJECTED for core in verdict.cores):
+        raise Refused("no-reason", "answers are rejected for reasons that this version does not check")
