@@ -7,11 +7,12 @@ from typing import Any
 
 from oracle.adapters import anvil
 from oracle.adapters.chain import Interfaces, RpcChain, decode_post
-from oracle.adapters.content import FolderStore, GatewayStore
+from oracle.adapters.content import FolderStore, GatewayStore, StoreUnavailable
 from oracle.adapters.deployer import read_deployment_file
 from oracle.config import Home
 from oracle.ports import ContentStore
-from oracle.protocol.errors import BadInput, ChainUnavailable, WrongChain
+from oracle.protocol.cids import Codec, cid_of
+from oracle.protocol.errors import BadInput, ChainUnavailable, CrowdproofError, WrongChain
 from oracle.services import audit as auditing
 
 COUNTED = ("epochs", "verdicts", "answers", "assignments", "balances", "jobs", "blocks")
@@ -73,8 +74,20 @@ def _content(home: Home, store: str | None) -> ContentStore:
     if store is None:
         return _folder(home.store)
     if store.startswith(("http://", "https://")):
-        return GatewayStore(store)
+        return _gateway(store)
     return _folder(Path(store))
+
+
+def _gateway(url: str) -> GatewayStore:
+    """Asked for one block, whatever it says of it: one that is not there at all cannot be audited."""
+    gateway = GatewayStore(url)
+    try:
+        gateway.get(cid_of(b"", Codec.RAW))
+    except StoreUnavailable as problem:
+        raise BadInput(f"no audit was made: {problem}") from None
+    except CrowdproofError:
+        pass
+    return gateway
 
 
 def _folder(path: Path) -> FolderStore:

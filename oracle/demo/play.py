@@ -1,6 +1,7 @@
 """From the command's words to a demo under way: what is wrong with them is said before anything is loaded, started or written."""
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,13 +45,15 @@ def play(
     home: Home, options: Options, show: Show | None = None, between: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
     """Plays a recorded crowd in a fresh home; `between` is called before each stage. Raises BadInput with nothing done."""
+    began = time.perf_counter()
     home.require_unused()
     recording = load(options.labels, options.gold)
     processes.bind(options.port).close()
     processes.warm(needed_by_children())
     from oracle.demo.run import Demo  # noqa: PLC0415 - it loads for seconds, and the children load theirs meanwhile
 
-    return Demo(home, options, recording, show or Silent(), between).run()
+    loaded = {"load": round(time.perf_counter() - began, 3)}
+    return Demo(home, options, recording, show or Silent(), between, loaded, began=began).run()
 
 
 def needed_by_children() -> list[str]:

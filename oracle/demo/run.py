@@ -56,9 +56,9 @@ class Demo:
     between: Callable[[str], None] = lambda _: None
     seconds: dict[str, float] = field(default_factory=dict)
     job: int = 0
+    began: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
-        self._began = time.perf_counter()
         self._stack = ExitStack()
         self._keys = [crowd.wallet(SEED, f"worker {i}") for i in range(len(self.recording.answers.workers))]
         self._signers: dict[str, KeySigner] = {}
@@ -303,7 +303,7 @@ class Demo:
         return create_keystore(folder, MEMBER, self.home.secret("password"), secret, light=True)[1]
 
     def _summary(self) -> dict[str, Any]:
-        total = round(time.perf_counter() - self._began, 3)
+        total = round(time.perf_counter() - self.began, 3)
         oracle = self._oracle
         sent = [sent for signer in self._signers.values() for sent in oracle.database.sent(signer.address)]
         facts = summarise(oracle, self._state(), self.job, self.recording, sent, self._report)

@@ -118,6 +118,15 @@ def test_audit__from_outside__by_folder_and_by_gateway(inside: Run, home: Path) 
     assert "does not hold" in " ".join(nothing.document["lines"])
 
 
+def test_audit__gateway_is_down__exit_2_naming_it(inside: Run, home: Path) -> None:
+    chain = anvil.start(home / "chain")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        down = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    ended = inside("audit", "--rpc", chain.url, "--store", down, "--deployment", home / "deployment.json")
+    assert ended.is_clear()
+    assert down in ended.err
+
+
 def test_audit__wrong_chain__exit_2(inside: Run, home: Path, tmp_path: Path) -> None:
     other = anvil.start(tmp_path / "other")
     try:

@@ -36,7 +36,7 @@ def test_demo__built_in_crowd__document_is_whole_and_adds_up(finished: tuple[Pat
     assert money["escrowed"] == money["debited"] + money["refunded"]
     assert money["claimable"] == 0 < found["fee"]
     assert found["audit"]["ok"] is True
-    assert set(found["seconds"]) == {*STAGES, "total"}
+    assert set(found["seconds"]) == {"load", *STAGES, "total"}
     assert found["verdicts_digest"] == DIGEST
     assert found["home"] == str(home)
 
@@ -113,6 +113,22 @@ def test_demo__stopped_by_a_signal__ends_all_that_it_started(
     assert ended.code == code
     assert "Traceback" not in ended.err
     assert gone(pids | with_home(home))
+
+
+@linux
+def test_demo__killed_outright__its_processes_leave_and_the_chain_keeps_its_state(labels: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    process = start("demo", "--labels", labels, "--home", home, "--json")
+    end = time.monotonic() + 120
+    while not list((home / "logs").glob("api.log")) and time.monotonic() < end:
+        time.sleep(0.02)
+    below = children(process.pid)
+    process.kill()
+    finish(process)
+    try:
+        assert gone(below - with_home(home / "chain"), 20)
+    finally:
+        assert anvil.stop(home / "chain")
 
 
 @linux
