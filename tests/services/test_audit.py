@@ -53,7 +53,7 @@ def finish(town: Town) -> None:
     settler = town.settler()
     assert settle.post_next(settler, town.market.state())
     town.chain.mine(seconds=WINDOW)
-    assert settle.finalise_pending(settler, town.market.state(), town.index.now)
+    assert settle.finalise_pending(settler, town.market.state(), town.index.view().now)
 
 
 @pytest.fixture(autouse=True)
