@@ -8,8 +8,9 @@ from io import BytesIO
 from typing import Any
 
 from oracle.adapters.car import read_car
-from oracle.adapters.chain import Calls, Interfaces, RpcChain
+from oracle.adapters.chain import RpcChain
 from oracle.adapters.content import FolderStore
+from oracle.adapters.contracts import Calls, Interfaces
 from oracle.adapters.database import SqlDatabase
 from oracle.adapters.deployer import read_deployment_file
 from oracle.adapters.peers import HttpPeer

@@ -10,8 +10,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from oracle.adapters.chain import Interfaces, RpcChain, read_deployment
+from oracle.adapters.chain import RpcChain, read_deployment
 from oracle.adapters.compiler import artefacts
+from oracle.adapters.contracts import Interfaces
 from oracle.adapters.database import SqlDatabase
 from oracle.adapters.deployer import Plan, plan_deployment, write_deployment
 from oracle.config import Home, write_atomically

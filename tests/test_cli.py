@@ -331,7 +331,8 @@ def test_deploy__twice__the_same_deployment_and_nothing_spent_again(inside: Run,
         assert (first.code, first.err) == (0, "")
         written = (tmp_path / "deployment.json").read_bytes()
         url = inside("chain", "status", "--home", tmp_path, "--json").document["url"]
-        from oracle.adapters.chain import Interfaces, RpcChain
+        from oracle.adapters.chain import RpcChain
+        from oracle.adapters.contracts import Interfaces
 
         chain = RpcChain(url, Interfaces({}))
         block = chain.latest().number

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
 
-from oracle.adapters.chain import Rpc
+from oracle.adapters.rpc import Rpc
 from oracle.protocol.errors import BadInput, ChainUnavailable, Fatal
 from oracle.protocol.keys import Address
 

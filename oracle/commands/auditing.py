@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from oracle.adapters import anvil
-from oracle.adapters.chain import Interfaces, RpcChain, decode_post
+from oracle.adapters.chain import RpcChain
 from oracle.adapters.content import FolderStore, GatewayStore, StoreUnavailable
+from oracle.adapters.contracts import Interfaces, decode_post
 from oracle.adapters.deployer import read_deployment_file
 from oracle.config import Home
 from oracle.ports import ContentStore

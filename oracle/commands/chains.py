@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from oracle.adapters import anvil
-from oracle.adapters.chain import Calls, Interfaces, RpcChain
+from oracle.adapters.chain import RpcChain
+from oracle.adapters.contracts import Calls, Interfaces
 from oracle.adapters.database import SqlDatabase
 from oracle.adapters.deployer import read_deployment_file
 from oracle.adapters.signer import KeySigner

@@ -149,7 +149,8 @@ def _store(home: Home) -> str:
 
 def _chain(home: Home) -> str:
     from oracle.adapters import anvil
-    from oracle.adapters.chain import Interfaces, RpcChain
+    from oracle.adapters.chain import RpcChain
+    from oracle.adapters.contracts import Interfaces
     from oracle.adapters.deployer import read_deployment_file
 
     url = home.settings().rpc

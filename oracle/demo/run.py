@@ -19,7 +19,8 @@ import httpx
 
 from oracle import publishing
 from oracle.adapters import anvil, processes
-from oracle.adapters.chain import Interfaces, RpcChain, decode_post
+from oracle.adapters.chain import RpcChain
+from oracle.adapters.contracts import Interfaces, decode_post
 from oracle.adapters.database import SqlDatabase
 from oracle.adapters.signer import KeySigner, create_keystore
 from oracle.bootstrap import MEMBER, RELAYER, Oracle, open_oracle

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from oracle.adapters import anvil
-from oracle.adapters.chain import Rpc
+from oracle.adapters.rpc import Rpc
 from oracle.adapters.signer import KeySigner
 from oracle.protocol.errors import BadInput
 from oracle.protocol.keys import checksum

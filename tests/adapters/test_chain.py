@@ -13,9 +13,12 @@ import pytest
 
 from oracle.adapters import anvil
 from oracle.adapters import chain as chain_module
-from oracle.adapters.chain import Calls, Interfaces, Rpc, RpcChain, decode_post, read_deployment
+from oracle.adapters import rpc as rpc_module
+from oracle.adapters.chain import RpcChain, read_deployment
 from oracle.adapters.compiler import artefacts
+from oracle.adapters.contracts import Calls, Interfaces, decode_post
 from oracle.adapters.deployer import plan_deployment
+from oracle.adapters.rpc import Rpc
 from oracle.adapters.signer import KeySigner
 from oracle.ports import Block, Call, ClaimProof, Outcome, Registration
 from oracle.protocol import events as ev
@@ -126,6 +129,7 @@ def chain_of(node: Callable[[httpx.Request], httpx.Response], **options: Any) ->
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain_module, "PAUSE", 0.0)
+    monkeypatch.setattr(rpc_module, "PAUSE", 0.0)
 
 
 # ---------------------------------------------------------------------- the wire
@@ -176,7 +180,7 @@ def test_call__http_error__is_unavailable(status: int) -> None:
 
 
 def test_call__a_reply_that_never_ends__is_cut_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain_module, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(rpc_module, "MOST_BYTES", 1 << 20)
 
     def endless() -> Iterator[bytes]:
         while True:

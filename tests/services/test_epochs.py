@@ -17,6 +17,7 @@ from oracle.protocol.heads import Debit
 from oracle.protocol.keys import recover
 from oracle.protocol.leaves import NO_ROW, Status
 from oracle.protocol.messages import Header, digest
+from oracle.protocol.sealing import commitment
 from oracle.protocol.terms import NO_LABEL
 from oracle.services import draft, member, rules, settle
 from oracle.services.books import source
@@ -198,6 +199,17 @@ def test_propose__more_jobs_than_a_post_may_debit__wait_for_the_next_epoch(
     assert len(propose(town).debits) == 1
     settle_all(town)
     assert town.state.last_epoch == 2
+
+
+def test_settle__job_half_decided__the_next_epoch_decides_the_rest(town: Town) -> None:
+    job = town.open_job(tasks=2, answers=1)
+    town.register(1)
+    town.fill_job(job, {(0, 1): 0})
+    settle_all(town)
+    town.fill_job(job, {(1, 1): 1})
+    settle_all(town)
+    epochs = [town.nodes[0].member._books.epoch(n, town.state.posts[n].content) for n in (1, 2)]
+    assert [[(v.task, v.label) for v in epoch.verdicts] for epoch in epochs] == [[(0, 0)], [(1, 1)]]
 
 
 def test_settle__whole_life__pays_what_the_rules_give_and_conserves_money(town: Town) -> None:
@@ -497,14 +509,50 @@ def test_approve__second_header_for_the_epoch__is_refused_until_the_first_expire
     assert town.all[1].approve(third.header)
 
 
-def test_approve__job_that_can_be_refunded_before_the_header_expires__is_refused(
+def test_approve__two_requests_at_once__sign_one_header(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both may pass the first look; the database lets only one through."""
+    town.ready_job()
+    first = propose(town).header
+    second = forge(town, lambda e: replace(e, valid_until=e.valid_until - 1))
+    monkeypatch.setattr(Member, "_check_only", lambda *_: None)
+    assert town.all[1].approve(first)
+    with pytest.raises(Refused) as refused:
+        town.all[1].approve(second)
+    assert refused.value.code == "already-signed"
+
+
+def test_approve__answer_receipted_during_the_checks__is_missed_after_all(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    job = town.open_job(tasks=1, answers=2)
+    town.register(2)
+    one, two = (town.answer(offer) for offer in town.offers(job, [(0, 1), (0, 2)]))
+    town.give([one])
+    monkeypatch.setattr(rules, "needed", lambda *_: 1)
+    header = propose(town).header
+    checks = Member._check_opened
+
+    def then_accept(self: Member, *checked: Any) -> None:
+        checks(self, *checked)
+        self.accept([two])
+
+    monkeypatch.setattr(Member, "_check_opened", then_accept)
+    with pytest.raises(Incomplete):
+        town.all[1].approve(header)
+    assert town.nodes[1].database.signed() == []
+
+
+@pytest.mark.parametrize(("late", "signed"), [(-1, True), (0, False), (1, False)])
+def test_approve__header_that_expires_as_the_refund_opens__is_refused(town: Town, late: int, signed: bool) -> None:
     job, _ = town.ready_job()
     town.close_job(job)
-    town.chain.mine(seconds=3 * WINDOW - 100)
-    header = forge(town, lambda e: replace(e, valid_until=town.chain.now + 100))
-    assert refusals(town, header) == {"refund-open"}
+    opens = town.state.jobs[job].deadline + 3 * WINDOW
+    town.chain.mine_until(opens - 100)
+    header = forge(town, lambda e: replace(e, valid_until=opens + late))
+    if signed:
+        assert town.all[1].approve(header)
+    else:
+        assert refusals(town, header) == {"refund-open"}
 
 
 # ----------------------------------------------------------------------------------------------------------- equivocation
@@ -570,8 +618,6 @@ def test_agree__revoked_key__does_not_undo_what_was_receipted(town: Town) -> Non
 
 def garbage(town: Town, positions: tuple[int, ...], job: int, task: int, worker: int, binder: int = 0) -> StoredAnswer:
     """An answer whose envelope opens only for the others."""
-    from oracle.protocol.sealing import commitment
-
     (offer,) = town.offers(job, [(task, worker)], binder)
     payload, salt = b"\x01", b"\x07" * 32
     bound = commitment(job, task, worker, payload, salt)
@@ -600,6 +646,18 @@ def test_settle__envelope_that_opens_for_nobody__is_listed_unpaid_and_conserves_
     state = town.state
     assert [state.claimed[w] for w in workers] == [2 * 1_300, 1_300]
     assert town.market.held() == state.jobs[job].escrow - sum(state.claimed.values())
+
+
+def test_agree__salt_of_zero__is_unopened_and_stops_nobody(town: Town) -> None:
+    """A zero salt means "unopened" in a list: counted, it would make every epoch false."""
+    job = town.open_job(tasks=1, answers=1)
+    town.register(1)
+    (offer,) = town.offers(job, [(0, 1)])
+    bound = commitment(job, 0, 1, b"\x01", ZERO)
+    town.give([town.signed(offer, bound, town.seal(bound, b"\x01", ZERO))])
+    proposal, _ = settle.agree(town.settler(), town.state)
+    assert proposal
+    assert load(town, proposal.header, -1).verdicts[0].cores[0].status is Status.UNOPENED
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x03", b"\xff"])

@@ -10,11 +10,12 @@ import pytest
 from oracle.adapters.content import MemoryStore
 from oracle.ports import Evidence, Proposal, Registration
 from oracle.protocol import events as ev
+from oracle.protocol import heads
 from oracle.protocol.cids import Cid
 from oracle.protocol.errors import BadInput, ContentMissing, Fatal, Refused, Retryable
 from oracle.protocol.keys import address_of, sign
 from oracle.protocol.messages import Header
-from oracle.services import outbox, settle
+from oracle.services import outbox, rules, settle
 from tests.support.chain import FakeChain
 from tests.support.committee import WINDOW, LocalPeer, Town, car_of
 from tests.support.epochs import person
@@ -251,16 +252,17 @@ def some_block(town: Town) -> Cid:
     return next(cid for cid in town.content.cids() if town.content.get(cid)[:1] != b"\xa2")
 
 
-@pytest.mark.parametrize("first", range(4))
+@pytest.mark.parametrize("turn", range(4))
 @pytest.mark.parametrize("what", FAULTS)
-def test_post_next__one_faulty_member__does_not_stop_the_others(shared: Town, what: str, first: int) -> None:
-    """Wherever the turn begins, with the faulty member anywhere in it."""
+def test_post_next__one_faulty_member__does_not_stop_the_others(shared: Town, what: str, turn: int) -> None:
+    """Whenever its turn to propose comes."""
     town = shared
-    peers: list[Any] = [Odd(town.peers[0], FAULTS[what](town)), *town.peers[1:]]
-    turned = peers[first:] + peers[:first]
-    proposal, signatures = settle.agree(town.settler(turned), town.state)
+    at = (town.chain.latest().number + turn) % 4
+    peers: list[Any] = [*town.peers[1 : at + 1], Odd(town.peers[0], FAULTS[what](town)), *town.peers[at + 1 :]]
+    proposal, signatures = settle.agree(town.settler(peers), town.state)
     assert proposal
     assert len(signatures) == 3
+    assert heads.debits_hash(proposal.debits) == proposal.header.debits
     town.chain.mine_until(proposal.header.valid_until + 1)
 
 
@@ -289,6 +291,33 @@ def test_agree__two_members_away__is_retryable_says_why_and_heals(town: Town) ->
     assert all(node.database.signed() == [] for node in town.nodes)  # nobody is bound by what failed
     town.peers[2].away = False
     assert settle.post_next(town.settler(), town.state)
+
+
+def test_post_next__member_whose_headers_expire_at_once__has_its_turn_and_no_more(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it proposes is right and signed, and can never be posted: the next block asks another member first."""
+    town.ready_job()
+    post_epoch = town.market.post_epoch
+
+    def short_lived(evidence: Evidence) -> Proposal | None:
+        with monkeypatch.context() as patch:
+            patch.setattr(rules, "VALID_SECONDS", 0)
+            found: Proposal | None = town.peers[0].propose(evidence)
+            return found
+
+    def next_block(*arguments: Any) -> Any:
+        town.chain.mine()
+        return post_epoch(*arguments)
+
+    monkeypatch.setattr(town.market, "post_epoch", next_block)
+    while town.chain.latest().number % 4:  # its turn
+        town.chain.mine()
+    settler = town.settler([Odd(town.peers[0], {"propose": short_lived}), *town.peers[1:]])  # type: ignore[list-item]
+    with pytest.raises(Refused, match="MarketHeaderExpired"):
+        settle.post_next(settler, town.state)
+    assert settle.post_next(settler, town.state)
+    assert town.state.last_epoch == 1
 
 
 def test_agree__hanging_member__is_passed_over(town: Town) -> None:

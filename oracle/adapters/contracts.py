@@ -1,0 +1,200 @@
+"""The contracts' ABIs: events in, transactions out. web3 and eth_abi encode and decode.
+
+`Interfaces` knows the ABIs, `Calls` makes the protocol's transactions; nothing here asks a node.
+"""
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from typing import Any
+
+from eth_abi.abi import decode as abi_decode
+from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic, function_abi_to_4byte_selector
+from web3 import Web3
+from web3.providers import BaseProvider
+
+from oracle.adapters.rpc import NONSENSE, short, to_hex
+from oracle.ports import Call, ClaimProof, Registration
+from oracle.protocol.deployment import Deployment
+from oracle.protocol.errors import Refused
+from oracle.protocol.events import KINDS, Event
+from oracle.protocol.hashing import keccak
+from oracle.protocol.heads import Debit
+from oracle.protocol.keys import Address, checksum
+from oracle.protocol.messages import Header, values
+from oracle.protocol.terms import Terms
+
+# py_ecc, deep inside web3, raises the limit to 100,000 when imported: nested JSON would then overflow the C stack.
+sys.setrecursionlimit(1_000)
+
+
+@dataclass(frozen=True, slots=True)
+class _EventCodec:
+    kind: type[Any]
+    indexed: tuple[dict[str, Any], ...]
+    plain: tuple[dict[str, Any], ...]
+
+    def decode(self, topics: Sequence[bytes], data: bytes) -> Event:
+        if len(topics) != 1 + len(self.indexed):
+            raise ValueError(f"{self.kind.__name__} with {len(topics) - 1} indexed fields")
+        pairs = zip(self.indexed, topics[1:], strict=True)
+        found = {i["name"]: abi_decode([i["type"]], topic)[0] for i, topic in pairs}
+        decoded = abi_decode([collapse_if_tuple(i) for i in self.plain], data)
+        found |= {i["name"]: _value(i, v) for i, v in zip(self.plain, decoded, strict=True)}
+        named = {_snake(name): _address(value) for name, value in found.items()}
+        event: Event = self.kind(**{field.name: named[field.name] for field in fields(self.kind)})
+        return event
+
+
+class Interfaces:
+    """The contracts' ABIs by contract name (Market, Workers, Committee, DemoToken): what to send, what came back."""
+
+    def __init__(self, abis: Mapping[str, list[dict[str, Any]]]) -> None:
+        web3 = Web3(BaseProvider())
+        self.abis = dict(abis)
+        self._contracts = {name: web3.eth.contract(abi=abi) for name, abi in abis.items()}
+        self._events = {name: _event_codecs(abi) for name, abi in abis.items()}
+        self._errors = {
+            function_abi_to_4byte_selector({**entry, "type": "function"}): entry  # type: ignore[arg-type]
+            for abi in abis.values()
+            for entry in abi
+            if entry["type"] == "error"
+        }
+
+    def encode(self, contract: str, function: str, *args: Any) -> bytes:
+        encoded: str = self._contracts[contract].encode_abi(function, args=args)
+        return bytes.fromhex(encoded[2:])
+
+    def decode_input(self, contract: str, data: bytes) -> tuple[str, dict[str, Any]]:
+        """Function name and arguments; structs as tuples. Raises ValueError for no call of that contract."""
+        function, args = self._contracts[contract].decode_function_input(data)
+        return function.fn_name, {name: _tuples(value) for name, value in args.items()}
+
+    def output(self, contract: str, function: str, data: bytes) -> Any:
+        """What a function without arguments returned; addresses as bytes."""
+        entry = next(e for e in self.abis[contract] if e["type"] == "function" and e["name"] == function)
+        (value,) = abi_decode([collapse_if_tuple(output) for output in entry["outputs"]], data)
+        return [_address(v) for v in value] if isinstance(value, tuple) else _address(value)
+
+    def event(self, contract: str, topics: Sequence[bytes], data: bytes) -> Event | None:
+        """None for an event that the protocol does not read."""
+        codec = self._events[contract].get(topics[0]) if topics else None
+        return codec.decode(topics, data) if codec else None
+
+    def refusal(self, data: bytes) -> tuple[str, str]:
+        """The name of a contract's custom error, and the error with its arguments."""
+        selector, body = data[:4], data[4:]
+        try:
+            if selector == bytes.fromhex("08c379a0"):
+                return "Error", str(abi_decode(["string"], body)[0])
+            if selector == bytes.fromhex("4e487b71"):
+                return "Panic", f"Panic(0x{abi_decode(['uint256'], body)[0]:x})"
+            entry = self._errors[selector]
+            decoded = abi_decode([collapse_if_tuple(i) for i in entry["inputs"]], body)
+        except NONSENSE:
+            return "Reverted", f"reverted with 0x{data[:68].hex()}"
+        shown = ", ".join(f"{i['name']} {_shown(v)}" for i, v in zip(entry["inputs"], decoded, strict=True))
+        return entry["name"], f"{entry['name']}({shown})"
+
+
+def _event_codecs(abi: Sequence[dict[str, Any]]) -> dict[bytes, _EventCodec]:
+    codecs = {}
+    for entry in abi:
+        if entry["type"] == "event" and entry["name"] in KINDS:
+            parts = [tuple(i for i in entry["inputs"] if i["indexed"] is flag) for flag in (True, False)]
+            codecs[event_abi_to_log_topic(entry)] = _EventCodec(KINDS[entry["name"]], *parts)  # type: ignore[arg-type]
+    return codecs
+
+
+def _value(entry: dict[str, Any], value: Any) -> Any:
+    """The one struct that an event carries is Terms."""
+    if entry["type"] != "tuple":
+        return value
+    return Terms(**{_snake(c["name"]): v for c, v in zip(entry["components"], value, strict=True)})
+
+
+def _address(value: Any) -> Any:
+    """eth_abi gives addresses, and only them, as text."""
+    return bytes.fromhex(value[2:]) if isinstance(value, str) else value
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"([A-Z])", r"_\1", name).lower()
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return tuple(map(_tuples, value.values()))
+    return [_tuples(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _shown(value: Any) -> str:
+    return to_hex(value) if isinstance(value, bytes) else short(value)
+
+
+# ---------------------------------------------------------------------- what is sent
+
+
+class Calls:
+    """The port `Calls` for one deployment. `what` names the effect, so that an outbox does each once."""
+
+    def __init__(self, interfaces: Interfaces, deployment: Deployment) -> None:
+        self._interfaces = interfaces
+        self._deployment = deployment
+
+    def open_job(self, terms: Terms, deadline: int) -> Call:
+        what = f"open a job with terms {to_hex(terms.hash())} until {deadline}"
+        return self._market(what, "openJob", astuple(terms), deadline)
+
+    def close_job(self, job: int) -> Call:
+        return self._market(f"close job {job}", "closeJob", job)
+
+    def refund(self, job: int, refunded: int = 0) -> Call:
+        """`refunded`: units refunded before; a strike can free more later, which is another refund."""
+        again = f" beyond {refunded} units" if refunded else ""
+        return self._market(f"refund job {job}{again}", "refund", job)
+
+    def post_epoch(self, header: Header, debits: Sequence[Debit], signatures: Sequence[bytes]) -> Call:
+        """`signatures`: 65 bytes each, ascending by member address."""
+        args = (tuple(values(header)), [astuple(debit) for debit in debits], b"".join(signatures))
+        return self._market(f"post epoch {header.epoch} after {to_hex(header.previous)}", "postEpoch", *args)
+
+    def finalise_epoch(self, header: Header, signers: int) -> Call:
+        what = f"finalise epoch {header.epoch} after {to_hex(header.previous)}"
+        return self._market(what, "finaliseEpoch", tuple(values(header)), signers)
+
+    def claim_many(self, claims: Sequence[ClaimProof]) -> Call:
+        listed = [(c.worker, c.wallet, c.cumulative, c.earnings, list(c.proof)) for c in claims]
+        data = self._interfaces.encode("Market", "claimMany", listed)
+        return Call(f"claim for {len(claims)} workers ({keccak(data)[:8].hex()})", self._deployment.market, data)
+
+    def register_many(self, registrations: Sequence[Registration]) -> Call:
+        listed = [(r.wallet, r.key, r.valid_until, r.signature) for r in registrations]
+        data = self._interfaces.encode("Workers", "registerMany", listed)
+        return Call(f"register {len(listed)} wallets ({keccak(data)[:8].hex()})", self._deployment.workers, data)
+
+    def approve(self, token: Address, spender: Address, amount: int, purpose: str = "") -> Call:
+        """`purpose` tells two equal allowances apart."""
+        what = f"allow {checksum(spender)} {amount} of the token" + (f" for {purpose}" if purpose else "")
+        return Call(what, token, self._interfaces.encode("DemoToken", "approve", spender, amount))
+
+    def transfer(self, token: Address, to: Address, amount: int, purpose: str = "") -> Call:
+        """`purpose` tells two equal transfers apart."""
+        what = f"transfer {amount} of the token to {checksum(to)}" + (f" for {purpose}" if purpose else "")
+        return Call(what, token, self._interfaces.encode("DemoToken", "transfer", to, amount))
+
+    def _market(self, what: str, function: str, *args: Any) -> Call:
+        return Call(what, self._deployment.market, self._interfaces.encode("Market", function, *args))
+
+
+def decode_post(interfaces: Interfaces, calldata: bytes) -> tuple[Header, list[Debit], bytes]:
+    """Header, debits and signatures of a `postEpoch`. Raises Refused when the bytes are no such call."""
+    try:
+        function, args = interfaces.decode_input("Market", calldata)
+    except Exception as problem:  # web3 and eth_abi have many kinds for bytes that fit no function
+        raise Refused("no-post", f"the transaction is no call of the Market: {short(problem)}") from None
+    if function != "postEpoch":
+        raise Refused("no-post", f"the transaction calls {function}, not postEpoch")
+    header = Header(*args["header"])
+    return header, [Debit(*debit) for debit in args["debits"]], args["signatures"]
