@@ -27,7 +27,6 @@ from oracle.protocol.cids import (
     Codec,
     Node,
     NodeLink,
-    Value,
     cid_of,
     parse,
 )
@@ -56,21 +55,6 @@ class FileTooLarge(BadInput):
 
 
 # --------------------------------------------------------------------------------------------------------------- values
-
-
-def put_cbor(store: ContentStore, value: Value) -> Cid:
-    """Stores a value as a dag-cbor block."""
-    return store.put(cids.encode(value), Codec.DAG_CBOR)
-
-
-def get_cbor(store: ContentStore, cid: Cid) -> Value:
-    """The value of a dag-cbor block; raises `BlockMalformed`, naming the CID, for another codec or bad bytes."""
-    _expect(cid, Codec.DAG_CBOR)
-    block = store.get(cid)
-    try:
-        return cids.decode(block)
-    except BlockMalformed as error:
-        raise BlockMalformed(f"{cid}: {error.reason}", error.offset) from None
 
 
 def _expect(cid: Cid, codec: Codec) -> None:

@@ -29,8 +29,6 @@ from oracle.adapters.content import (
     StoreUnavailable,
     add_file,
     cat_file,
-    get_cbor,
-    put_cbor,
 )
 from oracle.ports import ContentStore
 from oracle.protocol import cids
@@ -61,6 +59,10 @@ HOSTILE = [
 
 
 # ------------------------------------------------------------------------------------------- one suite for every store
+
+
+def put_cbor(store: ContentStore, value: Value) -> Cid:
+    return store.put(cids.encode(value), Codec.DAG_CBOR)
 
 
 class Bench(Protocol):
@@ -194,22 +196,6 @@ def test_get__each_byte_of_a_small_dag_flipped__is_refused(bench: Bench) -> None
                 list(walk(bench.store, root))
         bench.damage(name, right)
     assert len(list(walk(bench.store, root))) == len(names)
-
-
-def test_get_cbor__a_value__comes_back(store: ContentStore) -> None:
-    value: Value = {"pages": [Link(store.put(b"page", Codec.RAW))], "total": 2**63}
-    assert get_cbor(store, put_cbor(store, value)) == value
-
-
-def test_get_cbor__a_block_of_another_codec__is_refused(store: ContentStore) -> None:
-    with pytest.raises(BlockMalformed, match="RAW"):
-        get_cbor(store, store.put(cids.encode([]), Codec.RAW))
-
-
-def test_get_cbor__a_block_that_does_not_decode__is_refused_with_its_name(store: ContentStore) -> None:
-    cid = store.put(b"\x18\x01", Codec.DAG_CBOR)
-    with pytest.raises(BlockMalformed, match=cid):
-        get_cbor(store, cid)
 
 
 # ---------------------------------------------------------------------------------------------------------------- files

@@ -17,7 +17,6 @@ from oracle.protocol.errors import BadInput
 from oracle.verification.infer import Fit, confusion, dawid_skene, log_confusion, vote
 
 Ints = NDArray[np.int32]
-CROWDS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "crowd"
 CATEGORICAL = [
     "adult2",
     "amazon_isbook",
@@ -336,10 +335,8 @@ def test_dawid_skene__45_patients__agrees_with_the_consensus_but_for_two_patient
 # ---------------------------------------------------------------- recorded crowds
 
 
-def crowd_of(name: str) -> tuple[labels.Answers, Ints]:
-    folder = CROWDS / name
-    if not folder.is_dir():
-        pytest.skip(f"no recorded crowd at {folder}")
+def crowd_of(crowd_data: Path, name: str) -> tuple[labels.Answers, Ints]:
+    folder = crowd_data / name
     path = folder / "labels.csv"
     answers, _ = read_answers(path if path.exists() else folder / "labels.csv.gz")
     return answers, align_truth(answers, read_truth(folder / "truth.csv")[0])[0]
@@ -350,15 +347,15 @@ def fit_of(answers: labels.Answers) -> Fit:
     return dawid_skene(answers.task, answers.worker, answers.label, *sizes)
 
 
-def test_dawid_skene__rte__reaches_what_is_published() -> None:
-    answers, gold = crowd_of("rte")
+def test_dawid_skene__rte__reaches_what_is_published(crowd_data: Path) -> None:
+    answers, gold = crowd_of(crowd_data, "rte")
     assert (len(answers.tasks), len(answers.workers), len(answers.task)) == (800, 164, 8000)
     assert (accuracy(fit_of(answers).posterior.argmax(1), gold) or 0) >= 0.92
 
 
 @pytest.mark.parametrize("name", CATEGORICAL)
-def test_dawid_skene__recorded_crowd__is_no_worse_than_the_vote_by_much(name: str) -> None:
-    answers, gold = crowd_of(name)
+def test_dawid_skene__recorded_crowd__is_no_worse_than_the_vote_by_much(crowd_data: Path, name: str) -> None:
+    answers, gold = crowd_of(crowd_data, name)
     shares = vote(answers.task, answers.label, len(answers.tasks), len(answers.classes))
     voted, fitted = accuracy(shares.argmax(1), gold), accuracy(fit_of(answers).posterior.argmax(1), gold)
     assert voted is not None

@@ -27,8 +27,6 @@ from oracle.verification.record import (
     weight_rows,
 )
 
-CROWDS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "crowd"
-
 
 def naive_row(logs: list[float], own: int, cap: int) -> list[int]:
     """One row by the words of the docstring: pool the own entry with its highest rivals while they exceed the mean."""
@@ -224,11 +222,9 @@ def test_record__bad_input__is_named(options: dict[str, Any], part: str) -> None
 # ---------------------------------------------------------------- a recorded crowd
 
 
-def test_record__rte__keeps_the_accuracy_and_every_verdict_of_the_model() -> None:
-    if not (CROWDS / "rte").is_dir():
-        pytest.skip(f"no recorded crowd at {CROWDS / 'rte'}")
-    answers, _ = read_answers(CROWDS / "rte" / "labels.csv")
-    gold, _ = align_truth(answers, read_truth(CROWDS / "rte" / "truth.csv")[0])
+def test_record__rte__keeps_the_accuracy_and_every_verdict_of_the_model(crowd_data: Path) -> None:
+    answers, _ = read_answers(crowd_data / "rte" / "labels.csv")
+    gold, _ = align_truth(answers, read_truth(crowd_data / "rte" / "truth.csv")[0])
     fit = dawid_skene(answers.task, answers.worker, answers.label, 800, 164, 2)
     found = record(answers.task, answers.worker, answers.label, 800, 2, fit)
     assert (accuracy(found.labels, gold) or 0) >= 0.92
