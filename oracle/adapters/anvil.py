@@ -23,8 +23,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
-
+from oracle.adapters.accounts import key_from_seed, seed_from_mnemonic
 from oracle.adapters.rpc import Rpc
 from oracle.protocol.errors import BadInput, ChainUnavailable, Fatal
 from oracle.protocol.keys import Address

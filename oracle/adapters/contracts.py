@@ -4,7 +4,6 @@
 """
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Any
@@ -14,6 +13,7 @@ from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic, function_ab
 from web3 import Web3
 from web3.providers import BaseProvider
 
+from oracle.adapters import accounts as _accounts  # noqa: F401 - beside web3
 from oracle.adapters.rpc import NONSENSE, short, to_hex
 from oracle.ports import Call, ClaimProof, Registration
 from oracle.protocol.deployment import Deployment
@@ -24,9 +24,6 @@ from oracle.protocol.heads import Debit
 from oracle.protocol.keys import Address, checksum
 from oracle.protocol.messages import Header, values
 from oracle.protocol.terms import Terms
-
-# py_ecc, deep inside web3, raises the limit to 100,000 when imported: nested JSON would then overflow the C stack.
-sys.setrecursionlimit(1_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ Some ten times faster than web3.py's own provider. No text of an error holds mor
 import itertools
 import json
 import re
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,9 +15,6 @@ import httpx
 from eth_abi.exceptions import DecodingError
 
 from oracle.protocol.errors import BadInput, ChainUnavailable
-
-# py_ecc, deep inside eth-account, raises the limit to 100,000 when imported: nested JSON would then overflow the C stack.
-sys.setrecursionlimit(1_000)
 
 BATCH = 100  # calls in one HTTP request
 MOST_BYTES = 64 << 20  # of one reply

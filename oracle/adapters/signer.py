@@ -8,7 +8,6 @@ import json
 import os
 import re
 import secrets
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,11 @@ from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 
+from oracle.adapters.accounts import Account, LocalAccount
 from oracle.protocol.errors import BadInput
 from oracle.protocol.keys import Address, address_of, checksum, sign
 from oracle.protocol.sealing import unseal
-
-# py_ecc, deep inside eth-account, raises the limit to 100,000 when imported: nested JSON would then overflow the C stack.
-sys.setrecursionlimit(1_000)
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 LIGHT_SCRYPT = 4096  # fast, for a demo's worthless keys; otherwise eth-account's own 2^18
