@@ -96,7 +96,7 @@ class Chain(Protocol):
     def fees(self) -> tuple[int, int]: ...  # max fee, priority fee, in wei a gas
     def estimate(self, sender: Address, call: Call) -> int: ...  # raises Refused with the contract's reason
     def send(self, raw: bytes) -> None: ...  # a transaction that is already known is no error
-    def outcome(self, transaction: bytes) -> Outcome | None: ...
+    def outcomes(self, transactions: Sequence[bytes]) -> list[Outcome | None]: ...
 
 
 class ContentStore(Protocol):
@@ -115,6 +115,7 @@ class Signer(Protocol):
     def address(self) -> Address: ...
     def sign(self, digest: bytes) -> bytes: ...
     def sign_transaction(self, fields: dict[str, Any]) -> tuple[bytes, bytes]: ...  # raw, hash
+    def read_transaction(self, raw: bytes) -> dict[str, Any]: ...  # the fields of what it signed
     def unseal(self, position: int, members: int, commitment: bytes, envelope: bytes) -> tuple[bytes, bytes] | None: ...
 
 
@@ -181,7 +182,10 @@ class StoredReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A transaction of the outbox: durable before it is first sent; `outcome` once it is mined."""
+    """A transaction of the outbox: durable before it is first sent; `outcome` once it is mined.
+
+    `replaced`: hashes of cheaper versions of the same call under the same nonce; whichever is mined, it is the same.
+    """
 
     nonce: int
     what: str
@@ -189,16 +193,27 @@ class Sent:
     transaction: bytes
     raw: bytes
     outcome: Outcome | None = None
+    replaced: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SignedHeader:
-    """The member's high-water mark: it signs no second header for an epoch before the first has expired."""
+    """The member's high-water mark: it signs no second header for an epoch before the first has expired, and proposes
 
-    epoch: int
+    the first again until then, also after a restart.
+    """
+
     digest: bytes
-    valid_until: int
+    proposal: Proposal
     tasks: tuple[tuple[int, int], ...]  # (job, task): no new receipts for these until then
+
+    @property
+    def epoch(self) -> int:
+        return self.proposal.header.epoch
+
+    @property
+    def valid_until(self) -> int:
+        return self.proposal.header.valid_until
 
 
 class Database(Protocol):
@@ -212,22 +227,31 @@ class Database(Protocol):
 
     # assignments and answers
     def add_assignments(self, offers: Sequence[OfferedAssignment]) -> None: ...  # a pair offered again replaces
-    def assignments(self, job: int | None = None, worker: int | None = None) -> list[OfferedAssignment]: ...
+    # all, or those of a job, of a worker, of tasks; ascending by (job, task, worker)
+    def assignments(
+        self, job: int | None = None, worker: int | None = None, tasks: Collection[int] | None = None
+    ) -> list[OfferedAssignment]: ...
     def add_answers(self, answers: Sequence[StoredAnswer]) -> None: ...  # Refused("duplicate-answer") for a known pair
     def answers(self, job: int) -> list[StoredAnswer]: ...  # ascending by (task, worker)
-    # (task, worker) -> (commitment, seal hash) of all that is stored for these tasks
-    def answered(self, job: int, tasks: Collection[int]) -> dict[tuple[int, int], tuple[bytes, bytes]]: ...
+    # (task, worker) -> (commitment, seal hash) of all that is stored for these tasks, or of some workers
+    def answered(
+        self, job: int, tasks: Collection[int], workers: Collection[int] | None = None
+    ) -> dict[tuple[int, int], tuple[bytes, bytes]]: ...
+    def places(
+        self, job: int, tasks: Collection[int]
+    ) -> dict[int, int]: ...  # task -> answers stored, if there are any
 
     # receipts and signatures
     def add_receipt(self, receipt: StoredReceipt) -> None: ...  # the same again is no error
     def receipt_of(self, answer: bytes) -> StoredReceipt | None: ...  # by answer digest
     # Refused("already-signed") while another header of the epoch is valid at block time `now`, if that is given
     def add_signed(self, header: SignedHeader, now: int | None = None) -> None: ...
-    def signed(self) -> list[SignedHeader]: ...
+    def signed(self, since: int = 0) -> list[SignedHeader]: ...  # those valid until `since` (block time) or longer
 
     # wishes for the relayer
     def add_registrations(self, registrations: Sequence[Registration]) -> None: ...
     def registrations(self) -> list[Registration]: ...
+    def drop_registrations(self, wallets: Sequence[Address]) -> None: ...  # fulfilled, or too old
     def add_claims(self, workers: Sequence[int]) -> None: ...
     def claims(self) -> list[int]: ...
 
@@ -235,10 +259,16 @@ class Database(Protocol):
     # Refused("already-sent") when the sender has `what` already, else Refused("nonce-taken")
     def add_sent(self, sender: Address, sent: Sent) -> None: ...
     def set_outcome(self, sender: Address, nonce: int, outcome: Outcome | None) -> None: ...
+    # the same call at a higher price; the hash that it had joins `replaced`
+    def replace_sent(self, sender: Address, nonce: int, transaction: bytes, raw: bytes) -> None: ...
     # ascending by nonce; all, or those of `what`, those without an outcome, the newest `last`
     def sent(
         self, sender: Address, what: str | None = None, waiting: bool = False, last: int | None = None
     ) -> list[Sent]: ...
+
+    # who does a work that several processes could do: saves doing it twice, nothing is wrong if two hold it
+    def hold(self, work: str, holder: str, seconds: float) -> bool: ...  # takes or renews; False while another holds it
+    def release(self, work: str, holder: str) -> None: ...
 
 
 class Peer(Protocol):

@@ -1,11 +1,14 @@
-"""Database on SQLAlchemy Core: SQLite in WAL mode; `memory_database` is the same code on a database in memory.
+"""Database on SQLAlchemy Core: SQLite in WAL mode, or PostgreSQL; `memory_database` is the same code in memory.
 
-URL -> Database. Guarantees: a method that returns has written durably (synchronous=FULL); a call is stored whole or not
-at all; writers take turns, also between processes (BEGIN IMMEDIATE); opening brings the tables to this version. What the
-driver reports leaves as one of ours: busy -> Retryable; damaged, full, read-only -> Fatal, with the place and what to do.
+URL -> Database. Guarantees: a method that returns has written durably (synchronous=FULL; synchronous_commit=on, and the
+server's `fsync` must be on); a call is stored whole or not at all; writers take turns, also between processes (BEGIN
+IMMEDIATE; an advisory lock for each schema); opening brings the tables to this version. What the driver reports leaves
+as one of ours: busy, unreachable, cut off -> Retryable (a call cut off while it committed may be stored or not: ask);
+damaged, full, read-only, forbidden -> Fatal; a wrong address or password -> BadInput; with the place and what to do.
 """
 
 import sqlite3
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -19,6 +22,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Dialect,
+    Double,
     Engine,
     ForeignKey,
     Index,
@@ -36,6 +40,8 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
+    literal_column,
+    or_,
     select,
     text,
     tuple_,
@@ -45,23 +51,25 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from sqlalchemy.schema import CreateSchema
 
 from oracle.ports import (
     Block,
     OfferedAssignment,
     Outcome,
+    Proposal,
     Registration,
     Sent,
     SignedHeader,
     StoredAnswer,
     StoredReceipt,
 )
+from oracle.protocol import plain
 from oracle.protocol.errors import BadInput, CrowdproofError, Fatal, Refused, Retryable
 from oracle.protocol.events import Log, from_json
 from oracle.protocol.keys import Address, checksum
-from oracle.protocol.plain import to_json
 
-REVISION = "0001"  # the newest file of migrations/versions; a test holds them equal
+REVISION = "0002"  # the newest file of migrations/versions; a test holds them equal
 PATIENCE_S = 10.0  # how long a writer waits for its turn
 CHUNK = 5_000  # rows in one statement
 
@@ -168,6 +176,7 @@ SIGNED = Table(
     _key("digest", Bytes),
     _field("valid_until", Uint64),
     _field("tasks", JSON),
+    Column("proposal", JSON),  # absent in rows of revision 0001
 )
 REGISTRATIONS = Table(
     "registrations",
@@ -192,7 +201,16 @@ OUTBOX = Table(
     Column("block", BigInteger),
     Column("succeeded", Boolean),
     Column("gas", Uint64),
+    Column("replaced", Bytes),  # 32 bytes each, joined
     UniqueConstraint("sender", "what", name="outbox_once"),
+)
+LEASES = Table(
+    "leases",
+    METADATA,
+    _key("work", Text),
+    _field("holder", Text),
+    _field("since", Double),  # Unix time
+    _field("seconds", Double),
 )
 
 
@@ -202,12 +220,26 @@ OUTBOX = Table(
 class SqlDatabase:
     """The port `Database`; safe between threads and processes. Raises Retryable or Fatal from every method."""
 
-    def __init__(self, url: str) -> None:
-        """Opens `url` and brings its tables to this version. Raises BadInput for a URL that cannot be served."""
+    def __init__(self, url: str, schema: str | None = None) -> None:
+        """Opens `url` and brings its tables to this version. Raises BadInput for a URL that cannot be served.
+
+        `schema`: of PostgreSQL, made when absent; several homes and members share a server and a database by it.
+        """
         place = _parse(url)
+        on_server = place.get_backend_name() == "postgresql"
+        if schema is not None and not on_server:
+            raise BadInput("a schema is for PostgreSQL: a SQLite database is a file of its own")
+        self._schema = ("public" if schema is None else schema) if on_server else None
         self._place = place.database or "memory"
-        self._engine = _engine(place)
+        if self._schema is None:
+            self._engine = _engine(place)
+        else:
+            from oracle.adapters import postgresql  # noqa: PLC0415  # few need its driver
+
+            self._place = postgresql.name(place, self._schema)
+            self._engine = postgresql.engine(place, self._schema, PATIENCE_S)
         self._writer = self._engine.execution_options(crowdproof_write=True)
+        self._headers: dict[bytes, SignedHeader] = {}  # what `signed` gave last, by digest
         self._turn = Lock()  # threads queue here: SQLite itself makes them sleep and try again
         try:
             self._migrate()
@@ -258,14 +290,18 @@ class SqlDatabase:
             statement = statement.on_conflict_do_update(index_elements=["job", "task", "worker"], set_=replaced)
             _insert(connection, statement, last.values())
 
-    def assignments(self, job: int | None = None, worker: int | None = None) -> list[OfferedAssignment]:
+    def assignments(
+        self, job: int | None = None, worker: int | None = None, tasks: Collection[int] | None = None
+    ) -> list[OfferedAssignment]:
         """Ascending by (job, task, worker)."""
         found = select(ASSIGNMENTS).order_by(ASSIGNMENTS.c.job, ASSIGNMENTS.c.task, ASSIGNMENTS.c.worker)
         if job is not None:
             found = found.where(ASSIGNMENTS.c.job == job)
         if worker is not None:
             found = found.where(ASSIGNMENTS.c.worker == worker)
-        return [OfferedAssignment(*row) for row in self._rows(found)]
+        parts = [found] if tasks is None else [found.where(ASSIGNMENTS.c.task.in_(p)) for p in _chunks(sorted(tasks))]
+        rows = [OfferedAssignment(*row) for part in parts for row in self._rows(part)]
+        return rows if len(parts) == 1 or job is not None else sorted(rows, key=lambda o: (o.job, o.task, o.worker))
 
     def add_answers(self, answers: Sequence[StoredAnswer]) -> None:
         """All or none; Refused("duplicate-answer") names the first answer that is stored already or is twice here."""
@@ -279,14 +315,23 @@ class SqlDatabase:
         found = select(ANSWERS).where(ANSWERS.c.job == job).order_by(ANSWERS.c.task, ANSWERS.c.worker)
         return [StoredAnswer(*row) for row in self._rows(found)]
 
-    def answered(self, job: int, tasks: Collection[int]) -> dict[tuple[int, int], tuple[bytes, bytes]]:
+    def answered(
+        self, job: int, tasks: Collection[int], workers: Collection[int] | None = None
+    ) -> dict[tuple[int, int], tuple[bytes, bytes]]:
         of_job = select(ANSWERS.c.task, ANSWERS.c.worker, ANSWERS.c.commitment, ANSWERS.c.seal_hash)
         of_job = of_job.where(ANSWERS.c.job == job)
+        if workers is not None and len(workers) <= CHUNK:
+            of_job = of_job.where(ANSWERS.c.worker.in_(workers))
         known = {}
         for some in _chunks(list(tasks)):
             found = self._rows(of_job.where(ANSWERS.c.task.in_(some)))
-            known.update({(row.task, row.worker): (row.commitment, row.seal_hash) for row in found})
+            known.update({(task, worker): (commitment, seal) for task, worker, commitment, seal in found})
         return known
+
+    def places(self, job: int, tasks: Collection[int]) -> dict[int, int]:
+        counted = select(ANSWERS.c.task, func.count()).where(ANSWERS.c.job == job).group_by(ANSWERS.c.task)
+        parts = [self._rows(counted.where(ANSWERS.c.task.in_(some))) for some in _chunks(list(tasks))]
+        return {task: count for part in parts for task, count in part}
 
     # receipts and signatures
 
@@ -294,8 +339,8 @@ class SqlDatabase:
         """An answer with two receipts keeps the first: either is a quorum's word."""
         row = {
             "root": receipt.root,
-            "digests": _join(receipt.digests, 32, "digest"),
-            "signatures": _join(receipt.signatures, 65, "signature"),
+            "digests": _join(receipt.digests, 32, "digest of a receipt"),
+            "signatures": _join(receipt.signatures, 65, "signature of a receipt"),
         }
         places = [{"answer": digest, "root": receipt.root} for digest in receipt.digests]
         with self._write() as connection:
@@ -319,12 +364,23 @@ class SqlDatabase:
             if now is not None and until is not None and until >= now:
                 rival = f"another header of epoch {header.epoch} is signed, and valid until {until}"
                 raise Refused("already-signed", rival)
-            _insert(connection, self._insert(SIGNED).on_conflict_do_nothing(), [_values(header)])
+            _insert(connection, self._insert(SIGNED).on_conflict_do_nothing(), [_signed_values(header)])
 
-    def signed(self) -> list[SignedHeader]:
-        """Ascending by (epoch, valid until)."""
-        found = self._rows(select(SIGNED).order_by(SIGNED.c.epoch, SIGNED.c.valid_until, SIGNED.c.digest))
-        return [_signed(*row) for row in found]
+    def signed(self, since: int = 0) -> list[SignedHeader]:
+        """Ascending by (epoch, valid until). A header names thousands of tasks: what was read is kept for the next call."""
+        found = select(SIGNED.c.digest).where(SIGNED.c.valid_until >= since, SIGNED.c.proposal.is_not(None))
+        order = (SIGNED.c.epoch, SIGNED.c.valid_until, SIGNED.c.digest)
+        digests = [digest for (digest,) in self._rows(found.order_by(*order))]
+        known = self._headers
+        if new := [digest for digest in digests if digest not in known]:
+            rows = [row for some in _chunks(new) for row in self._rows(select(SIGNED).where(SIGNED.c.digest.in_(some)))]
+            known = known | {row.digest: _signed(row) for row in rows}
+            if not known.keys() >= set(new):
+                raise Fatal(
+                    f"the database {self._place} is damaged: stop, and restore it from a backup (an index differs)"
+                )
+        self._headers = {digest: known[digest] for digest in digests}
+        return list(self._headers.values())
 
     # wishes for the relayer
 
@@ -345,6 +401,12 @@ class SqlDatabase:
         """In the order in which they came."""
         wishes = select(*[REGISTRATIONS.c[field.name] for field in fields(Registration)])
         return [Registration(*row) for row in self._rows(wishes.order_by(REGISTRATIONS.c.position))]
+
+    def drop_registrations(self, wallets: Sequence[Address]) -> None:
+        """Those of all their keys; a wallet without a wish is no error."""
+        with self._write() as connection:
+            for some in _chunks(list(wallets)):
+                connection.execute(delete(REGISTRATIONS).where(REGISTRATIONS.c.wallet.in_(some)))
 
     def add_claims(self, workers: Sequence[int]) -> None:
         statement = self._insert(CLAIMS).on_conflict_do_nothing()
@@ -370,7 +432,23 @@ class SqlDatabase:
         row = update(OUTBOX).where(OUTBOX.c.sender == sender, OUTBOX.c.nonce == nonce)
         with self._write() as connection:
             if connection.execute(row.values(_outcome_values(outcome))).rowcount == 0:
-                raise Refused("unknown-nonce", f"the outbox of {checksum(sender)} has no nonce {nonce}")
+                raise _unknown_nonce(sender, nonce)
+
+    def replace_sent(self, sender: Address, nonce: int, transaction: bytes, raw: bytes) -> None:
+        """The same call, priced anew; the hash that it had joins `replaced`, so that either is known when mined.
+
+        Refused("unknown-nonce") when the outbox has no such transaction, Refused("mined") once it has an outcome.
+        """
+        place = (OUTBOX.c.sender == sender, OUTBOX.c.nonce == nonce)
+        with self._write() as connection:
+            old = connection.execute(select(OUTBOX).where(*place)).one_or_none()
+            if old is None:
+                raise _unknown_nonce(sender, nonce)
+            if old.block is not None:
+                raise Refused("mined", f"nonce {nonce} of {checksum(sender)} is mined in block {old.block}")
+            earlier = _hashes((old.transaction,))
+            replaced = (old.replaced or b"") + (earlier if transaction != old.transaction else b"")
+            connection.execute(update(OUTBOX).where(*place).values(transaction=transaction, raw=raw, replaced=replaced))
 
     def sent(
         self, sender: Address, what: str | None = None, waiting: bool = False, last: int | None = None
@@ -382,7 +460,37 @@ class SqlDatabase:
             found = found.where(OUTBOX.c.block.is_(None))
         return [_sent(row) for row in reversed(self._rows(found))]
 
+    # who does what
+
+    def hold(self, work: str, holder: str, seconds: float) -> bool:
+        """True when `work` is the holder's for `seconds` from now: it was its already, or nobody's, or ran out.
+
+        A clock that jumps ends a lease early, or late by at most its own length: one from the future counts as run out.
+        """
+        statement = self._insert(LEASES)
+        new = statement.excluded
+        over = func.abs(new.since - LEASES.c.since) >= LEASES.c.seconds
+        statement = statement.on_conflict_do_update(
+            index_elements=["work"],
+            set_={"holder": new.holder, "since": new.since, "seconds": new.seconds},
+            where=or_(LEASES.c.holder == new.holder, over),
+        )
+        with self._write() as connection:
+            row = statement.values(work=work, holder=holder, since=self._now(), seconds=seconds)
+            return connection.execute(row).rowcount > 0
+
+    def release(self, work: str, holder: str) -> None:
+        """What another holds, or nobody, stays as it is."""
+        with self._write() as connection:
+            connection.execute(delete(LEASES).where(LEASES.c.work == work, LEASES.c.holder == holder))
+
     # beneath
+
+    def _now(self) -> Any:
+        """Of the server, where several machines share one; read within the writer's turn."""
+        if self._engine.dialect.name == "postgresql":
+            return literal_column("extract(epoch FROM clock_timestamp())::double precision")
+        return time.time()
 
     def _duplicate(self, answers: Sequence[StoredAnswer]) -> CrowdproofError:
         seen: set[tuple[int, int, int]] = set()
@@ -425,15 +533,16 @@ class SqlDatabase:
             from oracle.adapters.migrations import upgrade  # noqa: PLC0415  # alembic loads slowly
 
             with self._write() as connection:
+                if self._schema is not None and self._schema not in inspect(connection).get_schema_names():
+                    connection.execute(CreateSchema(self._schema))
                 upgrade(connection, self._place)
 
     def _revision(self) -> str | None:
         with self._translated(), self._engine.connect() as connection:
-            tables = inspect(connection).get_table_names()
+            tables = inspect(connection).get_table_names(self._schema)
             if tables and "alembic_version" not in tables:
-                raise Fatal(
-                    f"{self._place} belongs to another program (it has a table {tables[0]!r}): name another file"
-                )
+                another = "name another schema" if self._schema else "name another file"
+                raise Fatal(f"{self._place} belongs to another program (it has a table {tables[0]!r}): {another}")
             return connection.scalar(text("SELECT version_num FROM alembic_version")) if tables else None
 
     @contextmanager
@@ -441,15 +550,24 @@ class SqlDatabase:
         """The driver's errors in our words; IntegrityError passes, its meaning is the caller's."""
         try:
             yield
-        except IntegrityError:
-            raise
         except NoConnectionFree:
             raise Retryable(f"the database {self._place} is busy: no connection came free") from None
         except OverflowError:
             raise _too_large() from None
+        except OSError as problem:  # pg8000 lets some pass; those of TLS are ValueErrors too
+            if self._schema is None:
+                raise
+            raise _in_our_words_from_postgresql(problem, self._place) from None
+        except ValueError as problem:  # of a column's own decoder: no driver sees every flipped bit
+            what = f"is damaged: stop, and restore it from a backup (a value: {type(problem).__name__})"
+            raise Fatal(f"the database {self._place} {what}") from None
+        except IntegrityError:
+            raise
         except StatementError as problem:
             if isinstance(problem.orig, OverflowError):
                 raise _too_large() from None
+            if self._schema is not None and problem.orig is not None:
+                raise _in_our_words_from_postgresql(problem.orig, self._place) from None  # it quotes values of rows
             if isinstance(problem, DBAPIError):
                 raise _in_our_words(problem, self._place) from problem
             raise
@@ -464,12 +582,15 @@ def memory_database() -> SqlDatabase:
 
 
 def _parse(url: str) -> URL:
+    how = "write sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
     try:
         place = make_url(url)
-    except ArgumentError:
-        raise BadInput("the database's URL cannot be read: write sqlite:///PATH") from None
-    if place.get_backend_name() != "sqlite":
-        raise BadInput(f"a database of kind {place.get_backend_name()!r} is not served: write sqlite:///PATH")
+    except (ArgumentError, ValueError):  # whose texts quote the URL, and so the password
+        raise BadInput(f"the database's URL cannot be read: {how}, special characters in it as %XX") from None
+    if place.drivername not in ("sqlite", "postgresql", "postgresql+pg8000"):
+        raise BadInput(f"a database of kind {place.drivername!r} is not served: {how}")
+    if place.get_backend_name() == "postgresql" and not (place.username and place.database):
+        raise BadInput(f"the database's URL lacks the user or the database: {how}")
     return place
 
 
@@ -503,6 +624,7 @@ def _begin(connection: Connection) -> None:
 
 # -------------------------------------------------------------------------------------------------------------- errors
 
+
 _ADVICE = {
     sqlite3.SQLITE_CORRUPT: "is damaged: stop, and restore it from a backup",
     sqlite3.SQLITE_NOTADB: "is no database: name another file, or restore it from a backup",
@@ -521,12 +643,27 @@ def _in_our_words(problem: DBAPIError, place: str) -> CrowdproofError:
     return Fatal(f"the database {place} {_ADVICE.get(code, 'failed')} ({problem.orig})")
 
 
+def _in_our_words_from_postgresql(problem: BaseException, place: str) -> CrowdproofError:
+    from oracle.adapters import postgresql  # noqa: PLC0415
+
+    code, said = postgresql.report(problem)
+    if code == postgresql.TURN_NOT_COME:
+        return _busy(place, "process")
+    if code == postgresql.OUT_OF_RANGE:
+        return _too_large()
+    return postgresql.explain(code, said, place)
+
+
 def _busy(place: str, who: str) -> Retryable:
     return Retryable(f"the database {place} is busy: another {who} has been writing for {PATIENCE_S:.0f} s")
 
 
 def _too_large() -> BadInput:
     return BadInput("an integer does not fit: ids and block numbers end at 2^63 - 1, times, nonces and gas at 2^64 - 1")
+
+
+def _unknown_nonce(sender: Address, nonce: int) -> Refused:
+    return Refused("unknown-nonce", f"the outbox of {checksum(sender)} has no nonce {nonce}")
 
 
 def _known_block(number: int, newest: int) -> Refused:
@@ -551,20 +688,26 @@ def _values(item: Any) -> dict[str, Any]:
 
 def _log_values(log: Log) -> dict[str, Any]:
     place = {name: getattr(log, name) for name in ("block", "index", "transaction", "timestamp")}
-    return place | {"kind": type(log.event).__name__, "fields": to_json(log.event)}
+    return place | {"kind": type(log.event).__name__, "fields": plain.to_json(log.event)}
 
 
 def _log(block: int, index: int, transaction: bytes, timestamp: int, kind: str, event_fields: Any) -> Log:
     return Log(block, index, transaction, timestamp, from_json(kind, event_fields))
 
 
-def _signed(epoch: int, digest: bytes, valid_until: int, tasks: list[list[int]]) -> SignedHeader:
-    return SignedHeader(epoch, digest, valid_until, tuple((job, task) for job, task in tasks))
+def _signed_values(header: SignedHeader) -> dict[str, Any]:
+    row = {name: getattr(header, name) for name in ("epoch", "digest", "valid_until", "tasks")}
+    return row | {"proposal": plain.to_json(header.proposal)}
+
+
+def _signed(row: Row[Any]) -> SignedHeader:
+    proposal = plain.from_json(Proposal, row.proposal)
+    return SignedHeader(row.digest, proposal, tuple((job, task) for job, task in row.tasks))
 
 
 def _sent_values(sender: Address, sent: Sent) -> dict[str, Any]:
     row = {name: getattr(sent, name) for name in ("nonce", "what", "kind", "transaction", "raw")}
-    return row | {"sender": sender} | _outcome_values(sent.outcome)
+    return row | {"sender": sender, "replaced": _hashes(sent.replaced)} | _outcome_values(sent.outcome)
 
 
 def _outcome_values(outcome: Outcome | None) -> dict[str, Any]:
@@ -573,12 +716,16 @@ def _outcome_values(outcome: Outcome | None) -> dict[str, Any]:
 
 def _sent(row: Row[Any]) -> Sent:
     outcome = None if row.block is None else Outcome(row.block, row.succeeded, row.gas)
-    return Sent(row.nonce, row.what, row.kind, row.transaction, row.raw, outcome)
+    return Sent(row.nonce, row.what, row.kind, row.transaction, row.raw, outcome, _split(row.replaced or b"", 32))
+
+
+def _hashes(transactions: Sequence[bytes]) -> bytes:
+    return _join(transactions, 32, "hash of a transaction")
 
 
 def _join(items: Sequence[bytes], size: int, name: str) -> bytes:
     if any(len(item) != size for item in items):
-        raise BadInput(f"a {name} of a receipt has {size} bytes")
+        raise BadInput(f"a {name} has {size} bytes")
     return b"".join(items)
 
 

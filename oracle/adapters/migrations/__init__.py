@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 from oracle.protocol.errors import Fatal
 
 
-def upgrade(connection: Connection, place: str) -> None:
-    """Brings the tables to this version, inside the connection's transaction. Raises Fatal for a newer database."""
+def upgrade(connection: Connection, place: str, revision: str = "head") -> None:
+    """Brings the tables to `revision`, inside the connection's transaction. Raises Fatal for a newer database."""
     config = configuration(connection)
     scripts = ScriptDirectory.from_config(config)
     current = MigrationContext.configure(connection).get_current_revision()
@@ -26,7 +26,7 @@ def upgrade(connection: Connection, place: str) -> None:
         raise Fatal(
             f"the database {place} was written by a newer crowdproof (its revision is {current}): install that version"
         ) from None
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def configuration(connection: Connection) -> Config:
