@@ -31,10 +31,12 @@ from oracle.protocol.cids import (
     parse,
 )
 from oracle.protocol.errors import BadInput, ContentMismatch, ContentMissing, Retryable
+from oracle.telemetry import METRICS
 
 CHUNK = 262_144  # bytes of a file's leaf
 WIDTH = 174  # links of a file's node
 FILE_LIMIT = 1 << 28  # bytes of a file that `cat_file` gathers by default
+PROBE = 4_096  # bytes that `require_writable` tries
 LEFTOVER_AGE_S = 3600  # a temporary file this old belongs to no living process
 
 
@@ -161,6 +163,7 @@ class FolderStore:
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         self._incoming = self.path.with_name(self.path.name + ".tmp")
+        self._was_there = self.path.is_dir()
 
     def put(self, data: bytes, codec: Codec) -> Cid:
         return self.put_many([(data, codec)])[0]
@@ -172,22 +175,36 @@ class FolderStore:
         try:
             self._prepare()
             for data, codec in blocks:
-                cid = _name(data, codec)
+                cid = name_of(data, codec)
                 names.append(cid)
                 if cid not in staged and not self._holds(cid, data):
                     staged[cid] = self._stage(data)
+            size = sum(file.stat().st_size for file in staged.values())
             for cid, file in staged.items():
                 file.replace(self.path / cid)
             _sync_folder(self.path)
         except OSError as error:
-            raise StoreUnavailable(f"{self.path}: cannot write: {error}") from error
+            raise _unusable(self.path, "write", error) from error
         finally:
             for file in staged.values():
                 file.unlink(missing_ok=True)
+        METRICS.stored(len(staged), size)
         return names
 
+    def require_writable(self) -> None:
+        """Raises StoreUnavailable unless a block could be put now: writes one beside the store, and takes it away again."""
+        try:
+            self._prepare()
+            if os.statvfs(self.path).f_flag & os.ST_RDONLY:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+            if not os.access(self.path, os.W_OK):
+                raise PermissionError(errno.EACCES, "the folder may not be written")
+            self._stage(b"\0" * PROBE).unlink()
+        except OSError as error:
+            raise _unusable(self.path, "write", error) from error
+
     def get(self, cid: Cid) -> bytes:
-        return _checked(cid, self.read_damaged(cid), str(self.path / cid))
+        return checked(cid, self.read_damaged(cid), str(self.path / cid))
 
     def has(self, cid: Cid) -> bool:
         """Whether there is a file of that name; only `get` says whether it is the block."""
@@ -216,7 +233,9 @@ class FolderStore:
         path = self.path / cid
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if self._was_there and not self.path.is_dir():
+                raise _unusable(self.path, "read", error) from None
             raise ContentMissing(f"{self.path} does not hold {cid}") from None
         except OSError as error:
             if error.errno == errno.ELOOP:
@@ -246,10 +265,14 @@ class FolderStore:
             raise StoreUnavailable(f"{self.path}: cannot list the store: {error}") from error
 
     def _prepare(self) -> None:
+        """A folder that was there and is gone is not made again: its blocks may lie on a disk that is not mounted now."""
+        if self._was_there and not self.path.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "the folder is gone")
         for folder in (self.path, self._incoming):
             if not folder.is_dir():
                 folder.mkdir(parents=True, exist_ok=True)
                 _sync_folder(folder.parent)
+        self._was_there = True
         for file in self._incoming.iterdir():
             with suppress(FileNotFoundError):
                 if time.time() - file.lstat().st_mtime > LEFTOVER_AGE_S:
@@ -269,7 +292,7 @@ class FolderStore:
                 file.flush()
                 os.fsync(descriptor)
         except OSError:
-            Path(name).unlink()
+            Path(name).unlink(missing_ok=True)
             raise
         return Path(name)
 
@@ -281,7 +304,7 @@ class MemoryStore:
         self.blocks: dict[Cid, bytes] = {}
 
     def put(self, data: bytes, codec: Codec) -> Cid:
-        cid = _name(data, codec)
+        cid = name_of(data, codec)
         self.blocks[cid] = data
         return cid
 
@@ -289,7 +312,7 @@ class MemoryStore:
         return [self.put(data, codec) for data, codec in blocks]
 
     def get(self, cid: Cid) -> bytes:
-        return _checked(cid, self.read_damaged(cid), f"memory:{cid}")
+        return checked(cid, self.read_damaged(cid), f"memory:{cid}")
 
     def has(self, cid: Cid) -> bool:
         parse(cid)
@@ -329,14 +352,14 @@ class GatewayStore:
         )
 
     def put(self, data: bytes, codec: Codec) -> Cid:
-        raise StoreReadOnly(f"{self._client.base_url} is only read from: {_name(data, codec)} is not put there")
+        raise StoreReadOnly(f"{self._client.base_url} is only read from: {name_of(data, codec)} is not put there")
 
     def put_many(self, blocks: Iterable[tuple[bytes, Codec]]) -> list[Cid]:
         return [self.put(data, codec) for data, codec in blocks]
 
     def get(self, cid: Cid) -> bytes:
         parse(cid)
-        return _checked(cid, self._fetch(cid), str(self._client.base_url))
+        return checked(cid, self._fetch(cid), str(self._client.base_url))
 
     def has(self, cid: Cid) -> bool:
         try:
@@ -372,13 +395,15 @@ class GatewayStore:
             raise StoreUnavailable(f"{self._client.base_url} answered {status} for {cid}")
 
 
-def _name(data: bytes, codec: Codec) -> Cid:
+def name_of(data: bytes, codec: Codec) -> Cid:
+    """The name under which a store takes a block; raises BlockTooLarge."""
     if len(data) > BLOCK_LIMIT:
         raise BlockTooLarge(len(data))
     return cid_of(data, codec)
 
 
-def _checked(cid: Cid, data: bytes, where: str) -> bytes:
+def checked(cid: Cid, data: bytes, where: str) -> bytes:
+    """The bytes that a store gave for a block; raises ContentMismatch, which says where, unless they are the block."""
     codec, _ = parse(cid)
     if len(data) > BLOCK_LIMIT:
         raise ContentMismatch(f"{where}: asked for {cid}, got more bytes than the {BLOCK_LIMIT} of the largest block")
@@ -413,6 +438,24 @@ def _is_cid(name: str) -> bool:
     except CidMalformed:
         return False
     return True
+
+
+_ADVICE = {
+    errno.ENOENT: "the store was there and is gone: mount its disk again, or restore it from a backup",
+    errno.ENOSPC: "the disk is full: free some space; nothing is lost, and what waits goes on by itself",
+    errno.EDQUOT: "this user's quota is used up: free some space; nothing is lost, and what waits goes on by itself",
+    errno.EFBIG: "a file would be larger than this process may write: raise its limit",
+    errno.EROFS: "the file system is mounted read-only: mount it for writing",
+    errno.EACCES: "give this user the right to write the folder and the one that it lies in",
+    errno.EPERM: "give this user the right to write the folder and the one that it lies in",
+    errno.EIO: "the disk reports an error: look at it, and restore a backup on another",
+    errno.ESTALE: "the network file system lost the folder: mount it again",
+}
+
+
+def _unusable(path: Path, verb: str, error: OSError) -> StoreUnavailable:
+    advice = _ADVICE.get(error.errno or 0, "look at the disk and at the rights of the folder")
+    return StoreUnavailable(f"{path}: cannot {verb} ({error.strerror or error}): {advice}")
 
 
 def _sync_folder(folder: Path) -> None:

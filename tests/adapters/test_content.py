@@ -1,4 +1,4 @@
-"""Every store against one suite (a Kubo store joins by a line in `STORES`), then what is particular to each."""
+"""Every store against one suite, then what is particular to each but KuboStore, which has a file of its own."""
 
 import io
 import os
@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.adapters import content
+from oracle.adapters import content, kubo
 from oracle.adapters.car import CarMalformed, read_car, write_car
 from oracle.adapters.content import (
     CHUNK,
@@ -30,6 +30,7 @@ from oracle.adapters.content import (
     add_file,
     cat_file,
 )
+from oracle.adapters.kubo import KuboStore
 from oracle.ports import ContentStore
 from oracle.protocol import cids
 from oracle.protocol.cids import (
@@ -45,6 +46,8 @@ from oracle.protocol.cids import (
     Value,
 )
 from oracle.protocol.errors import BadInput, ContentMismatch, ContentMissing, CrowdproofError
+from scripts.ipfs import Daemon, block_file
+from tests.support.ipfs import FakeDaemon
 
 ABSENT = cids.cid_of(b"absent", Codec.RAW)
 HOSTILE = [
@@ -75,7 +78,7 @@ class Bench(Protocol):
 
 
 class MemoryBench:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, request: pytest.FixtureRequest) -> None:
         self.store = MemoryStore()
 
     def damage(self, cid: Cid, data: bytes) -> None:
@@ -83,19 +86,48 @@ class MemoryBench:
 
 
 class FolderBench:
-    def __init__(self, folder: Path) -> None:
-        self.store = FolderStore(folder / "store")
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self.store = FolderStore(request.getfixturevalue("tmp_path") / "store")
 
     def damage(self, cid: Cid, data: bytes) -> None:
         (self.store.path / cid).write_bytes(data)
 
 
-STORES: list[Callable[[Path], Bench]] = [MemoryBench, FolderBench]
+class FakeKuboBench:
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self.daemon = FakeDaemon()
+        self.store = KuboStore(self.daemon.api, 10.0)
+        request.addfinalizer(self.daemon.close)
+        request.addfinalizer(self.store.close)
+
+    def damage(self, cid: Cid, data: bytes) -> None:
+        self.daemon.blocks[cids.digest_of(cid)] = data
+
+
+class KuboBench:
+    """The real one; it serves all tests, so what one puts the next one finds."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self.daemon: Daemon = request.getfixturevalue("ipfs")
+        self.store = KuboStore(self.daemon.api, 20.0)
+        request.addfinalizer(self.store.close)
+        request.getfixturevalue("monkeypatch").setattr(kubo, "LOOK_S", 2.0)  # js-ipfs looks for what it has not
+
+    def damage(self, cid: Cid, data: bytes) -> None:
+        block_file(self.daemon, cid).write_bytes(data)
+
+
+STORES = [
+    MemoryBench,
+    FolderBench,
+    pytest.param(FakeKuboBench, marks=pytest.mark.sockets),
+    pytest.param(KuboBench, marks=pytest.mark.sockets),
+]
 
 
 @pytest.fixture(params=STORES, ids=lambda bench: bench.__name__)
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
-    made: Bench = request.param(tmp_path)
+def bench(request: pytest.FixtureRequest) -> Bench:
+    made: Bench = request.param(request)
     return made
 
 
@@ -104,11 +136,19 @@ def store(bench: Bench) -> ContentStore:
     return bench.store
 
 
+SAMPLES = {
+    Codec.RAW: b"some bytes",
+    Codec.DAG_PB: cids.encode_node(Node((), b"\x08\x02")),
+    Codec.DAG_CBOR: cids.encode({"some": b"bytes"}),
+}
+
+
 @pytest.mark.parametrize("codec", Codec)
 def test_put__a_block__comes_back_under_its_name(store: ContentStore, codec: Codec) -> None:
-    cid = store.put(b"some bytes", codec)
-    assert cid == cids.cid_of(b"some bytes", codec)
-    assert store.get(cid) == b"some bytes"
+    data = SAMPLES[codec]
+    cid = store.put(data, codec)
+    assert cid == cids.cid_of(data, codec)
+    assert store.get(cid) == data
     assert store.has(cid)
 
 
@@ -118,6 +158,17 @@ def test_put__twice__is_no_error(store: ContentStore) -> None:
 
 
 def test_put__the_same_bytes_under_two_codecs__are_two_blocks(store: ContentStore) -> None:
+    names = store.put_many([(b"\x01", Codec.RAW), (b"\x01", Codec.DAG_CBOR)])
+    assert names == [cids.cid_of(b"\x01", Codec.RAW), cids.cid_of(b"\x01", Codec.DAG_CBOR)]
+    assert [store.get(name) for name in names] == [b"\x01"] * 2
+
+
+@pytest.mark.parametrize("kind", [MemoryBench, FolderBench])
+def test_has__the_same_bytes_under_another_codec__is_false(
+    kind: type[MemoryBench | FolderBench], request: pytest.FixtureRequest
+) -> None:
+    """An IPFS daemon keeps blocks by their hash alone, so there it may be true."""
+    store = kind(request).store
     raw = store.put(b"\x01", Codec.RAW)
     assert not store.has(cids.from_digest(Codec.DAG_CBOR, cids.digest_of(raw)))
 
@@ -278,7 +329,8 @@ RAW_B_AS_CBOR = cids.from_digest(Codec.DAG_CBOR, cids.digest_of(B))
         pytest.param(b"\x0a", id="no dag-pb"),
     ],
 )
-def test_cat_file__another_layout__is_refused(store: ContentStore, node: bytes) -> None:
+def test_cat_file__another_layout__is_refused(node: bytes) -> None:
+    store = MemoryStore()
     store.put_many([(b"a" * CHUNK, Codec.RAW), (b"b", Codec.RAW), (b"b", Codec.DAG_CBOR)])
     with pytest.raises(BlockMalformed):
         cat_file(store, store.put(node, Codec.DAG_PB))
