@@ -9,7 +9,9 @@ import sys
 from eth_account import Account
 from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
 from eth_account.signers.local import LocalAccount
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
 
 sys.setrecursionlimit(1_000)
 
-__all__ = ["Account", "LocalAccount", "key_from_seed", "seed_from_mnemonic"]
+__all__ = ["Account", "HexBytes", "LocalAccount", "TypedTransaction", "key_from_seed", "seed_from_mnemonic"]

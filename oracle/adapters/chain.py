@@ -25,6 +25,11 @@ PAGE = 2_000  # blocks in one eth_getLogs
 MOST_FEE = 500 * 10**9  # wei a gas; an endpoint that asks for more lies or is not worth it
 LOOKS = 4  # for a transaction that the node refuses to take again
 _TOO_MUCH = re.compile(r"limit|range|too (many|large|big)|exceed|size", re.IGNORECASE)
+_UNDERPRICED = re.compile(
+    r"underpriced|could not replace|replacement ?not ?allowed|lower gas price exists"
+    r"|(fee|price|tip|cap)[a-z ]* (too low|less than|below|lower than)",
+    re.IGNORECASE,
+)
 _KNOWN = re.compile(r"already (known|imported|in (the )?(pool|mempool))|known transaction", re.IGNORECASE)
 
 
@@ -137,14 +142,13 @@ class RpcChain:
             _same(reply, keccak(raw))
 
     def outcome(self, transaction: bytes) -> Outcome | None:
-        reply = self.rpc.call("eth_getTransactionReceipt", to_hex(transaction))
-        if reply is None:
-            return None
+        return self.outcomes([transaction])[0]
+
+    def outcomes(self, transactions: Sequence[bytes]) -> list[Outcome | None]:
+        """None for what is not mined; in one request for each hundred."""
+        replies = self.rpc.batch([("eth_getTransactionReceipt", [to_hex(t)]) for t in transactions])
         with self.rpc.reading("eth_getTransactionReceipt"):
-            _same(reply["transactionHash"], transaction)
-            return Outcome(
-                quantity(reply["blockNumber"]), bool(quantity(reply["status"], 1)), quantity(reply["gasUsed"])
-            )
+            return [None if r is None else _outcome(r, t) for r, t in zip(replies, transactions, strict=True)]
 
     def _page(self, deployment: Deployment, first: int, last: int) -> list[Log]:
         """Asks for the last block too: an endpoint that lags behind it gives an empty list instead of an error."""
@@ -217,11 +221,11 @@ class RpcChain:
     def _not_sent(self, transaction: bytes, problem: RpcError) -> None:
         if _KNOWN.search(problem.message):
             return
-        for words, code in (
-            ("nonce too low", "nonce-too-low"),
-            ("underpriced", "underpriced"),
-            ("insufficient funds", "insufficient-funds"),
-        ):
+        if _UNDERPRICED.search(problem.message):  # also of one in its pool, which waits for a base fee that fell
+            if self.outcome(transaction):
+                return
+            raise Refused("underpriced", str(problem)) from None
+        for words, code in (("nonce too low", "nonce-too-low"), ("insufficient funds", "insufficient-funds")):
             if words in problem.message.lower():
                 if self._has(transaction):
                     return
@@ -279,6 +283,11 @@ def _block(reply: Any, number: int | None = None) -> Block:
     if number is not None and block.number != number:
         raise ValueError(f"block {block.number} instead of {number}")
     return block
+
+
+def _outcome(reply: Any, transaction: bytes) -> Outcome:
+    _same(reply["transactionHash"], transaction)
+    return Outcome(quantity(reply["blockNumber"]), bool(quantity(reply["status"], 1)), quantity(reply["gasUsed"]))
 
 
 def _list(value: Any) -> list[Any]:

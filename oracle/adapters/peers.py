@@ -18,6 +18,7 @@ from oracle.protocol.plain import from_json, to_json
 T = TypeVar("T")
 
 TIMEOUT_S = 120.0
+PROBE_S = 3.0
 MOST_JSON = 1 << 26  # bytes of a reply
 MOST_BLOCKS = 1 << 29  # the blocks of an epoch
 
@@ -27,19 +28,22 @@ class HttpPeer:
 
     def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
-        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, headers=headers, transport=transport)
+        alone = httpx.Limits(max_keepalive_connections=0)  # a reply that came twice would answer the next question
+        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, headers=headers, transport=transport, limits=alone)
         self._url = url
 
     def close(self) -> None:
         self._client.close()
 
     def assign(self, pairs: Sequence[tuple[int, int, int]]) -> list[OfferedAssignment]:
+        self._probe()
         return self._post("/assignments", {"pairs": to_json(pairs)}, list[OfferedAssignment], "assignments")
 
     def accept(self, answers: Sequence[StoredAnswer]) -> bytes:
         return self._post("/answers", {"answers": to_json(answers)}, bytes, "signature")
 
     def propose(self, evidence: Evidence) -> Proposal | None:
+        self._probe()
         found: list[Proposal] = self._post("/proposals", to_json(evidence), list[Proposal], "proposals")
         return found[0] if found else None
 
@@ -54,6 +58,21 @@ class HttpPeer:
 
     def store(self, car: bytes) -> None:
         self._ask("POST", "/blocks", MOST_JSON, content=car)
+
+    def is_alive(self, seconds: float) -> bool:
+        """Whether the member's process answers in time."""
+        try:
+            self._ask("GET", "/health", MOST_JSON, timeout=seconds)
+        except CrowdproofError:
+            return False
+        return True
+
+    def _probe(self) -> None:
+        """For questions that are put to one member after another: a member that hangs costs seconds, not the whole time."""
+        try:
+            self._ask("GET", "/health", MOST_JSON, timeout=PROBE_S)
+        except CrowdproofError as problem:
+            raise Retryable(str(problem)) from None
 
     def _post(self, path: str, body: Any, kind: type[T], field: str) -> T:
         """The one field that a route answers with."""

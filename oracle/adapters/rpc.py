@@ -81,52 +81,68 @@ class Rpc:
         for _ in bodies[1:]:
             next(self._ids)
         payload = json.dumps(bodies[0] if len(bodies) == 1 else bodies).encode()
-        reply = self._attempted(asked, payload)
-        replies = reply if isinstance(reply, list) else [reply]
-        if len(bodies) > 1 and isinstance(reply, dict) and "error" in reply:
-            raise self._error(asked, reply["error"])
-        with self.reading(asked):
-            by_id = {entry["id"]: entry for entry in replies}
-            if len(replies) != len(bodies) or set(by_id) != {body["id"] for body in bodies}:
-                raise ValueError("the replies do not belong to the calls")
-            entries = [by_id[body["id"]] for body in bodies]
+        entries = self._attempted(asked, payload, [first + i for i in range(len(bodies))])
         for (method, _), entry in zip(calls, entries, strict=True):
             if entry.get("error") is not None:
                 raise self._error(method, entry["error"])
         with self.reading(asked):
             return [entry["result"] for entry in entries]
 
-    def _attempted(self, asked: str, payload: bytes) -> Any:
+    def _attempted(self, asked: str, payload: bytes, ids: list[int]) -> list[Any]:
         for retry in range(self._attempts - 1):
             try:
-                return self._exchange(asked, payload)
+                return self._exchange(asked, payload, ids)
             except ChainUnavailable:
                 time.sleep(PAUSE * 2**retry)
-        return self._exchange(asked, payload)
+        return self._exchange(asked, payload, ids)
 
-    def _exchange(self, asked: str, payload: bytes) -> Any:
-        end = time.monotonic() + self._timeout
-        body = bytearray()
+    def _exchange(self, asked: str, payload: bytes, ids: list[int]) -> list[Any]:
+        """The replies to the calls with these ids. What comes of a connection after nonsense, or a reply that came twice, would be
+
+        the answer to an earlier question: it is not used again.
+        """
         try:
             with self._client.stream("POST", self._url, content=payload) as response:
-                if response.status_code != 200:
-                    raise ChainUnavailable(f"{self.endpoint}: HTTP {response.status_code} to {asked}")
-                if response.headers.get("content-encoding", "identity") != "identity":
-                    raise ChainUnavailable(f"{self.endpoint}: a compressed reply to {asked}, which was not asked for")
-                for part in response.iter_raw():
-                    body += part
-                    if len(body) > MOST_BYTES:
-                        raise ChainUnavailable(f"{self.endpoint}: more than {MOST_BYTES >> 20} MiB in reply to {asked}")
-                    if time.monotonic() > end:
-                        raise httpx.ReadTimeout("too slow")
+                try:
+                    return self._entries(asked, self._body(asked, response), ids)
+                except ChainUnavailable:
+                    if stream := response.extensions.get("network_stream"):
+                        stream.close()
+                    raise
         except httpx.TimeoutException:
             raise ChainUnavailable(f"{self.endpoint}: no reply to {asked} within {self._timeout:g} s") from None
         except (httpx.HTTPError, httpx.StreamError) as problem:
             raise ChainUnavailable(f"{self.endpoint}: not reached for {asked} ({type(problem).__name__})") from None
+
+    def _body(self, asked: str, response: httpx.Response) -> bytes:
+        end = time.monotonic() + self._timeout
+        body = bytearray()
+        if response.status_code != 200:
+            raise ChainUnavailable(f"{self.endpoint}: HTTP {response.status_code} to {asked}")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise ChainUnavailable(f"{self.endpoint}: a compressed reply to {asked}, which was not asked for")
+        for part in response.iter_raw():
+            body += part
+            if len(body) > MOST_BYTES:
+                raise ChainUnavailable(f"{self.endpoint}: more than {MOST_BYTES >> 20} MiB in reply to {asked}")
+            if time.monotonic() > end:
+                raise httpx.ReadTimeout("too slow")
+        return bytes(body)
+
+    def _entries(self, asked: str, body: bytes, ids: list[int]) -> list[Any]:
+        """The replies in the order of the calls, errors among them. An error of the whole batch stands for each."""
         try:
-            return json.loads(body)
+            reply = json.loads(body)
         except (ValueError, RecursionError):
             raise ChainUnavailable(f"{self.endpoint}: the reply to {asked} is not JSON") from None
+        replies = reply if isinstance(reply, list) else [reply]
+        if len(ids) > 1 and isinstance(reply, dict) and "error" in reply:
+            return [reply] * len(ids)
+        with self.reading(asked):
+            by_id = {entry["id"]: entry for entry in replies}
+            if len(replies) != len(ids) or set(by_id) != set(ids):
+                raise ValueError("the replies do not belong to the calls")
+            return [by_id[number] for number in ids]
 
     def _error(self, asked: str, error: Any) -> RpcError:
         message = short(error.get("message", "")) if isinstance(error, dict) else short(error)

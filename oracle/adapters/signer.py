@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from oracle.adapters.accounts import Account, LocalAccount
+from oracle.adapters.accounts import Account, HexBytes, LocalAccount, TypedTransaction
 from oracle.protocol.errors import BadInput
 from oracle.protocol.keys import Address, address_of, checksum, sign
 from oracle.protocol.sealing import unseal
@@ -60,6 +61,11 @@ class KeySigner:
         signed = self._account.sign_transaction(fields)
         return bytes(signed.raw_transaction), bytes(signed.hash)
 
+    def read_transaction(self, raw: bytes) -> dict[str, Any]:
+        """The fields that `sign_transaction` was given, of a type-2 transaction (EIP-1559)."""
+        fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+        return {name: value for name, value in fields.items() if name not in ("v", "r", "s", "accessList")}
+
     def unseal(self, position: int, members: int, commitment: bytes, envelope: bytes) -> tuple[bytes, bytes] | None:
         return unseal(self._opener, position, members, commitment, envelope)
 
@@ -87,14 +93,17 @@ def create_keystore(
     stored = Account.encrypt(secret, password, kdf="scrypt", iterations=LIGHT_SCRYPT if light else None)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
+    handle, part = tempfile.mkstemp(".part", f"{name}.", folder)  # mode 0600
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(stored, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(part, path)  # whole or not at all, and never over another
     except FileExistsError:
         raise _exists(path) from None
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(stored, file)
-        file.flush()
-        os.fsync(file.fileno())
+    finally:
+        Path(part).unlink()
     return path, signer
 
 

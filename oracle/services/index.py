@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from threading import Lock
+from time import monotonic
 
 from oracle.ports import Block, Chain, Database
 from oracle.protocol import state as st
@@ -41,16 +42,29 @@ class Index:
     def __init__(self, chain: Chain, database: Database, deployment: Deployment, depth: int) -> None:
         self._chain, self._database, self._deployment, self._depth = chain, database, deployment, depth
         self._turn = Lock()
+        self._head: Block | None = None  # of the chain, when all was read
+        self._began = -1.0  # when the last whole read began
         self._reset()
 
     def view(self) -> View:
-        """Reads on to the newest finalised block. Raises ChainUnavailable (try again), WrongChain or Fatal (lies)."""
+        """Reads on to the newest finalised block. Raises ChainUnavailable (try again), WrongChain or Fatal (lies).
+
+        Who waited for its turn takes what was read meanwhile, if that read began after it had asked.
+        """
+        asked = monotonic()
         with self._turn:
-            self._check_chain()
-            for _ in range(TRIES):
-                with suppress(_Overtaken):
-                    return self._follow(self._chain.latest())
-            raise ChainUnavailable("other processes change the same database all the time; try again")
+            if asked < self._began:
+                return self._view
+            began = monotonic()
+            view = self._read_on()
+            self._began = began
+            return view
+
+    def _read_on(self) -> View:
+        for _ in range(TRIES):
+            with suppress(_Overtaken):
+                return self._follow(self._chain.latest())
+        raise ChainUnavailable("other processes change the same database all the time; try again")
 
     def advance(self) -> State:
         """The state of `view`."""
@@ -67,6 +81,9 @@ class Index:
         return self._view.block
 
     def _follow(self, head: Block) -> View:
+        if head == self._head and self._database.blocks(1) == [self._seen]:
+            return self._view  # nothing has happened, on the chain or in the database
+        self._check_chain()
         tip = self._common_tip(head)
         first = tip.number + 1 if tip else self._deployment.block
         while first <= (last := min(first + STEP - 1, head.number - self._depth)):
@@ -74,12 +91,15 @@ class Index:
             first = tip.number + 1
         if tip and tip != self._seen:
             self._fold(tip)
+        self._head = head
         return self._view
 
     def _reset(self) -> None:
         self._view = View(State(self._deployment.digest()), -1, 0)
         self._place = (-1, -1)
         self._seen: Block | None = None
+        self._head = None
+        self._began = -1.0
 
     def _check_chain(self) -> None:
         found, ours = self._chain.chain_id(), self._deployment.chain_id

@@ -15,22 +15,21 @@ from oracle.adapters import anvil
 from oracle.adapters import chain as chain_module
 from oracle.adapters import rpc as rpc_module
 from oracle.adapters.chain import RpcChain, read_deployment
-from oracle.adapters.compiler import artefacts
-from oracle.adapters.contracts import Calls, Interfaces, decode_post
-from oracle.adapters.deployer import plan_deployment
+from oracle.adapters.contracts import Calls, decode_post
+from oracle.adapters.database import memory_database
 from oracle.adapters.rpc import Rpc
 from oracle.adapters.signer import KeySigner
-from oracle.ports import Block, Call, ClaimProof, Outcome, Registration
+from oracle.ports import Block, Call, ClaimProof, Outcome
 from oracle.protocol import events as ev
-from oracle.protocol import leaves, state, trees
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import BadInput, ChainUnavailable, Fatal, Refused, WrongChain
 from oracle.protocol.hashing import ZERO, keccak
-from oracle.protocol.heads import Debit, debits_hash
-from oracle.protocol.messages import Header, Register, digest
+from oracle.protocol.heads import Debit
+from oracle.protocol.messages import digest
 from oracle.protocol.terms import Terms
+from oracle.services import outbox
+from tests.support.deployed import INTERFACES, Deployed, a_header
 
-INTERFACES = Interfaces({name: artefact.abi for name, artefact in artefacts().items()})
 MARKET, WORKERS, COMMITTEE = b"\x01" * 20, b"\x02" * 20, b"\x0c" * 20
 DEPLOYMENT = Deployment(
     77, MARKET, WORKERS, Committee(COMMITTEE, (b"\x04" * 20,), (b"\x05" * 32,), 1), bytes(20), b"\x03" * 20, 1, 60, 0
@@ -433,6 +432,27 @@ def test_send__nonce_too_low__is_an_error_unless_this_transaction_is_mined() -> 
     assert later == []
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "replacement transaction underpriced",
+        "transaction underpriced: gas tip cap 0, minimum needed 1",
+        "max fee per gas less than block base fee",
+        "FeeTooLow, MaxFeePerGas too low.",
+        "INTERNAL_ERROR: could not replace existing tx",
+        "Gas price below configured minimum gas price",
+    ],
+)
+def test_send__too_little_offered__is_refused_as_underpriced_unless_it_is_mined(message: str) -> None:
+    node = Node(eth_sendRawTransaction=fault(message), eth_getTransactionReceipt=None)
+    node.lies["eth_getTransactionByHash"] = {"hash": text(keccak(b"\x02raw"))}  # in the pool, where it would stay
+    with pytest.raises(Refused) as raised:
+        chain_of(node).send(b"\x02raw")
+    assert raised.value.code == "underpriced"
+    node.lies["eth_getTransactionReceipt"] = receipt(keccak(b"\x02raw"))
+    chain_of(node).send(b"\x02raw")
+
+
 def test_send__the_hash_of_another_transaction__is_unavailable() -> None:
     with pytest.raises(ChainUnavailable, match="another transaction"):
         chain_of(Node(eth_sendRawTransaction=text(ZERO))).send(b"\x02raw")
@@ -505,51 +525,6 @@ def test_calls__two_effects__never_share_their_words() -> None:
 # ---------------------------------------------------------------------- our contracts on Anvil
 
 
-def a_header(previous: bytes, configuration: bytes, until: int, **changes: Any) -> Header:
-    empty = Header(1, previous, until, configuration, b"\1" * 32, 1, ZERO, 0, ZERO, 0, ZERO, 0, ZERO, 0, ZERO, ZERO)
-    return replace(empty, **changes)
-
-
-class Deployed:
-    """Our contracts on a fresh Anvil, and a sender without an outbox."""
-
-    def __init__(self, local: anvil.LocalChain) -> None:
-        self.url = local.url
-        self.chain = RpcChain(local.url, INTERFACES, local.chain_id)
-        self.sender = KeySigner(anvil.dev_key(0))
-        self.members = sorted((KeySigner(anvil.dev_key(i)) for i in range(1, 5)), key=lambda m: m.address)
-        keys = {member.address: member.seal_key for member in self.members}
-        nonce = self.chain.nonce(self.sender.address)
-        plan = plan_deployment(artefacts(), self.sender.address, nonce, keys, 3, 60, self.sender.address)
-        for call in plan.calls:
-            self.send(call)
-        self.deployment = read_deployment(self.chain, plan.market)
-        self.calls = Calls(INTERFACES, self.deployment)
-
-    def send(self, call: Call) -> bytes:
-        fee, tip = self.chain.fees()
-        fields = {"type": 2, "chainId": self.chain.chain_id(), "nonce": self.chain.nonce(self.sender.address)}
-        fields |= {
-            "to": call.to,
-            "data": call.data,
-            "value": call.value,
-            "gas": 2_000 + self.chain.estimate(self.sender.address, call),
-        }
-        raw, sent = self.sender.sign_transaction(fields | {"maxFeePerGas": fee, "maxPriorityFeePerGas": tip})
-        self.chain.send(raw)
-        self.chain.send(raw)  # again: the node knows it, or has mined it
-        outcome = None
-        for _ in range(500):
-            outcome = outcome or self.chain.outcome(sent)
-            time.sleep(0 if outcome else 0.01)
-        assert outcome
-        assert outcome.succeeded
-        return sent
-
-    def logs(self) -> list[ev.Log]:
-        return self.chain.logs(self.deployment, 0, self.chain.latest().number)
-
-
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     folder = tmp_path_factory.mktemp("home") / "chain"
@@ -598,38 +573,22 @@ def test_calls__a_job_from_funding_to_claims__is_what_the_logs_then_say(deployed
     assert raised.value.code == "ERC20InsufficientAllowance"
     deployed.send(calls.approve(d.token, d.market, TERMS.escrow()))
     deployed.send(calls.open_job(TERMS, now + 1_000))
-    deployed.send(calls.register_many([registration(d, i, now + 9_999) for i in range(1, 4)]))
+    deployed.send(calls.register_many([deployed.wish(i) for i in range(1, 4)]))
 
-    folded = state.fold(d.digest(), deployed.logs())
+    folded = deployed.state()
     assert folded.jobs[1].terms == TERMS
     assert folded.jobs[1].requester == deployed.sender.address
-    balances = [leaves.Balance(i, folded.workers[i].wallet, 5 if i else 0, b"") for i in range(3)]
-    levels = trees.build([balance.leaf() for balance in balances])
-    debits = [Debit(1, 10, 0)]
-    header = a_header(d.digest(), d.configuration(), now + 500, balances=trees.top(levels), balances_size=3)
-    header = replace(header, debits=debits_hash(debits), total=10)
-    signatures = [member.sign(digest(d.domain(), header)) for member in deployed.members[:3]]
-    sent = deployed.send(calls.post_epoch(header, debits, signatures))
-    assert decode_post(INTERFACES, chain.calldata(sent)) == (header, debits, b"".join(signatures))
+    epoch = deployed.epoch(folded, 1, 10, [0, 5, 5])
+    sent = deployed.send(calls.post_epoch(epoch.header, epoch.debits, epoch.signatures))
+    assert decode_post(INTERFACES, chain.calldata(sent)) == (epoch.header, epoch.debits, b"".join(epoch.signatures))
 
     anvil.warp(deployed.url, 61)
-    post = state.fold(d.digest(), deployed.logs()).posts[1]
-    deployed.send(calls.finalise_epoch(header, post.signers))
-    claims = [
-        ClaimProof(b.worker, b.wallet, b.cumulative, keccak(b.earnings), tuple(trees.proof(levels, b.worker)))
-        for b in balances[1:]
-    ]
-    deployed.send(calls.claim_many(claims))
-    final = state.fold(d.digest(), deployed.logs())
+    deployed.send(calls.finalise_epoch(epoch.header, deployed.state().posts[1].signers))
+    deployed.send(calls.claim_many(epoch.claims()))
+    final = deployed.state()
     assert final.claimed == {1: 5, 2: 5}
-    assert [chain.token_balance(d.token, b.wallet) for b in balances[1:]] == [5, 5]
-    assert final.posts[1].digest == digest(d.domain(), header)
-
-
-def registration(deployment: Deployment, i: int, until: int) -> Registration:
-    wallet = KeySigner(bytes([i]) * 32)
-    asked = Register(wallet.address, wallet.address, 0, until)
-    return Registration(wallet.address, wallet.address, until, wallet.sign(digest(deployment.workers_domain(), asked)))
+    assert [chain.token_balance(d.token, b.wallet) for b in epoch.balances[1:]] == [5, 5]
+    assert final.posts[1].digest == digest(d.domain(), epoch.header)
 
 
 @pytest.mark.sockets
@@ -644,3 +603,53 @@ def test_token_balance__an_address_without_code__is_unavailable(deployed: Deploy
     assert deployed.chain.native_balance(deployed.sender.address) > 10**20
     with pytest.raises(ChainUnavailable, match="does not answer as a token"):
         deployed.chain.token_balance(b"\x09" * 20, deployed.sender.address)
+
+
+@pytest.mark.parametrize(("to", "data"), [(MARKET, b""), (MARKET, b"\x01" * 100), (None, b"code")])
+def test_read_transaction__what_was_signed__is_signed_to_the_same_bytes_again(to: bytes | None, data: bytes) -> None:
+    signer = KeySigner(b"\x07" * 32)
+    fields = {"type": 2, "chainId": 77, "nonce": 0, "to": to, "value": 5, "data": data, "gas": 21_000}
+    fields |= {"maxFeePerGas": 9, "maxPriorityFeePerGas": 0}
+    raw, transaction = signer.sign_transaction(fields)
+    read = signer.read_transaction(raw)
+    assert signer.sign_transaction(read) == (raw, transaction)
+    assert {name: read[name] or None for name in fields} == {name: value or None for name, value in fields.items()}
+
+
+@pytest.mark.sockets
+def test_send__anvil_is_offered_too_little__is_underpriced_in_each_of_its_words(deployed: Deployed) -> None:
+    chain, call = deployed.chain, Call("gift", b"\x31" * 20, b"", gas=21_000, value=1)
+    raw, _ = deployed.sign(deployed.sender, call)
+    fields = deployed.sender.read_transaction(raw)
+    with closing(Rpc(deployed.url)) as rpc:
+        rpc.call("evm_setAutomine", False)
+        try:
+            for price in ({"maxFeePerGas": 1, "maxPriorityFeePerGas": 1}, fields, {"value": 2}):
+                cheap, _ = deployed.sender.sign_transaction(fields | price)
+                if price is fields:
+                    chain.send(cheap)
+                    continue
+                with pytest.raises(Refused) as raised:
+                    chain.send(cheap)
+                assert raised.value.code == "underpriced"
+        finally:
+            rpc.batch([("anvil_dropAllTransactions", []), ("evm_setAutomine", [True])])
+
+
+@pytest.mark.sockets
+def test_outbox__the_base_fee_rises_beyond_what_was_offered__the_call_is_made_once_at_a_higher_price(
+    deployed: Deployed,
+) -> None:
+    chain, sender = deployed.chain, KeySigner(anvil.dev_key(9))
+    calls = [Call(f"gift {i}", bytes([0x40 + i]) * 20, b"", gas=21_000, value=1) for i in range(3)]
+    with closing(Rpc(deployed.url)) as rpc, closing(memory_database()) as database:
+        rpc.call("evm_setAutomine", False)
+        first = [outbox.submit(database, chain, sender, call, "gift") for call in calls]
+        rpc.batch(
+            [("anvil_setNextBlockBaseFeePerGas", [hex(50 * 10**9)]), ("evm_mine", []), ("evm_setAutomine", [True])]
+        )
+        outbox.settle(database, chain, sender, 20)
+        found = database.sent(sender.address)
+    assert [sent.replaced for sent in found] == [(sent.transaction,) for sent in first]
+    assert [chain.native_balance(call.to or b"") for call in calls] == [1, 1, 1]
+    assert chain.nonce(sender.address) == 3

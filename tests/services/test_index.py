@@ -389,3 +389,47 @@ def test_view__random_walk_of_two_processes__always_equals_a_rebuild(chain: Fake
                 register(chain, f"{step}") if luck.random() < 0.6 else chain.mine()
         register(chain, f"{step}")
         assert luck.choice(indexes).advance() == rebuilt(chain)
+
+
+# ------------------------------------------------------------------------------------------------------------- at rest
+
+
+def counted(chain: FakeChain) -> list[str]:
+    """The names of what is asked of the chain from now on."""
+    asked: list[str] = []
+    chain.before = asked.append
+    return asked
+
+
+def test_view__nothing_happened__asks_once_and_gives_the_same(chain: FakeChain, database: SqlDatabase) -> None:
+    register(chain)
+    index = make(chain, database)
+    view, asked = index.view(), counted(chain)
+    assert index.view() is view
+    assert asked == ["latest"]
+
+
+def test_view__another_process_forgot_the_tip_meanwhile__reads_it_again(
+    chain: FakeChain, database: SqlDatabase
+) -> None:
+    register(chain)
+    index = make(chain, database)
+    index.view()
+    database.rewind(-1)
+    assert index.view().state == rebuilt(chain)
+    assert database.blocks(1)[0].number == index.block
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["asked before the read began", "asked after it began"])
+def test_view__while_another_thread_reads__takes_only_what_is_newer_than_the_question(
+    chain: FakeChain, database: SqlDatabase, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    index = make(chain, database)
+    clock = iter([1.0, 2.0, 1.5 if waits else 2.5, 3.0])  # asked, begun; asked, begun
+    monkeypatch.setattr(module, "monotonic", lambda: next(clock))
+    register(chain)
+    first = index.view()
+    register(chain)
+    second = index.view()
+    assert (second is first) == waits
+    assert len(second.state.workers) == (1 if waits else 2)

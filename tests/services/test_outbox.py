@@ -3,7 +3,7 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from oracle.ports import Block, Call, Chain, Database, Outcome, Sent, Signer
 from oracle.protocol.errors import ChainUnavailable, Fatal, Refused, Retryable
 from oracle.protocol.hashing import keccak
 from oracle.services import outbox
+from tests.support.chain import read_plain
 
 SEEDS = 300
 
@@ -35,12 +36,16 @@ class FakeSigner:
         raw = json.dumps(plain | {"from": self.address.hex()}, sort_keys=True).encode()
         return raw, keccak(raw)
 
+    def read_transaction(self, raw: bytes) -> dict[str, Any]:
+        return read_plain(raw)
+
 
 @dataclass
 class FakeChain:
     """One sender's chain: blocks of transactions in the order of nonces, a pool, and faults by a seeded generator.
 
     `lose`: chance that a sending is lost, and that its reply is lost; `kill`: chance to die before or after any call.
+    `price`: a max fee below it is not mined; `tip`: nor is a priority fee below it, of which the node says nothing.
     """
 
     seed: int = 0
@@ -48,6 +53,8 @@ class FakeChain:
     kill: float = 0.0
     hold: bool = False  # mine nothing
     first_nonce: int = 0
+    price: int = 100
+    tip: int = 0
     reverts: set[bytes] = field(default_factory=set)
     blocks: list[list[dict[str, Any]]] = field(default_factory=lambda: [[]])
     pool: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -71,7 +78,7 @@ class FakeChain:
 
     def fees(self) -> tuple[int, int]:
         self._may_fail()
-        return 100, 3
+        return self.price, 3
 
     def estimate(self, sender: bytes, call: Call) -> int:
         self._may_fail()
@@ -90,8 +97,11 @@ class FakeChain:
         if self.random.random() < self.lose:
             raise ChainUnavailable("timeout")
 
-    def outcome(self, transaction: bytes) -> Outcome | None:
+    def outcomes(self, transactions: Sequence[bytes]) -> list[Outcome | None]:
         self._may_fail()
+        return [self.outcome(transaction) for transaction in transactions]
+
+    def outcome(self, transaction: bytes) -> Outcome | None:
         for number, block in enumerate(self.blocks):
             for mined in block:
                 if mined["hash"] == transaction:
@@ -102,9 +112,14 @@ class FakeChain:
 
     def mine(self) -> None:
         block = []
-        while not self.hold and (transaction := self.pool.pop(self._next() + len(block), None)):
-            block.append(transaction)
+        while not self.hold and self._pays(self.pool.get(self._next() + len(block))):
+            block.append(self.pool.pop(self._next() + len(block)))
         self.blocks.append(block)
+
+    def _pays(self, transaction: dict[str, Any] | None) -> bool:
+        if transaction is None:
+            return False
+        return transaction["maxFeePerGas"] >= self.price and transaction["maxPriorityFeePerGas"] >= self.tip
 
     def reorganise(self, depth: int) -> None:
         """Drops the newest blocks and what was in them; it does not return to the pool by itself. The pool is lost too."""
@@ -123,8 +138,13 @@ class FakeChain:
             return
         if nonce < self._next():
             raise Refused("not-sent", "nonce too low")
+        rival = self.pool.get(nonce, {}) if self.pool.get(nonce) != transaction else {}
+        if transaction["maxFeePerGas"] < self.price or any(
+            10 * transaction[name] < 11 * rival.get(name, 0) for name in ("maxFeePerGas", "maxPriorityFeePerGas")
+        ):
+            raise Refused("underpriced", "replacement transaction underpriced")
         if self.random.random() >= self.lose:  # else taken, and forgotten by the pool
-            self.pool.setdefault(nonce, transaction)
+            self.pool[nonce] = transaction
 
     def _next(self) -> int:
         return self.first_nonce + sum(map(len, self.blocks))
@@ -154,7 +174,7 @@ class Dying:
             self._chain._may_die()
             return result
 
-        return wrapped if name in ("add_sent", "set_outcome") else method
+        return wrapped if name in ("add_sent", "set_outcome", "replace_sent") else method
 
 
 @pytest.fixture(scope="module")
@@ -400,6 +420,170 @@ def test_settle__nothing_waits__asks_the_chain_nothing(database: SqlDatabase, si
     outbox.settle(database, FakeChain(lose=1.0), signer, 10)
 
 
+# ------------------------------------------------------------------------------------------------------------- prices
+
+
+def prices(sent: Sent) -> tuple[int, int]:
+    return fields_of(sent)["maxFeePerGas"], fields_of(sent)["maxPriorityFeePerGas"]
+
+
+def test_run__the_price_rose_beyond_what_was_offered__the_same_call_is_made_at_a_higher_one(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    first = outbox.submit(database, chain, signer, call("a"), "post")
+    chain.price = 1_000
+    assert outbox.run(database, chain, signer, call("a"), "post").succeeded
+    [sent] = database.sent(signer.address)
+    assert (sent.nonce, sent.replaced, prices(sent)) == (first.nonce, (first.transaction,), (2_000, 4))
+    same = ("nonce", "to", "value", "data", "gas", "chainId")
+    assert [fields_of(sent)[name] for name in same] == [fields_of(first)[name] for name in same]
+    assert chain.mined() == {b"a".hex(): 1}
+
+
+def test_run__a_node_that_wants_more_than_it_says__gets_an_eighth_more_each_time(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    send = chain.send
+
+    def demand(raw: bytes) -> None:
+        if json.loads(raw)["maxFeePerGas"] < 300:
+            raise Refused("underpriced", "transaction underpriced")
+        send(raw)
+
+    chain.send = demand  # type: ignore[method-assign]
+    outbox.run(database, chain, signer, call("a"), "post")
+    [sent] = database.sent(signer.address)
+    assert (prices(sent), len(sent.replaced)) == ((322, 7), 4)  # from 200 and 3: 225, 254, 286, 322
+
+
+def test_run__waits_too_long_without_a_word__is_sent_at_a_higher_price_the_lowest_nonce_alone(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner, clock: Clock
+) -> None:
+    chain.tip = 4
+    for name in "abc":
+        outbox.submit(database, chain, signer, call(name), "post")
+    world = clock.on_sleep
+    clock.on_sleep = lambda: (world(), setattr(chain, "tip", 0) if chain.mined() else None)  # type: ignore[func-returns-value]
+    outbox.settle(database, chain, signer, 100)
+    assert outbox.PRICE_PATIENCE_S <= clock.now < outbox.PRICE_PATIENCE_S + 5
+    assert [len(sent.replaced) for sent in database.sent(signer.address)] == [1, 0, 0]
+    assert chain.nonces() == [0, 1, 2]
+
+
+def test_run__a_cheaper_version_is_mined_after_all__is_the_outcome(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    first = outbox.submit(database, chain, signer, call("a"), "post")
+    cheap = dict(chain.pool)
+    chain.price, chain.hold = 1_000, True
+    outbox.reconcile(database, chain, signer)
+    assert len(database.sent(signer.address)[0].replaced) == 1
+    chain.price, chain.hold, chain.pool = 100, False, cheap  # another node's pool had the first
+    chain.mine()
+    assert outbox.run(database, chain, signer, call("a"), "post").succeeded
+    [sent] = database.sent(signer.address)
+    assert (sent.replaced, sent.outcome is not None) == ((first.transaction,), True)
+    chain.reorganise(9)
+    outbox.reconcile(database, chain, signer)
+    assert outbox.run(database, chain, signer, call("a"), "post").succeeded
+    assert chain.mined() == {b"a".hex(): 1}
+
+
+def test_control__without_the_hashes_of_earlier_versions__what_was_mined_looks_foreign(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox.submit(database, chain, signer, call("a"), "post")
+    cheap = dict(chain.pool)
+    chain.price, chain.hold = 1_000, True
+    outbox.reconcile(database, chain, signer)
+    chain.price, chain.hold, chain.pool = 100, False, cheap
+    chain.mine()
+    monkeypatch.setattr(outbox, "_outcomes", lambda chain, sent: chain.outcomes([s.transaction for s in sent]))
+    with pytest.raises(Fatal, match="another transaction"):
+        outbox.settle(database, chain, signer, 10)
+
+
+def test_replacement__the_process_dies_between_writing_and_sending__sends_what_was_written(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    outbox.submit(database, chain, signer, call("a"), "post")
+    chain.price, send = 1_000, chain.send
+    dearer: list[bytes] = []
+
+    def die(raw: bytes) -> None:
+        if json.loads(raw)["maxFeePerGas"] > 200:
+            dearer.append(raw)
+            raise Killed
+        send(raw)
+
+    chain.send = die  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        outbox.reconcile(database, chain, signer)
+    assert database.sent(signer.address)[0].raw == dearer[0]  # durable before the first sending
+    chain.send = send  # type: ignore[method-assign]
+    outbox.settle(database, chain, signer, 10)
+    assert [mined["hash"] for block in chain.blocks for mined in block] == [keccak(dearer[0])]
+
+
+def test_replacement__over_the_ceiling__is_not_made_and_what_waits_says_so(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    outbox.submit(database, chain, signer, call("a"), "post")
+    chain.price = 2 * outbox.CEILING[0]
+    with pytest.raises(Retryable, match="no more is paid"):
+        outbox.settle(database, chain, signer, 60)
+    [sent] = database.sent(signer.address)
+    assert prices(sent)[0] <= outbox.CEILING[0]
+    assert prices(sent)[1] <= outbox.CEILING[1]
+    chain.price = 100
+    outbox.settle(database, chain, signer, 10)
+
+
+def test_replacement__two_processes_at_once__all_versions_are_known(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    first = outbox.submit(database, chain, signer, call("a"), "post")
+    for price in (1_000, 5_000):  # both have read the first version
+        chain.price = price
+        outbox._push(database, chain, signer, first)
+    [sent] = database.sent(signer.address)
+    assert (prices(sent)[0], len(sent.replaced)) == (10_000, 2)
+    outbox.settle(database, chain, signer, 10)
+    assert chain.mined() == {b"a".hex(): 1}
+
+
+def test_settle__a_lower_nonce_was_dropped_meanwhile__is_found_and_goes_first(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    for name in "ab":
+        outbox.run(database, chain, signer, call(name), "post")
+    outbox.submit(database, chain, signer, call("c"), "post")
+    chain.reorganise(9)
+    outbox.settle(database, chain, signer, 10)  # no reconcile: it was done before the reorganisation
+    assert chain.nonces() == [0, 1, 2]
+
+
+def test_control__without_a_look_for_gaps__what_waits_behind_one_waits_for_ever(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_fill_gap", lambda *_: None)
+    outbox.run(database, chain, signer, call("a"), "post")
+    outbox.submit(database, chain, signer, call("b"), "post")
+    chain.reorganise(9)
+    with pytest.raises(Retryable, match=r"'b' \(nonce 1\)"):
+        outbox.settle(database, chain, signer, 60)
+
+
+def test_settle__a_nonce_from_before_the_outbox_was_dropped__says_which_the_chain_waits_for(
+    database: SqlDatabase, chain: FakeChain, signer: FakeSigner
+) -> None:
+    chain.first_nonce = 7
+    outbox.submit(database, chain, signer, call("a"), "post")
+    chain.first_nonce = 6  # its predecessor was somebody's who used the key before, and is gone
+    with pytest.raises(Retryable, match=r"'a' \(nonce 7\); the chain waits for nonce 6"):
+        outbox.settle(database, chain, signer, 10)
+
+
 # ----------------------------------------------------------------------------------------------------------- reconcile
 
 
@@ -441,14 +625,16 @@ def test_reconcile__newest_as_it_was_but_an_earlier_one_moved__records_that_too(
 def test_reconcile__long_settled__asks_only_for_what_a_reorganisation_could_reach(
     database: SqlDatabase, chain: FakeChain, signer: FakeSigner
 ) -> None:
-    for number in range(20):
+    for number in range(outbox.NEWEST + 20):
         outbox.run(database, chain, signer, call(f"call {number}"), "post")
-    chain.blocks += [[]] * outbox.REORGANISATION
-    asked: list[bytes] = []
-    ask = chain.outcome
-    chain.outcome = lambda transaction: asked.append(transaction) or ask(transaction)  # type: ignore[method-assign, func-returns-value]
+    asked: list[int] = []
+    ask = chain.outcomes
+    chain.outcomes = lambda them: asked.append(len(them)) or ask(them)  # type: ignore[method-assign, func-returns-value]
     outbox.reconcile(database, chain, signer)
-    assert len(asked) == 1
+    assert asked == [outbox.NEWEST, 20]
+    chain.blocks += [[]] * outbox.REORGANISATION
+    outbox.reconcile(database, chain, signer)
+    assert asked == [outbox.NEWEST, 20, outbox.NEWEST]
 
 
 def test_reconcile__endpoint_down__is_retryable_and_changes_nothing(
@@ -466,10 +652,11 @@ def test_reconcile__endpoint_down__is_retryable_and_changes_nothing(
 
 def naive(database: Database, chain: Chain, signer: Signer, call: Call, kind: str) -> Outcome:
     """The control: nonce from the chain, sent before it is written; tried again from the start until it is known to be mined."""
-    raw, transaction = signer.sign_transaction({"nonce": chain.nonce(signer.address), "data": call.data})
+    fields = {"maxFeePerGas": 2 * chain.fees()[0], "maxPriorityFeePerGas": 1_000}  # waits for no price
+    raw, transaction = signer.sign_transaction(fields | {"nonce": chain.nonce(signer.address), "data": call.data})
     chain.send(raw)
     for _ in range(5):
-        outcome = chain.outcome(transaction)
+        [outcome] = chain.outcomes([transaction])
         if outcome:
             return outcome
         outbox.sleep(1)
@@ -477,7 +664,7 @@ def naive(database: Database, chain: Chain, signer: Signer, call: Call, kind: st
 
 
 def campaign(database: Database, run: Callable[..., Outcome], seed: int, clock: Clock) -> Counter[str]:
-    """Five calls, one after the other, by a process that dies and starts again, under every fault; what the chain then holds."""
+    """Five calls, one after the other, by a process that dies and starts again, under every fault and price; what is then mined."""
     chain = FakeChain(seed, lose=0.15, kill=0.03, first_nonce=seed % 3)
     fate = random.Random(seed + 1_000_000)
     signer = FakeSigner(seed.to_bytes(20, "big"))
@@ -486,6 +673,9 @@ def campaign(database: Database, run: Callable[..., Outcome], seed: int, clock: 
         chain.mine()
         if fate.random() < 0.1:
             chain.reorganise(fate.randint(1, 4))
+        if fate.random() < 0.1:
+            chain.price = fate.choice([50, 100, 300, 1_000, 4_000])
+            chain.tip = fate.choice([0, 0, 0, 4, 9])
 
     clock.on_sleep = world
     done: set[str] = set()
@@ -509,18 +699,25 @@ def heal(database: Database, chain: FakeChain, signer: FakeSigner) -> Counter[st
     chain.lose = chain.kill = 0
     outbox.reconcile(database, chain, signer)
     outbox.settle(database, chain, signer, 1_000)
-    assert chain.nonces() == [sent.nonce for sent in database.sent(signer.address)]
+    sent = database.sent(signer.address)
+    assert chain.nonces() == [s.nonce for s in sent]
+    mined = [transaction["hash"] for block in chain.blocks for transaction in block]
+    assert all(found in (s.transaction, *s.replaced) for found, s in zip(mined, sent, strict=True))
+    RAISED[signer.address] = sum(len(s.replaced) for s in sent)
     return chain.mined()
 
 
+RAISED: dict[bytes, int] = {}  # by sender: versions that were given up for dearer ones
 ONCE = Counter({f"pay {n}".encode().hex(): 1 for n in range(5)})
 
 
 def test_run__lost_sendings_replies_blocks_and_deaths__each_call_is_mined_exactly_once(
     shared: SqlDatabase, clock: Clock
 ) -> None:
+    RAISED.clear()
     wrong = {seed: found for seed in range(SEEDS) if (found := campaign(shared, outbox.run, seed, clock)) != ONCE}
     assert wrong == {}
+    assert sum(map(bool, RAISED.values())) >= SEEDS // 4  # the campaign is one of replacements too
 
 
 def test_control__nonce_from_the_chain_under_the_same_faults__pays_twice(shared: SqlDatabase, clock: Clock) -> None:

@@ -158,6 +158,9 @@ class FakeChain:
             events, succeeded = (), False
         self._append((Transaction(transaction, sender, fields["nonce"], data, succeeded, events),))
 
+    def outcomes(self, transactions: Sequence[bytes]) -> list[Outcome | None]:
+        return [self.outcome(transaction) for transaction in transactions]
+
     def outcome(self, transaction: bytes) -> Outcome | None:
         for mined in self._known():
             for tx in mined.transactions:
@@ -188,11 +191,22 @@ class PlainSigner:
         raw = json.dumps(plain | {"from": self.address.hex()}, sort_keys=True).encode()
         return raw, keccak(raw)
 
+    def read_transaction(self, raw: bytes) -> dict[str, Any]:
+        return read_plain(raw)
+
     def sign(self, digest: bytes) -> bytes:
         raise NotImplementedError
 
     def unseal(self, position: int, members: int, commitment: bytes, envelope: bytes) -> None:
         raise NotImplementedError
+
+
+def read_plain(raw: bytes) -> dict[str, Any]:
+    """The fields of what a PlainSigner signed."""
+    fields = json.loads(raw)
+    del fields["from"]
+    named = {name: bytes.fromhex(fields[name]) for name in ("to", "data") if fields.get(name) is not None}
+    return fields | named
 
 
 def _fresh() -> bytes:
