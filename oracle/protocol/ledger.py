@@ -1,6 +1,7 @@
 """What all epochs so far have settled, as a fold over their data: who earned what, what is decided, who was asked.
 
-A struck epoch gives nothing but its assignments, to which later verdicts may still point.
+A struck epoch gives nothing, not even assignments to point to: its data may have been withheld, and whoever never had it must
+come to the same ledger as whoever did. What it committed is committed again (docs/adr/0004).
 """
 
 from dataclasses import dataclass, field
@@ -31,12 +32,11 @@ class Ledger:
         return offers[index] if index < len(offers) else None
 
 
-def apply(ledger: Ledger, epoch: "Epoch", struck: bool = False) -> None:
-    """Moves the ledger on by one epoch."""
+def apply(ledger: Ledger, epoch: "Epoch") -> None:
+    """Moves the ledger on by one epoch that was not struck."""
     ledger.offers[epoch.epoch] = epoch.assignments
     for index, offer in enumerate(epoch.assignments):
         ledger.pointers.setdefault((offer.job, offer.task, offer.worker), (epoch.epoch, index))
-    if not struck:
-        ledger.cumulative = [balance.cumulative for balance in epoch.balances]
-        ledger.total = epoch.total
-        ledger.decided.update((verdict.job, verdict.task) for verdict in epoch.verdicts)
+    ledger.cumulative = [balance.cumulative for balance in epoch.balances]
+    ledger.total = epoch.total
+    ledger.decided.update((verdict.job, verdict.task) for verdict in epoch.verdicts)

@@ -91,10 +91,13 @@ class _Audit:
     def epoch(self, post: Post, ledger: Ledger | None) -> Ledger | None:
         """Checks one epoch and moves the ledger on; None when the data is too broken to go on with.
 
-        A struck epoch broke a rule, so only its data is looked at: later verdicts may point to its assignments.
+        A struck epoch broke a rule and gives nothing; its data may be withheld, so nobody asks for it.
         """
         self.report.epochs += 1
         header, faults = _header(self._deployment, post, self._chain, self._decode_post)
+        if post.status is EpochStatus.STRUCK:
+            self.report.faults += faults
+            return ledger
         epoch, broken = ep.load(self._source, post.epoch, post.content)
         self.report.faults += [*faults, *broken]
         if epoch is None:
@@ -104,9 +107,8 @@ class _Audit:
         self.report.faults += self._model(epoch)
         if ledger is None:
             return None
-        if post.status is not EpochStatus.STRUCK:
-            self._rules(post, epoch, ledger, header)
-        lg.apply(ledger, epoch, post.status is EpochStatus.STRUCK)
+        self._rules(post, epoch, ledger, header)
+        lg.apply(ledger, epoch)
         return ledger
 
     def _rules(self, post: Post, epoch: Epoch, ledger: Ledger, header: Header | None) -> None:

@@ -11,7 +11,7 @@ from oracle.protocol.leaves import Task
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.pages import Source
-from oracle.protocol.state import EpochStatus, State
+from oracle.protocol.state import State
 from oracle.protocol.terms import Terms
 
 
@@ -31,7 +31,7 @@ class Books:
         self._source = source(content)
         self._epochs: dict[bytes, Epoch] = {}
         self._jobs: dict[Terms, tuple[Manifest, list[Task]]] = {}
-        self._folded: tuple[list[tuple[int, bytes, bool]], Ledger] = ([], Ledger())
+        self._folded: tuple[list[tuple[int, bytes]], Ledger] = ([], Ledger())
 
     def epoch(self, number: int, digest: bytes) -> Epoch:
         """An epoch's data. Raises ContentMissing, also when the store holds something else."""
@@ -54,12 +54,15 @@ class Books:
         return self._jobs[terms]
 
     def ledger(self, state: State) -> Ledger:
-        """What all posted epochs have settled, not to be changed; folded again only when a post was added or struck."""
-        posts = [(post.epoch, post.content, post.status is EpochStatus.STRUCK) for post in state.posts.values()]
+        """What all posted epochs have settled, not to be changed; folded again only when a post was added or struck.
+
+        The data of a struck epoch is not asked for: it may have been struck because nobody gives it.
+        """
+        posts = [(post.epoch, post.content) for post in state.unstruck()]
         folded, ledger = self._folded
         if folded != posts:
             ledger = Ledger()
-            for number, content, struck in posts:
-                lg.apply(ledger, self.epoch(number, content), struck)
+            for number, content in posts:
+                lg.apply(ledger, self.epoch(number, content))
             self._folded = (posts, ledger)
         return ledger

@@ -35,6 +35,7 @@ from oracle.services import outbox
 from oracle.services.books import Books
 from oracle.services.panel import Panel, Replies
 from oracle.services.receive import signer_of
+from oracle.telemetry import METRICS
 
 T = TypeVar("T")
 
@@ -84,6 +85,7 @@ def post_next(settler: Settler, state: State) -> bool:
     if proposal is None:
         return False
     settler.send(settler.calls.post_epoch(proposal.header, proposal.debits, signatures), "post")
+    METRICS.epoch("posted")
     return True
 
 
@@ -113,16 +115,20 @@ def _agree_with(settler: Settler, state: State, proposer: Peer) -> tuple[Proposa
     """One member's proposal, grown by what the others miss in it, with a quorum's signatures; None if it has nothing.
 
     Nobody signs before a quorum would: a member that signed a header which then fails may sign no other until that expires.
+    Nor while evidence changes what is proposed, also when a quorum would do without: a liar among it may take its word back, and
+    the honest rest, bound to what one of them refuses with reason, would fail again whenever the header expires.
     """
     evidence, quorum = Evidence(), settler.deployment.committee.quorum
     problems: list[CrowdproofError] = []
-    for _ in range(ROUNDS):
+    decided = b""  # the verdicts that were proposed before the evidence grew
+    for last in (False,) * (ROUNDS - 1) + (True,):
         proposal = proposer.propose(evidence)
         if proposal is None:
             return None
         reviewed = _review(settler, state, proposer, proposal)
         problems = reviewed.problems
-        if len(reviewed.found) >= quorum:
+        settled = last or proposal.header.verdicts == decided or _grown(evidence, problems) == evidence
+        if len(reviewed.found) >= quorum and settled:
             signed = _sign(settler, proposal)
             if len(signed.found) >= quorum:
                 return proposal, [signed.found[signer] for signer in sorted(signed.found)][:quorum]
@@ -130,7 +136,7 @@ def _agree_with(settler: Settler, state: State, proposer: Peer) -> tuple[Proposa
         grown = _grown(evidence, problems)
         if grown == evidence:
             break
-        evidence = grown
+        evidence, decided = grown, proposal.header.verdicts
     raise Retryable("; ".join(dict.fromkeys(map(str, problems))) or "the members' evidence does not end")
 
 
@@ -146,7 +152,7 @@ def _review(settler: Settler, state: State, proposer: Peer, proposal: Proposal) 
         try:
             peer.review(proposal.header)
         except ContentMissing:
-            _bring_up(settler, state, peer)
+            _bring_up(settler, state, proposal, peer)
             peer.review(proposal.header)
         return id(peer), None
 
@@ -165,10 +171,11 @@ def _sign(settler: Settler, proposal: Proposal) -> Replies[bytes, bytes]:
     return Panel(settler.peers).ask(ask, quorum, grace=0.0, patience=PATIENCE_S)
 
 
-def _bring_up(settler: Settler, state: State, peer: Peer) -> None:
-    """Hands a member that was away the epochs that it missed, from whoever has them."""
-    for post in state.posts.values():
-        root = from_digest(Codec.DAG_CBOR, post.content)
+def _bring_up(settler: Settler, state: State, proposal: Proposal, peer: Peer) -> None:
+    """Hands a member that was away the jobs and epochs that it missed, from whoever has them; nobody needs struck ones."""
+    jobs = [state.jobs[debit.job].terms.manifest for debit in proposal.debits if debit.job in state.jobs]
+    for content in [*jobs, *(post.content for post in state.unstruck())]:
+        root = from_digest(Codec.DAG_CBOR, content)
         for other in settler.peers:
             try:
                 peer.store(other.blocks(root))
@@ -192,6 +199,7 @@ def finalise_pending(settler: Settler, state: State, now: int) -> bool:
     if pending is None or now < pending.posted_at + settler.deployment.window:
         return False
     settler.send(settler.calls.finalise_epoch(header_of_post(settler, pending), pending.signers), "finalise")
+    METRICS.epoch("final")
     return True
 
 
@@ -205,14 +213,13 @@ def header_of_post(settler: Settler, post: Post) -> Header:
 
 
 def register(settler: Settler, state: State) -> int:
-    """Registers the wallets that asked for it, many to a transaction; how many. A wish that expired stays undone."""
+    """Registers the wallets that asked for it, many to a transaction; how many. Wishes that are fulfilled or too old go."""
     until = settler.chain.latest().timestamp + MARGIN_S
-    wishes = {
-        wish.wallet: wish
-        for wish in settler.database.registrations()
-        if wish.wallet not in state.worker_of and wish.valid_until >= until
-    }
-    return sum(_register(settler, part) for part in _parts(list(wishes.values()), REGISTRATIONS))
+    wishes = settler.database.registrations()
+    due = {w.wallet: w for w in wishes if w.wallet not in state.worker_of and w.valid_until >= until}
+    if over := {wish.wallet for wish in wishes} - due.keys():
+        settler.database.drop_registrations(sorted(over))
+    return sum(_register(settler, part) for part in _parts(list(due.values()), REGISTRATIONS))
 
 
 def _register(settler: Settler, wishes: Sequence[Registration]) -> int:
@@ -226,14 +233,14 @@ def _register(settler: Settler, wishes: Sequence[Registration]) -> int:
 
 
 def pay(settler: Settler, state: State) -> int:
-    """Relays the claims that workers asked for, many to a transaction; how many."""
+    """Relays the claims of those who ever asked for it, many to a transaction; how many. A wish stands for later epochs too."""
     final = state.final()
     if final is None:
         return 0
     epoch = settler.books.epoch(final.epoch, final.content)
-    levels = trees.build(ep.leaves_of(epoch, "balances"))
     wanted = [w for w in sorted(settler.database.claims()) if w < len(epoch.balances)]
     due = [w for w in wanted if epoch.balances[w].cumulative > state.claimed.get(w, 0)]
+    levels = trees.build(ep.leaves_of(epoch, "balances")) if due else []
     for part in _parts(due, CLAIMS):
         proofs = [_claim(epoch.balances[w], trees.proof(levels, w)) for w in part]
         settler.send(settler.calls.claim_many(proofs), "claim")

@@ -46,7 +46,8 @@ def setting() -> tuple[World, Epoch]:
     world.open_job(2, decision={"rule": "vote"})
     said = everybody(world)
     world.post(world.epoch([a for a in said if (a.job, a.task) == (1, 2)]), struck=True)
-    world.post(world.epoch([a for a in said if (a.job, a.task) == (1, 3)]))
+    early = [world.offer(a) for a in said if (a.job, a.task) == (1, 2)]
+    world.post(world.epoch([a for a in said if (a.job, a.task) == (1, 3)], more_offers=early))
     fates = {(1, 1, 3): Status.UNOPENED, (1, 1, 4): Status.REJECTED}
     rest = [
         replace(a, status=fates.get((a.job, a.task, a.worker), a.status)) for a in said if (a.job, a.task) != (1, 3)
@@ -75,7 +76,7 @@ def test_check__a_correct_epoch__has_no_faults() -> None:
     assert world.check(epoch) == []
     assert [(v.job, v.task) for v in epoch.verdicts] == [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
     assert {core.status for v in epoch.verdicts for core in v.cores} == set(Status)
-    assert {core.epoch for v in epoch.verdicts for core in v.cores} == {1, 3}  # also of the struck epoch
+    assert {core.epoch for v in epoch.verdicts for core in v.cores} == {2, 3}  # not of the struck epoch
     assert epoch.epoch == 3
     assert len(epoch.debits) == 2
 
@@ -315,21 +316,32 @@ def test_check__a_row_of_another_length__is_a_fault_and_never_raises(row: tuple[
     assert {place[1] for place in found} == {"weights", "verdicts"}
 
 
-def test_check__the_same_epoch_on_a_struck_chain__needs_the_struck_epochs_assignments() -> None:
+def test_check__the_same_epoch_after_another_was_struck__needs_its_assignments_again() -> None:
     world, epoch = setting()
-    kept = world.ledger.offers.pop(1)
+    kept = world.ledger.offers.pop(2)
     try:
         assert {f.index for f in world.check(epoch)} == {2}
     finally:
-        world.ledger.offers[1] = kept
+        world.ledger.offers[2] = kept
 
 
-def test_check__an_answer_by_the_treasury__is_refused_also_with_a_struck_assignment() -> None:
+def test_check__a_pointer_into_a_struck_epoch__is_refused_whoever_has_its_data() -> None:
+    world = tiny()
+    said = everybody(world)
+    world.post(world.epoch(said), struck=True)
+    again = world.epoch(said)
+    assert world.check(again) == []
+    for index in range(len(again.verdicts)):
+        struck = with_core(again, index, 0, epoch=1)
+        assert [(f.tree, f.index) for f in world.check(struck)] == [("verdicts", index)]
+
+
+def test_check__an_answer_by_the_treasury__is_refused_also_with_an_assignment() -> None:
     world = tiny(workers=1)
     said = Said(1, 0, 0)
     bogus = replace(world.epoch([]), assignments=(world.offer(said),))
     assert [(f.tree, f.index) for f in world.check(bogus)] == [("assignments", 0)]
-    world.post(bogus, struck=True)
+    world.post(bogus)
     answered = world.epoch([said])
     assert [(f.tree, f.index) for f in world.check(answered)] == [("verdicts", 0)]
 

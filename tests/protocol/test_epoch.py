@@ -130,15 +130,15 @@ def test_pack__records_larger_than_a_block__have_a_block_each(monkeypatch: Any) 
 # ------------------------------------------------------------------------------------------------------- several epochs
 
 
-def test_build__several_jobs_and_epochs_and_strikes__point_to_where_assignments_first_stood() -> None:
+def test_build__several_jobs_and_epochs_and_strikes__point_to_where_assignments_stand() -> None:
     world = tiny(workers=4, jobs=2, tasks=2)
     said = everybody(world)
     first = world.epoch([a for a in said if a.job == 1])
     world.post(first, struck=True)
     second = world.epoch([a for a in said if (a.job, a.task) != (2, 1)])
     assert world.check(second) == []
-    assert {(v.job, core.epoch) for v in second.verdicts for core in v.cores} == {(1, 1), (2, 2)}
-    assert [o.job for o in second.assignments] == [2] * 4
+    assert {(v.job, core.epoch) for v in second.verdicts for core in v.cores} == {(1, 2), (2, 2)}
+    assert [o.job for o in second.assignments] == [1] * 8 + [2] * 4
     assert second.total == sum(b.cumulative for b in second.balances)
     world.post(second)
     third = world.epoch([a for a in said if (a.job, a.task) == (2, 1)])
@@ -153,17 +153,16 @@ def test_build__several_jobs_and_epochs_and_strikes__point_to_where_assignments_
 def test_build__an_offer_committed_twice__is_pointed_to_where_it_first_stood() -> None:
     world = tiny()
     said = everybody(world)
-    world.post(world.epoch(said), struck=True)
+    world.post(world.epoch([], more_offers=[world.offer(a) for a in said]))
     again = world.epoch(said, more_offers=[world.offer(said[0])])
     assert (len(again.assignments), again.verdicts[0].cores[0].epoch) == (1, 1)
     assert world.check(again) == []
 
 
-def test_apply__a_struck_epoch__leaves_only_its_assignments() -> None:
+def test_apply__epochs__keep_what_was_earned_decided_and_committed() -> None:
     world = tiny()
     epoch, ledger = world.epoch(everybody(world)), Ledger()
-    lg.apply(ledger, epoch, struck=True)
-    assert (ledger.cumulative, ledger.total, ledger.decided) == ([], 0, set())
+    lg.apply(ledger, epoch)
     assert ledger.offer((1, 0)) == epoch.assignments[0]
     assert [ledger.offer(at) for at in ((1, len(epoch.assignments)), (2, 0))] == [None, None]
     assert ledger.pointers[1, 2, 4] == (1, len(epoch.assignments) - 1)
@@ -178,7 +177,7 @@ def test_check__the_ledger_of_a_struck_epoch_taken_for_good__finds_the_next_one_
     world.post(epoch, struck=True)
     again = world.epoch(everybody(world))
     assert world.check(again) == []
-    lg.apply(world.ledger, epoch, struck=False)  # what forgetting the strike would do
+    lg.apply(world.ledger, epoch)  # what forgetting the strike would do
     assert {f.tree for f in world.check(again)} == {"verdicts"}
     assert all("already has a verdict" in f.what for f in world.check(again))
 

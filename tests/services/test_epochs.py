@@ -9,6 +9,8 @@ import pytest
 
 from oracle.ports import Evidence, Incomplete, Proposal, StoredAnswer
 from oracle.protocol import epoch as ep
+from oracle.protocol import events as ev
+from oracle.protocol import heads
 from oracle.protocol.cids import Cid, Codec, from_digest
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import Refused, Retryable
@@ -18,6 +20,7 @@ from oracle.protocol.keys import recover
 from oracle.protocol.leaves import NO_ROW, Status
 from oracle.protocol.messages import Header, digest
 from oracle.protocol.sealing import commitment
+from oracle.protocol.state import EpochStatus, State
 from oracle.protocol.terms import NO_LABEL
 from oracle.services import draft, member, rules, settle
 from oracle.services.books import source
@@ -555,6 +558,97 @@ def test_approve__header_that_expires_as_the_refund_opens__is_refused(town: Town
         assert refusals(town, header) == {"refund-open"}
 
 
+# ------------------------------------------------------------------------------------------- restarts and struck epochs
+
+
+def restart(town: Town) -> None:
+    for node, peer in zip(town.nodes, town.peers, strict=True):
+        peer.member = node.restart()
+
+
+def after_a_restart(town: Town) -> tuple[Proposal, Proposal | None]:
+    """What two of four members signed, and what is agreed on after all have restarted and the job has more answers."""
+    town.ready_job()
+    first = propose(town)
+    for at in (1, 2):
+        town.all[at].approve(first.header)
+    town.ready_job()  # a fresh proposal would decide this job too
+    restart(town)
+    return first, settle.agree(town.settler(), town.state)[0]
+
+
+def test_propose__restarted_after_signing__proposes_the_same_header_again(town: Town) -> None:
+    first, agreed = after_a_restart(town)
+    assert agreed == first
+    assert settle.post_next(town.settler(), town.state)
+    assert header_of(town) == first.header
+    town.chain.mine(seconds=WINDOW)
+    assert settle.finalise_pending(town.settler(), town.state, town.index.now)
+    settle_all(town)
+    assert town.state.last_epoch == 2
+
+
+def test_propose__member_that_forgets_what_it_signed__blocks_the_epoch(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Member, "_standing", lambda *_: None)
+    with pytest.raises(Retryable, match="another header for epoch 1 is signed"):
+        after_a_restart(town)
+
+
+def test_propose__signed_header_that_expired__is_proposed_no_more(town: Town) -> None:
+    town.ready_job()
+    first = propose(town)
+    town.all[0].approve(first.header)
+    town.chain.mine_until(first.header.valid_until)
+    assert town.nodes[0].restart().propose(NOTHING) == first
+    town.chain.mine(seconds=1)
+    again = town.nodes[0].restart().propose(NOTHING)
+    assert again
+    assert again.header.valid_until > town.chain.now
+
+
+def strike(town: Town, withheld: bool) -> None:
+    """Posts an epoch, which is then struck; `withheld`: its data is nowhere any more."""
+    assert settle.post_next(town.settler(), town.state)
+    if withheld:
+        for node in town.nodes:
+            node.content.blocks.pop(from_digest(Codec.DAG_CBOR, town.state.posts[1].content))  # type: ignore[attr-defined]
+    town.chain.mine(ev.EpochStruck(1, heads.struck(town.market.state().head)))
+    restart(town)
+
+
+@pytest.mark.parametrize("withheld", [False, True])
+def test_settle__struck_epoch__is_built_and_posted_again(town: Town, withheld: bool) -> None:
+    job, _ = town.ready_job()
+    strike(town, withheld)
+    settle_all(town)
+    state = town.state
+    assert [post.status for post in state.posts.values()] == [EpochStatus.STRUCK, EpochStatus.FINAL]
+    epoch = town.nodes[0].member._books.epoch(2, state.posts[2].content)
+    assert [(v.job, v.task) for v in epoch.verdicts] == [(job, 0), (job, 1), (job, 2)]
+    assert len(epoch.assignments) == 9  # committed again
+    assert state.final_total == sum(state.claimed.values()) > 0
+
+
+def test_settle__struck_epoch_that_only_some_members_have__parts_nobody(town: Town) -> None:
+    town.ready_job()
+    strike(town, withheld=False)
+    for node in town.nodes[:2]:
+        node.content.blocks.pop(from_digest(Codec.DAG_CBOR, town.state.posts[1].content))  # type: ignore[attr-defined]
+    assert len({propose(town, at) for at in range(4)}) == 1
+
+
+def test_settle__without_the_rule_on_struck_epochs__withheld_data_stops_everybody(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(State, "unstruck", lambda self: list(self.posts.values()))
+    town.ready_job()
+    strike(town, withheld=True)
+    with pytest.raises(Retryable, match="epoch 1 is not in the store"):
+        settle_all(town)
+
+
 # ----------------------------------------------------------------------------------------------------------- equivocation
 
 
@@ -605,8 +699,6 @@ def test_agree__every_member_lacks_one_answer__evidence_brings_them_together_als
 
 
 def test_agree__revoked_key__does_not_undo_what_was_receipted(town: Town) -> None:
-    from oracle.protocol import events as ev
-
     job = town.open_job(tasks=1, answers=1)
     town.register(1)
     (offer,) = town.offers(job, [(0, 1)])

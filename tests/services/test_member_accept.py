@@ -13,7 +13,7 @@ from oracle.protocol import leaves, trees
 from oracle.protocol.errors import BadInput, Refused, Retryable
 from oracle.protocol.keys import address_of, recover, sign
 from oracle.protocol.messages import Answer, Assignment, Receipt, digest
-from oracle.services import rules
+from oracle.services import binders, rules
 from oracle.services.member import MOST_BATCH, Member
 from tests.support.committee import Town, changed
 from tests.support.epochs import person
@@ -202,12 +202,73 @@ def test_accept__broken_answer__is_refused_and_nothing_stored(
     assert refusal(shared, change(shared, shared.answer(offer))) == code
 
 
-@pytest.mark.parametrize("field", ["job", "task"])
-def test_accept__a_number_that_no_database_holds__is_bad_input(
-    shared: Town, offer: OfferedAssignment, field: str
+def altered_offer(town: Town) -> StoredAnswer:
+    """An answer under member 0's own signature of another offer: the same in all but its expiry."""
+    (offer,) = town.offers(1, [(0, 1)])
+    return changed(town.answer(offer), expiry=offer.expiry + 1)
+
+
+def test_accept__a_remembered_signature_under_another_offer__is_refused(town: Town) -> None:
+    assert refusal(town, altered_offer(town)) == "no-assignment"
+
+
+def test_accept__if_signatures_were_remembered_without_what_was_signed__would_be_taken(
+    town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(BadInput):
-        shared.all[0].accept([changed(shared.answer(offer), **{field: (1 << 64) - 1})])
+    binders = town.all[0]._binders
+    monkeypatch.setattr(binders, "bound", lambda _, signature: any(signature == known[1] for known in binders._known))
+    assert town.all[0].accept([altered_offer(town)])
+
+
+def test_accept__own_offer__is_known_without_a_recovery_and_after_a_restart_with_one(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recovered: list[bytes] = []
+    monkeypatch.setattr(
+        binders, "recover", lambda digest, signature: recovered.append(digest) or recover(digest, signature)
+    )
+    answers = [town.answer(offer) for offer in town.offers(1, [(0, 1), (1, 1)])]
+    town.all[0].accept(answers[:1])
+    assert not recovered
+    town.nodes[0].restart().accept(answers[1:])
+    town.all[1].accept(answers)
+    assert len(recovered) == 3
+
+
+def test_accept__partly_stored__stores_the_rest_once(town: Town) -> None:
+    answers = [town.answer(offer) for offer in town.offers(1, [(0, 1), (1, 1), (2, 1)])]
+    town.all[0].accept(answers[:2])
+    root = Receipt(trees.root([leaves.receipt_leaf(digest_of(town, a)) for a in answers]), 3)
+    assert town.all[0].accept(answers)[0] == root
+    assert stored(town) == answers
+
+
+def test_accept__another_thread_stored_the_same_meanwhile__gives_the_same_receipt(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [town.answer(offer) for offer in town.offers(1, [(0, 1), (1, 1)])]
+    node = town.nodes[0]
+    places, done = node.database.places, []
+
+    def meanwhile(*asked: Any) -> dict[int, int]:
+        if not done:
+            done.append(node.database.add_answers(answers))
+        return places(*asked)
+
+    monkeypatch.setattr(node.database, "places", meanwhile)
+    assert node.member.accept(answers) == town.all[0].accept(answers)
+    assert stored(town) == answers
+
+
+def digest_of(town: Town, answer: StoredAnswer) -> bytes:
+    return rules.digest_of(town.deployment, town.state.jobs[answer.job], answer)
+
+
+@pytest.mark.parametrize(("field", "code"), [("job", "no-such-job"), ("task", "no-such-task")])
+def test_accept__a_number_that_no_database_holds__is_refused(
+    shared: Town, offer: OfferedAssignment, field: str, code: str
+) -> None:
+    assert refusal(shared, changed(shared.answer(offer), **{field: (1 << 64) - 1})) == code
 
 
 def test_accept__one_broken_answer_of_many__refuses_all_and_says_which(shared: Town) -> None:

@@ -375,6 +375,34 @@ def test_agree__without_the_review__a_failed_round_binds_its_signers(
     assert settle.agree(town.settler(), town.state)[0]
 
 
+def taking_its_word_back(town: Town) -> list[Any]:
+    """A worker's envelope opens for member 2 alone, and member 3 agrees to everything and then does not sign."""
+    job = town.open_job(tasks=1, answers=2)
+    town.register(2)
+    one, two = town.offers(job, [(0, 1), (0, 2)])
+    town.give([town.answer(one), town.answer(two, garbage_for=(0, 1, 3))])
+    while town.chain.latest().number % 4:  # member 0, which cannot open it, proposes first
+        town.chain.mine()
+    act_nothing = {"review": lambda _: None, "approve": act(Retryable("not now"))}
+    return [*town.peers[:3], Odd(town.peers[3], act_nothing)]
+
+
+def test_agree__evidence_against_what_a_quorum_would_sign__is_taken_up_first(town: Town) -> None:
+    proposal, signatures = settle.agree(town.settler(taking_its_word_back(town)), town.state)
+    assert proposal
+    assert len(signatures) == 3
+    assert proposal.debits[0].pay == 2 * 1_300  # both answers count
+
+
+def test_agree__without_a_second_round__the_liar_s_word_binds_the_honest(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "ROUNDS", 1)
+    settler = town.settler(taking_its_word_back(town))
+    with pytest.raises(Retryable, match="another header for epoch 1 is signed"):
+        settle.agree(settler, town.state)
+
+
 def test_agree__member_that_was_away_for_an_epoch__is_brought_up(town: Town) -> None:
     town.ready_job()
     town.peers[3].away = True

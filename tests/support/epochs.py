@@ -226,7 +226,8 @@ class World:
             self.happen(ev.EpochStruck(epoch.epoch, heads.struck(head)))
         else:
             self.happen(ev.EpochFinalised(epoch.epoch, packed.header.balances, epoch.total))
-        lg.apply(self.ledger, epoch, struck)
+        if not struck:
+            lg.apply(self.ledger, epoch)
         self.posted.append((epoch, struck))
         return packed
 
