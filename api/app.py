@@ -11,7 +11,7 @@ from fastapi import FastAPI, Response
 import oracle
 from api import problems, schemas
 from api.reader import NotFound, Reader
-from api.routes import answers, chain, jobs, workers
+from api.routes import answers, chain, health, jobs, workers
 from oracle.bootstrap import Oracle
 
 MAX_BODY = 1 << 23
@@ -28,6 +28,7 @@ def create_app(opened: Oracle) -> FastAPI:
     reader = Reader(opened)
     for resource in (chain, jobs, workers, answers):
         app.include_router(resource.router(reader))
+    health.install(app, health.of_oracle(opened))
     return app
 
 

@@ -47,8 +47,11 @@ class Problem(BaseModel):
 
 class Health(Schema):
     status: str
-    block: int
-    epoch: int
+
+
+class Ready(Schema):
+    ready: bool
+    waits: list[str]
 
 
 class Job(Schema):

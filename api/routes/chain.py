@@ -17,12 +17,6 @@ FOREVER = {"X-Content-Type-Options": "nosniff", "Cache-Control": "public, immuta
 def router(reader: Reader) -> APIRouter:
     routes = APIRouter(tags=["chain"])
 
-    @routes.get("/health")
-    def health() -> schemas.Health:
-        """Whether the chain can be read, and how far it was."""
-        state = reader.state()
-        return schemas.Health(status="ok", block=reader.oracle.index.block, epoch=state.last_epoch)
-
     @routes.get("/deployment")
     def deployment() -> dict[str, Any]:
         """Addresses, ABIs and constants, as in deployment.json."""
