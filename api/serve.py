@@ -1,6 +1,5 @@
 """What a serving process runs: one application on a socket that is already bound."""
 
-import logging
 import socket
 from pathlib import Path
 
@@ -9,28 +8,31 @@ from starlette.types import ASGIApp
 
 from api import app as public_app
 from api import member as member_app
+from oracle import telemetry
 from oracle.bootstrap import open_member, open_oracle
-from oracle.config import Home
+from oracle.config import Home, only_one
 
 
 def public(home: Path, listening: socket.socket) -> None:
     """The public API of a home."""
+    telemetry.configure("api")
     run(public_app.create_app(open_oracle(Home(home))), listening)
 
 
 def member(home: Path, number: int, listening: socket.socket) -> None:
-    """Member `number`, from 1."""
+    """Member `number`, from 1; one process at a time."""
+    telemetry.configure(f"member-{number}")
     place = Home(home)
-    opened, content = open_member(place, number)
-    run(member_app.create_app(opened, content, place.secret("token")), listening)
+    with only_one(place.member(number).path / "lock", f"member {number} of {home} runs already"):
+        opened, content = open_member(place, number)
+        run(member_app.create_app(opened, content, place.secret("token")), listening)
 
 
 def run(application: ASGIApp, listening: socket.socket) -> None:
     """Serves until SIGTERM."""
-    logging.basicConfig(level=logging.WARNING)
     config = uvicorn.Config(
         application,
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
         lifespan="off",

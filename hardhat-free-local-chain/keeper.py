@@ -4,9 +4,11 @@ Anvil rewrites state.json in place, once a second, while it goes on mining. Kill
 a file; and a dump taken while a block was mined can hold accounts that are one transaction ahead of the blocks. So each
 dump that is whole and consistent is copied to state.kept.json by an atomic rename, and before Anvil starts, a state.json
 that is not so is replaced by that copy. FOLDER/anvil.pid holds Anvil's pid while it runs; its removal is the last act.
-Exit 3: there is a state, but none that can be read. Only the standard library: it must start fast and stay small.
+FOLDER/keeper.lock is locked as long as this process lives. Exit 3: there is a state, but none that can be read. Only the
+standard library: it must start fast and stay small.
 """
 
+import fcntl
 import json
 import os
 import subprocess
@@ -29,6 +31,11 @@ def main() -> int:
         return 0
     os.close(ready)
     os.setsid()
+    alive = (folder / "keeper.lock").open("w")
+    try:
+        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:  # another keeper is at work here
+        return 0
     _detach(folder / "anvil.log")
     pid_file = folder / "anvil.pid"
     process = subprocess.Popen(sys.argv[2:], cwd=folder)  # noqa: S603 (oracle.adapters.anvil makes the words)

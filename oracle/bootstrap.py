@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from oracle.adapters.car import read_car
 from oracle.adapters.chain import RpcChain
@@ -14,15 +14,21 @@ from oracle.adapters.contracts import Calls, Interfaces
 from oracle.adapters.database import SqlDatabase
 from oracle.adapters.deployer import read_deployment_file
 from oracle.adapters.peers import HttpPeer
+from oracle.adapters.rest import resting
 from oracle.adapters.signer import KeySigner, load_keystore
 from oracle.config import Home
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import BadInput
+from oracle.services import rules
 from oracle.services.books import Books
 from oracle.services.index import Index
 from oracle.services.member import Member
 from oracle.services.settle import Settler
 
+if TYPE_CHECKING:
+    from oracle.adapters.kubo import KuboStore
+
+Store: TypeAlias = "FolderStore | KuboStore"
 RELAYER = "relayer"
 MEMBER = "member"
 
@@ -35,11 +41,12 @@ class Oracle:
     deployment_document: dict[str, Any]
     chain: RpcChain
     calls: Calls
-    content: FolderStore
+    content: Store
     database: SqlDatabase
     index: Index
     books: Books
     peers: tuple[HttpPeer, ...]
+    depth: int  # blocks below the head that count as final
 
     def close(self) -> None:
         """Lets go of every connection."""
@@ -73,7 +80,7 @@ def open_oracle(home: Home) -> Oracle:
     deployment, abis = read_deployment_file(home.deployment)
     interfaces = Interfaces(abis)
     chain = RpcChain(settings.rpc, interfaces, deployment.chain_id)
-    database, content = SqlDatabase(home.database), FolderStore(home.store)
+    database, content = open_database(home), open_content(home)
     token = home.secret("token")
     return Oracle(
         deployment,
@@ -85,19 +92,37 @@ def open_oracle(home: Home) -> Oracle:
         Index(chain, database, deployment, settings.depth),
         Books(content),
         tuple(HttpPeer(url, token) for url in settings.members),
+        settings.depth,
     )
 
 
-def open_member(home: Home, number: int) -> tuple[Member, FolderStore]:
+def open_database(home: Home, member: int | None = None) -> SqlDatabase:
+    """The oracle's database, or a member's: PostgreSQL where the settings name one, else a file of the home."""
+    place = home.database(member)
+    return SqlDatabase(place.url, place.schema)
+
+
+def open_content(home: Home, member: int | None = None) -> Store:
+    """The oracle's store, or a member's: Kubo where the settings name one, else a folder of the home."""
+    address = home.settings().content if home.has_settings() else ""
+    if address:
+        from oracle.adapters.kubo import KuboStore  # noqa: PLC0415 - its client loads slowly, and few homes have one
+
+        return KuboStore(address)
+    return FolderStore(home.store if member is None else home.member(member).store)
+
+
+def open_member(home: Home, number: int) -> tuple[Member, Store]:
     """Member `number` (from 1) with its own store, database, key and view of the chain."""
     settings = home.settings()
     deployment, abis = read_deployment_file(home.deployment)
     own = home.member(number)
     chain = RpcChain(settings.rpc, Interfaces(abis), deployment.chain_id)
-    database, content = SqlDatabase(own.database), FolderStore(own.store)
+    database, content = open_database(home, number), open_content(home, number)
     signer = load_keystore(own.keys / f"{MEMBER}.json", home.secret("password"))
     index = Index(chain, database, deployment, settings.depth)
-    return Member(deployment, index, database, content, signer), content
+    rest = resting(own.path, rules.VALID_SECONDS + 2 * rules.LAG_SECONDS)
+    return Member(deployment, index, database, content, signer, rest), content
 
 
 def open_key(home: Home, name: str) -> KeySigner:

@@ -29,12 +29,16 @@ job_app = typer.Typer(no_args_is_help=True, help="A requester's jobs.")
 app.add_typer(key_app, name="key")
 app.add_typer(chain_app, name="chain")
 app.add_typer(job_app, name="job")
+bench_app = typer.Typer(no_args_is_help=True, help="How fast it is, on this machine.")
+app.add_typer(bench_app, name="bench")
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder of the deployment [CROWDPROOF_HOME, ~/.crowdproof].")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+DatabaseOption = Annotated[str, typer.Option(help="postgresql://... [files in the home; CROWDPROOF_DATABASE].")]
+IpfsOption = Annotated[str, typer.Option(help="RPC of a Kubo, like /ip4/127.0.0.1/tcp/5001 [a folder in the home].")]
 KeyOption = Annotated[str | None, typer.Option("--key", help="Name of a keystore in HOME/keys.")]
 
 
@@ -93,17 +97,57 @@ def demo(
     home: HomeOption = None,
     rpc: Annotated[str | None, typer.Option(help="A development chain that runs already, not one of our own.")] = None,
     port: PortOption = 0,
+    database: DatabaseOption = "",
+    ipfs: IpfsOption = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the demo that --home holds.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Play a recorded crowd through the whole system: wallets, escrow, sealed answers, verdicts, pay, audit."""
     from oracle.config import Home
     from oracle.demo import progress, report
     from oracle.demo.play import STAGES, Options, play
+    from oracle.protocol.errors import BadInput
 
+    if resume and not home:
+        raise BadInput("--resume needs --home: the folder of the demo to go on with")
     place = Home.at(home) if home else Home.fresh()
     with progress.shown(STAGES) as show:
-        summary = play(place, Options(labels, gold, rpc, port), show)
+        options = Options(labels, gold, rpc, port, database=database, content=ipfs, resume=resume)
+        summary = play(place, options, show)
     _answer(summary, as_json, report.text, summary["audit"]["ok"])
+
+
+@app.command()
+def up(
+    home: HomeOption = None,
+    port: PortOption = 0,
+    window: Annotated[int, typer.Option(help="Challenge window of a fresh home, in seconds.")] = 3_600,
+    database: DatabaseOption = "",
+    ipfs: IpfsOption = "",
+    without: Annotated[list[str] | None, typer.Option(help="A process that runs elsewhere: api, member-2, ...")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a deployment until it is stopped: its chain if it is local, members, API and every role. Resumes by itself."""
+    from oracle.commands import running
+
+    def say(event: str, facts: dict[str, Any]) -> None:
+        words = facts.get("what") or "  ".join(f"{name} {value}" for name, value in facts.items())
+        print(json.dumps({"event": event, **facts}) if as_json else f"{event}: {words}", flush=True)
+
+    running.up(home, running.Wanted(port, window, database, ipfs, tuple(without or ())), say)
+
+
+@app.command()
+def node(
+    role: Annotated[str, typer.Argument(help="api, member, indexer, matcher, settler, relayer or watcher.")],
+    number: Annotated[int, typer.Option(help="Of the member, from 1.")] = 0,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="[as in the home's settings]")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Run one process of a deployment, alone."""
+    from oracle.commands import running
+
+    running.node(home, role, number, port)
 
 
 @app.command()
@@ -119,6 +163,31 @@ def audit(
 
     document = auditing.audit(home, rpc, store, deployment)
     _answer(document, as_json, auditing.text, document["ok"])
+
+
+@app.command()
+def backup(
+    out: Annotated[Path, typer.Option(help="The archive to write, FILE.tar; never overwritten.")],
+    without_password: Annotated[bool, typer.Option("--without-password", help="Leave HOME/password out.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a home into one file while its processes run: databases, chain, blocks, encrypted keys."""
+    from oracle.commands import backups
+
+    _print(backups.backup(home, out, not without_password), as_json, backups.backup_text)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `backup` wrote.")],
+    home: Annotated[Path, typer.Option("--home", help="A fresh folder.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Make a home from a backup, every file checked; a folder in use or an archive with a fault is refused."""
+    from oracle.commands import backups
+
+    _print(backups.restore(file, home), as_json, backups.restore_text)
 
 
 @app.command()
@@ -304,6 +373,21 @@ def job_create(
     from oracle.commands import jobs
 
     _print(jobs.create(home, manifest, tasks, _signer(home, key)), as_json, jobs.text)
+
+
+# ---------------------------------------------------------------------- bench
+
+
+@bench_app.command("pipeline")
+def bench_pipeline(
+    sizes: Annotated[str, typer.Option(help="Answers of each run of the whole pipeline.")] = "1000,10000,100000",
+    rounds: Annotated[int, typer.Option(min=1, help="Of 2,000 answers to one member.")] = 11,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how many answers one member accepts in a second, and the whole pipeline by stage as it grows."""
+    from oracle.bench import pipeline
+
+    _print(pipeline.pipeline(pipeline.read_sizes(sizes), rounds), as_json, pipeline.text)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,19 @@
 
 HOME/deployment.json   contracts and constants         HOME/store/        blocks, and nothing else
 HOME/settings.json     endpoint, depth, addresses      HOME/oracle.db     index, assignments, receipts, outbox
+                       (or a PostgreSQL and a Kubo that take the place of the .db files and of the stores)
 HOME/keys/             encrypted keystores             HOME/members/N/    a member's store, database and keystore
 HOME/chain/            the local chain, if it is ours  HOME/token, password   secrets, 0600
 """
 
+import fcntl
 import json
 import os
 import secrets
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +22,32 @@ from oracle.protocol.errors import BadInput
 from oracle.protocol.plain import from_json, to_json
 
 DEFAULT = Path("~/.crowdproof")
+EMBEDDED = {"database": "", "content": "", "name": ""}  # settings that may be left out
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`depth`: blocks below the head that count as final; `members`, `api`: where they listen."""
+    """`depth`: blocks below the head that count as final; `members`, `api`: where they listen.
+
+    `database`: URL of a PostgreSQL server's database, `name` begins this home's schemas in it; `content`: address of a Kubo RPC.
+    Empty: SQLite files and folders of blocks in the home.
+    """
 
     rpc: str
     depth: int
     members: tuple[str, ...]
     api: str
+    database: str = ""
+    content: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabasePlace:
+    """Where one process's tables are."""
+
+    url: str
+    schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +98,19 @@ class Home:
     def deployment(self) -> Path:
         return self.path / "deployment.json"
 
-    @property
-    def database(self) -> str:
-        return f"sqlite:///{self.path / 'oracle.db'}"
+    def database(self, member: int | None = None) -> DatabasePlace:
+        """The oracle's tables, or those of a member. CROWDPROOF_DATABASE stands above the settings: it may hold a password."""
+        settings = self.settings() if self.has_settings() else None
+        url = os.environ.get("CROWDPROOF_DATABASE") or (settings.database if settings else "")
+        if url and settings:
+            return DatabasePlace(
+                url, f"{settings.name}_oracle" if member is None else f"{settings.name}_member_{member}"
+            )
+        file = self.path / "oracle.db" if member is None else self.member(member).path / "member.db"
+        return DatabasePlace(f"sqlite:///{file}")
+
+    def has_settings(self) -> bool:
+        return (self.path / "settings.json").exists()
 
     def member(self, number: int) -> "MemberHome":
         return MemberHome(self.path / "members" / str(number))
@@ -88,7 +119,8 @@ class Home:
         """Raises BadInput when the folder is no home or its settings are broken."""
         file = self.path / "settings.json"
         try:
-            return from_json(Settings, json.loads(file.read_text("utf-8")), str(file))
+            found = json.loads(file.read_text("utf-8"))
+            return from_json(Settings, EMBEDDED | found if isinstance(found, dict) else found, str(file))
         except FileNotFoundError:
             raise BadInput(
                 f"{self.path} holds no deployment: run `crowdproof demo --home {self.path}` or deploy"
@@ -97,7 +129,8 @@ class Home:
             raise BadInput(f"{file}: cannot be read: {problem}") from None
 
     def write_settings(self, settings: Settings) -> None:
-        write_atomically(self.path / "settings.json", json.dumps(to_json(settings), indent=1) + "\n")
+        """Only its owner reads it: an address may hold a password."""
+        write_atomically(self.path / "settings.json", json.dumps(to_json(settings), indent=1) + "\n", 0o600)
 
     def secret(self, name: str) -> str:
         """The secret in HOME/`name`, made when it is first asked for; only its owner can read the file."""
@@ -119,9 +152,22 @@ class MemberHome:
     def keys(self) -> Path:
         return self.path / "keys"
 
-    @property
-    def database(self) -> str:
-        return f"sqlite:///{self.path / 'member.db'}"
+
+@contextmanager
+def only_one(file: Path, otherwise: str, patience_s: float = 20.0) -> Iterator[None]:
+    """Holds the lock FILE until the block or the process ends. Raises BadInput with `otherwise` if another keeps it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + patience_s
+    with file.open("w") as held:
+        while True:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise BadInput(otherwise) from None
+                time.sleep(0.05)
+        yield
 
 
 def write_atomically(file: Path, text: str, mode: int = 0o644) -> None:
@@ -134,3 +180,8 @@ def write_atomically(file: Path, text: str, mode: int = 0o644) -> None:
         out.flush()
         os.fsync(out.fileno())
     part.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)  # the name too
+    finally:
+        os.close(folder)

@@ -13,8 +13,8 @@ from pathlib import Path
 from oracle.adapters.chain import RpcChain, read_deployment
 from oracle.adapters.compiler import artefacts
 from oracle.adapters.contracts import Interfaces
-from oracle.adapters.database import SqlDatabase
 from oracle.adapters.deployer import Plan, plan_deployment, write_deployment
+from oracle.bootstrap import open_database
 from oracle.config import Home, write_atomically
 from oracle.ports import Database, Signer
 from oracle.protocol.deployment import Deployment
@@ -69,7 +69,7 @@ def deploy(home: Home, url: str, signer: Signer, wanted: Wishes) -> Deployment:
     """The home's deployment, made now, finished now, or as it was made before. Raises BadInput if that was another."""
     code = artefacts()
     interfaces = Interfaces({name: artefact.abi for name, artefact in code.items()})
-    with closing(RpcChain(url, interfaces)) as chain, closing(SqlDatabase(home.database)) as database:
+    with closing(RpcChain(url, interfaces)) as chain, closing(open_database(home)) as database:
         start = _start(home.path / "deploying.json", chain, database, signer, wanted)
         plan = _plan(start)
         outbox.reconcile(database, chain, signer)

@@ -9,7 +9,7 @@ from io import BytesIO
 
 from oracle.adapters.car import write_car
 from oracle.bootstrap import Oracle
-from oracle.ports import Signer
+from oracle.ports import Peer, Signer
 from oracle.protocol.cids import Codec, from_digest
 from oracle.protocol.errors import Refused, Retryable
 from oracle.protocol.keys import checksum
@@ -17,16 +17,31 @@ from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import Manifest, make_job
 from oracle.protocol.terms import Terms
 from oracle.services import outbox
+from oracle.services.panel import Panel
+
+GRACE_S = 2.0  # for members beyond the quorum
+PATIENCE_S = 120.0
 
 
 def store(oracle: Oracle, manifest: Manifest, tasks: Sequence[Task], where: str) -> Terms:
-    """Keeps the job's blocks here and at every member. Raises BadInput naming the field, Retryable for a silent member."""
+    """Keeps the job's blocks here and at a quorum of members; the others get them when they need them.
+
+    Raises BadInput naming the field, Retryable when too few members answer.
+    """
     terms, blocks = make_job(manifest, tasks, oracle.deployment.unit, where)
     oracle.content.put_many(blocks)
     out = BytesIO()
     write_car(oracle.content, [from_digest(Codec.DAG_CBOR, terms.manifest)], out)
-    for peer in oracle.peers:
+
+    def keep(peer: Peer) -> tuple[int, None]:
         peer.store(out.getvalue())
+        return id(peer), None
+
+    quorum = oracle.deployment.committee.quorum
+    kept = Panel(oracle.peers).ask(keep, quorum, GRACE_S, PATIENCE_S)
+    if len(kept.found) < quorum:
+        why = "; ".join(dict.fromkeys(map(str, kept.problems)))
+        raise Retryable(f"{len(kept.found)} of {quorum} members keep the job's content: {why}")
     return terms
 
 

@@ -47,9 +47,10 @@ class LocalChain:
     folder: Path
 
 
-def start(folder: Path, port: int | None = 0, chain_id: int | None = None) -> LocalChain:
+def start(folder: Path, port: int | None = 0, chain_id: int | None = None, since: int = 0) -> LocalChain:
     """Runs the folder's chain, or finds it running. Port 0 or None: the saved one if it is free, else any free one.
 
+    `since`: block time that was reached: nothing is mined below it, also when the blocks up to it were lost.
     Raises BadInput for a port or chain id that cannot be had, for a missing Anvil, and for a state that cannot be read.
     """
     folder = folder.resolve()
@@ -60,13 +61,16 @@ def start(folder: Path, port: int | None = 0, chain_id: int | None = None) -> Lo
             raise BadInput(
                 f"the chain in {folder} has chain id {identity}, not {chain_id}: reset it or choose another home"
             )
+        if not is_kept(folder):  # a chain whose keeper was killed: what it does now would not outlive it
+            _stopped(folder)
         pid = _running(folder)
         if pid is not None:
             if port not in (None, 0, saved["port"]):
                 raise BadInput(f"the chain in {folder} already runs on port {saved['port']}: stop it first")
-            return _ready(folder, LocalChain(_url(saved["port"]), identity, pid, folder))
+            return _ready(folder, LocalChain(_url(saved["port"]), identity, pid, folder), since)
         genesis = saved.get("genesis", int(time.time()))
-        return _launched(folder, {"port": saved.get("port", 0), "chain_id": identity, "genesis": genesis}, port or 0)
+        begun = {"port": saved.get("port", 0), "chain_id": identity, "genesis": genesis}
+        return _launched(folder, begun, port or 0, since)
 
 
 def status(folder: Path) -> LocalChain | None:
@@ -80,6 +84,18 @@ def status(folder: Path) -> LocalChain | None:
     if _served(chain.url) != chain.chain_id:
         raise ChainUnavailable(f"{chain.url}: the process {pid} of the chain in {folder} does not answer as that chain")
     return chain
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether the chain's keeper lives, which ends after it."""
+    try:
+        with (folder / "keeper.lock").open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def stop(folder: Path) -> bool:
@@ -98,7 +114,7 @@ def reset(folder: Path) -> bool:
         return False
     with _locked(folder):
         _stopped(folder)
-        for name in ("chain.json", "state.json", "state.kept.json", "anvil.log"):
+        for name in ("chain.json", "state.json", "state.kept.json", "anvil.log", "keeper.lock"):
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / "cache", ignore_errors=True)
     return True
@@ -116,6 +132,19 @@ def warp(url: str, seconds: int) -> int:
     with _local(url, "time can be moved") as rpc:
         rpc.batch([("evm_increaseTime", [seconds]), ("evm_mine", [])])
         return int(rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+
+def catch_up(url: str, moment: int) -> None:
+    """After a kill: one block more, at `moment` or later, by which those who knew lost blocks see that they are gone."""
+    with _local(url, "blocks can be made") as rpc:
+        last = int(rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+        rpc.batch([("evm_increaseTime", [max(0, moment - last)]), ("evm_mine", [])])
+
+
+def mine(url: str) -> None:
+    """One block, at the time that it is: on an idle chain block time stands still."""
+    with _local(url, "blocks can be made") as rpc:
+        rpc.call("evm_mine")
 
 
 def fund(url: str, address: Address, wei: int) -> None:
@@ -172,7 +201,7 @@ def command(folder: Path, port: int, chain_id: int, genesis: int) -> list[str]:
 # ---------------------------------------------------------------------- starting
 
 
-def _launched(folder: Path, saved: dict[str, int], port: int) -> LocalChain:
+def _launched(folder: Path, saved: dict[str, int], port: int, since: int) -> LocalChain:
     """Between choosing a free port and listening on it another process can take it: then another one, a few times."""
     anvil_binary()  # if it is missing, that comes first
     if port and not _is_free(port):
@@ -187,7 +216,7 @@ def _launched(folder: Path, saved: dict[str, int], port: int) -> LocalChain:
         if pid is not None:
             chain = LocalChain(_url(saved["port"]), saved["chain_id"], pid, folder)
             if _answers(chain):
-                return _ready(folder, chain)
+                return _ready(folder, chain, since)
         _stopped(folder)
     raise Fatal(f"Anvil does not start: {_last_words(folder)}")
 
@@ -214,14 +243,14 @@ def _answers(chain: LocalChain) -> bool:
     return False
 
 
-def _ready(folder: Path, chain: LocalChain) -> LocalChain:
-    """Block time goes on from now, or from the last block if that is later; then mining begins. Again: no change."""
+def _ready(folder: Path, chain: LocalChain, since: int) -> LocalChain:
+    """Block time goes on from now, or from the last block or `since` if that is later; then mining begins. Again: no change."""
     if _served(chain.url) != chain.chain_id:
         raise ChainUnavailable(f"{chain.url}: the process {chain.pid} of the chain in {folder} does not answer")
     asked = [("eth_getBlockByNumber", [tag, False]) for tag in ("latest", "pending")]
     with closing(Rpc(chain.url, attempts=1)) as rpc:
         last, upcoming = (int(block["timestamp"], 16) for block in rpc.batch(asked))
-        if upcoming < (due := max(last, int(time.time()))):
+        if upcoming < (due := max(last, since, int(time.time()))):
             rpc.call("evm_increaseTime", due - upcoming)
         rpc.call("evm_setAutomine", True)
     return chain
@@ -280,7 +309,7 @@ def _stopped(folder: Path) -> bool:
         while time.monotonic() < end and _running(folder) == pid:
             time.sleep(0.02)
     end = time.monotonic() + 5.0
-    while time.monotonic() < end and (folder / "anvil.pid").exists():  # the keeper's last act
+    while time.monotonic() < end and is_kept(folder) and (folder / "anvil.pid").exists():  # the keeper's last act
         time.sleep(0.02)
     (folder / "anvil.pid").unlink(missing_ok=True)
     return True

@@ -1,8 +1,8 @@
 """Child processes that serve HTTP on loopback: forked from one warm process, each with a socket that is already bound.
 
 A port is bound before anything starts, so no other program can take it in between. What the children need is loaded once, in a
-process of its own and while other work goes on, and shared by all (the standard library's fork server). A child leaves when its
-parent, however that ends, is gone.
+process of its own and while other work goes on, and shared by all (the standard library's fork server). A child that dies is
+started again on the port that it had: who connects meanwhile waits. A child leaves when its parent, however that ends, is gone.
 """
 
 import importlib
@@ -12,9 +12,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -26,6 +26,13 @@ from oracle.protocol.errors import BadInput, Fatal
 
 START_S = 120.0
 STOP_S = 10.0
+TEND_S = 0.2  # between two looks at who is dead
+ASK_S = 4.0  # between two looks at what they wait for
+START_LOOK_S = 0.5  # for a first answer: who connects to a dead child's port waits
+QUIET_S = 5.0  # in which a child that is well answers
+STEADY_S = 10.0  # a child that lived so long is started again at once
+LONGEST_PAUSE_S = 30.0
+MOST_DEATHS = 5  # at the start, before its trouble is taken for its own
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
@@ -48,14 +55,24 @@ def url_of(listening: socket.socket) -> str:
     return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Child:
-    """A process of ours; `log` holds what it printed."""
+    """A process of ours and what it takes to run it again; `log` holds what it printed."""
 
     name: str
+    target: str  # "module:function", called with the arguments and the socket
+    arguments: tuple[Any, ...]
+    listening: socket.socket
     url: str
     log: Path
     process: ForkServerProcess
+    deaths: int = 0
+    began: float = field(default_factory=time.monotonic)
+    seen: float = 0.0  # alive
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid or 0
 
 
 def warm(modules: Sequence[str]) -> None:
@@ -64,37 +81,120 @@ def warm(modules: Sequence[str]) -> None:
     forkserver.ensure_running()
 
 
-def spawn(name: str, target: str, arguments: tuple[Any, ...], listening: socket.socket, log: Path) -> Child:
-    """Runs `target` ("module:function") with the arguments and the socket, in a process of its own."""
-    log.parent.mkdir(parents=True, exist_ok=True)
+class Crew:
+    """Children that are looked after: the dead are started again, later and later if they die at once; who waits is named."""
+
+    def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:
+        self._say = say
+        self._children: list[Child] = []
+        self._turn = threading.RLock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._said: dict[str, str] = {}
+        self._asked: dict[str, str] = {}
+
+    def add(self, name: str, target: str, arguments: tuple[Any, ...], listening: socket.socket, log: Path) -> Child:
+        """Runs `target` in a process of its own."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with self._turn:
+            process = _run(name, target, arguments, listening, log)
+            child = Child(name, target, arguments, listening, url_of(listening), log, process)
+            self._children.append(child)
+        return child
+
+    def wait_ready(self) -> None:
+        """Returns when all answer /health. Raises Fatal with the log's last lines for one that does not."""
+        deadline = time.monotonic() + START_S
+        with _client(START_LOOK_S) as client:
+            for child in list(self._children):
+                while not _healthy(client, child):
+                    self.tend()
+                    if child.deaths > MOST_DEATHS or time.monotonic() > deadline:
+                        raise Fatal(f"{child.name} did not start; {child.log} ends with:\n{_last_words(child.log)}")
+                    time.sleep(0.02)
+
+    def watch(self) -> None:
+        """Tends and asks in a thread of its own, until `stop`."""
+        self._thread = threading.Thread(target=self._watch, name="crew", daemon=True)
+        self._thread.start()
+
+    def tend(self) -> None:
+        """Starts the dead again."""
+        with self._turn:
+            for child in self._children:
+                if child.process.is_alive():
+                    child.seen = time.monotonic()
+                elif not self._ended.is_set():
+                    self._revive(child)
+
+    def pids(self) -> dict[str, int]:
+        return {child.name: child.pid for child in self._children}
+
+    def waits(self) -> dict[str, str]:
+        """What each waits for that does not get on with its work: name -> words."""
+        with _client() as client:
+            found = {child.name: _wait_of(client, child) for child in list(self._children) if not self._ended.is_set()}
+        return {name: words for name, words in found.items() if words}
+
+    def stop(self) -> None:
+        """Asks all to leave, then makes those that do not."""
+        self._ended.set()
+        with self._turn:
+            for child in self._children:
+                child.process.terminate()
+            end = time.monotonic() + STOP_S
+            for child in self._children:
+                child.process.join(max(0.1, end - time.monotonic()))
+                if child.process.is_alive():
+                    child.process.kill()
+                    child.process.join()
+                child.listening.close()
+        if self._thread:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        asked = time.monotonic()
+        while not self._ended.wait(TEND_S):
+            try:
+                self.tend()
+                if time.monotonic() - asked > ASK_S:
+                    self._tell(self.waits())
+                    asked = time.monotonic()
+            except OSError as problem:  # no process or no file can be had just now
+                self._say(f"this machine is short of something: {problem}")
+
+    def _tell(self, waits: dict[str, str]) -> None:
+        """Says what changed; who is only busy may wait at one look."""
+        lasting = {name: words for name, words in waits.items() if name in self._asked}
+        self._asked = waits
+        if self._ended.is_set():
+            return
+        for name in sorted(lasting.keys() | self._said.keys()):
+            if lasting.get(name) != self._said.get(name):
+                self._say(f"{name} waits: {lasting[name]}" if name in lasting else f"{name} goes on")
+        self._said = lasting
+
+    def _revive(self, child: Child) -> None:
+        now = time.monotonic()
+        steady = child.seen - child.began > STEADY_S
+        pause = 0.0 if steady or not child.deaths else min(TEND_S * 2**child.deaths, LONGEST_PAUSE_S)
+        if now - child.began < pause:
+            return
+        child.deaths = 1 if steady else child.deaths + 1
+        ended = child.process.exitcode
+        child.process = _run(child.name, child.target, child.arguments, child.listening, child.log)
+        child.began = now
+        self._say(f"{child.name} ended ({ended}) and is started again as process {child.pid}")
+
+
+def _run(name: str, target: str, arguments: tuple[Any, ...], listening: socket.socket, log: Path) -> ForkServerProcess:
     process = _CONTEXT.Process(target=_enter, args=(target, arguments, listening, log), name=name, daemon=True)
     process.start()
-    child = Child(name, url_of(listening), log, process)
-    listening.close()
-    return child
+    return process
 
 
-def wait_ready(children: Sequence[Child]) -> None:
-    """Returns when all answer /health. Raises Fatal with the log's last lines when one does not."""
-    deadline = time.monotonic() + START_S
-    with httpx.Client(timeout=5, trust_env=False) as client:
-        for child in children:
-            while not _healthy(client, child):
-                if not child.process.is_alive() or time.monotonic() > deadline:
-                    raise Fatal(f"{child.name} did not start; {child.log} ends with:\n{_last_words(child.log)}")
-                time.sleep(0.02)
-
-
-def stop(children: Sequence[Child]) -> None:
-    """Asks all to leave, then makes those that do not."""
-    for child in children:
-        child.process.terminate()
-    end = time.monotonic() + STOP_S
-    for child in children:
-        child.process.join(max(0.1, end - time.monotonic()))
-        if child.process.is_alive():
-            child.process.kill()
-            child.process.join()
+def _client(seconds: float = QUIET_S) -> httpx.Client:
+    return httpx.Client(timeout=seconds, trust_env=False)
 
 
 def _enter(target: str, arguments: tuple[Any, ...], listening: socket.socket, log: Path) -> None:
@@ -119,6 +219,14 @@ def _healthy(client: httpx.Client, child: Child) -> bool:
     with suppress(httpx.HTTPError):
         return client.get(f"{child.url}/health").status_code == 200
     return False
+
+
+def _wait_of(client: httpx.Client, child: Child) -> str:
+    try:
+        response = client.get(f"{child.url}/ready")
+        return "; ".join(map(str, response.json()["waits"])) if response.status_code == 503 else ""
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return "no answer"
 
 
 def _last_words(log: Path) -> str:

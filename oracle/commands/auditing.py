@@ -10,6 +10,7 @@ from oracle.adapters.chain import RpcChain
 from oracle.adapters.content import FolderStore, GatewayStore, StoreUnavailable
 from oracle.adapters.contracts import Interfaces, decode_post
 from oracle.adapters.deployer import read_deployment_file
+from oracle.bootstrap import open_content
 from oracle.config import Home
 from oracle.ports import ContentStore
 from oracle.protocol.cids import Codec, cid_of
@@ -73,7 +74,7 @@ def _reached() -> Iterator[None]:
 
 def _content(home: Home, store: str | None) -> ContentStore:
     if store is None:
-        return _folder(home.store)
+        return open_content(home) if home.has_settings() and home.settings().content else _folder(home.store)
     if store.startswith(("http://", "https://")):
         return _gateway(store)
     return _folder(Path(store))

@@ -7,10 +7,9 @@ from typing import Any
 from oracle.adapters import anvil
 from oracle.adapters.chain import RpcChain
 from oracle.adapters.contracts import Calls, Interfaces
-from oracle.adapters.database import SqlDatabase
 from oracle.adapters.deployer import read_deployment_file
 from oracle.adapters.signer import KeySigner
-from oracle.bootstrap import open_key
+from oracle.bootstrap import open_database, open_key
 from oracle.config import Home
 from oracle.protocol.errors import BadInput
 from oracle.protocol.keys import Address, checksum
@@ -99,7 +98,7 @@ def _give_tokens(home: Home, url: str, wallet: Address, tokens: int) -> int:
     amount = tokens * 10**6 * deployment.unit
     with (
         closing(RpcChain(url, interfaces, deployment.chain_id)) as chain,
-        closing(SqlDatabase(home.database)) as database,
+        closing(open_database(home)) as database,
     ):
         if chain.token_balance(deployment.token, signer.address) < amount:
             raise BadInput(f"--tokens {tokens}: the deployer {checksum(signer.address)} does not hold as many")

@@ -59,11 +59,11 @@ def deploy(
     place.create()
     url = rpc or anvil.start(place.chain).url
     try:
+        if not place.has_settings():
+            place.write_settings(Settings(url, FINAL_AFTER if rpc and not anvil.is_local(url) else 0, (), ""))
         found = put_contracts(place, url, deployer, wanted)
     except (ChainUnavailable, WrongChain) as problem:
         raise BadInput(f"{problem}; run this again to go on") from None
-    if not (place.path / "settings.json").exists():
-        place.write_settings(Settings(url, FINAL_AFTER if rpc and not anvil.is_local(url) else 0, (), ""))
     return _report(place, found)
 
 

@@ -1,12 +1,17 @@
 """The recorded workers, each with a wallet of its own: they register, seal, sign and send over HTTP, as any bot would.
 
-Only this module holds worker keys, and only for the demo: they come from a seed.
+Only this module holds worker keys, and only for the demo: they come from a seed. What a worker signed is in its journal before it
+is sent, and sent again as it is: a second answer to a task would be refused.
 """
 
+import json
+import os
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import httpx
@@ -56,6 +61,54 @@ class Api:
         return response.json()
 
 
+class Journal:
+    """What the workers signed and what was promised to them, durable when a method returns. Safe between threads.
+
+    FOLDER/answers.jsonl: an answer a line, as it is sent; FOLDER/receipts.jsonl: {answers: their digests, receipt}.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._answers, self._receipts = folder / "answers.jsonl", folder / "receipts.jsonl"
+        self._lock = Lock()
+        self._signed = {(a["job"], a["task"], a["worker"]): a for a in _lines(self._answers)}
+        self._receipted = {digest for line in _lines(self._receipts) for digest in line["answers"]}
+
+    def signed(self, job: int, task: int, worker: int) -> dict[str, Any] | None:
+        return self._signed.get((job, task, worker))
+
+    def has_receipt(self, digest: bytes) -> bool:
+        return "0x" + digest.hex() in self._receipted
+
+    def sign(self, answers: Sequence[dict[str, Any]]) -> None:
+        with self._lock:
+            _append(self._answers, answers)
+            self._signed |= {(a["job"], a["task"], a["worker"]): a for a in answers}
+
+    def receive(self, digests: Sequence[bytes], receipt: dict[str, Any]) -> None:
+        named = ["0x" + digest.hex() for digest in digests]
+        with self._lock:
+            _append(self._receipts, [{"answers": named, "receipt": receipt}])
+            self._receipted.update(named)
+
+
+def _lines(file: Path) -> list[Any]:
+    """Each whole line; one that a kill cut off is cut off here too."""
+    if not file.exists():
+        return []
+    whole, _, rest = file.read_bytes().rpartition(b"\n")
+    if rest:
+        os.truncate(file, len(whole) + 1 if whole else 0)
+    return [json.loads(line) for line in whole.splitlines()]
+
+
+def _append(file: Path, items: Iterable[Any]) -> None:
+    with file.open("ab") as out:
+        out.write("".join(json.dumps(item) + "\n" for item in items).encode())
+        out.flush()
+        os.fsync(out.fileno())
+
+
 def register(api: Api, keys: Sequence[PrivateKey], count: Count) -> None:
     """Each wallet signs its wish to be registered; a relayer pays."""
     domain = api.deployment.workers_domain()
@@ -75,12 +128,13 @@ def answer_all(
     numbers: Sequence[int],
     labels: dict[tuple[int, int], int],
     job: int,
+    journal: Journal,
     count: Count,
 ) -> None:
     """Every worker fetches its assignments and answers them. labels: (position of the worker, task) -> label."""
 
     def work(position: int) -> int:
-        return _work(api, keys[position], numbers[position], position, labels, job)
+        return _work(api, keys[position], numbers[position], position, labels, job, journal)
 
     _each(range(len(keys)), work, len(labels), count)
 
@@ -98,35 +152,50 @@ def _each(items: Iterable[int], do: Callable[[int], int], total: int, count: Cou
             raise
 
 
-def _work(api: Api, key: PrivateKey, number: int, position: int, labels: dict[tuple[int, int], int], job: int) -> int:
+def _work(
+    api: Api,
+    key: PrivateKey,
+    number: int,
+    position: int,
+    labels: dict[tuple[int, int], int],
+    job: int,
+    journal: Journal,
+) -> int:
     offers = api.get(f"/workers/{number}/assignments", job=job)
     for start in range(0, len(offers), BATCH):
-        batch = [_answer(api.deployment, key, o, labels[position, o["task"]]) for o in offers[start : start + BATCH]]
-        receipt = api.post("/answers", {"answers": [_body(**answer) for answer, _ in batch]})
-        check_receipt(api.deployment, [bound for _, bound in batch], receipt)
+        part = offers[start : start + BATCH]
+        known = [journal.signed(job, offer["task"], number) for offer in part]
+        answers = [
+            a or _answer(api.deployment, key, o, labels[position, o["task"]]) for a, o in zip(known, part, strict=True)
+        ]
+        digests = [_digest(api.deployment, offer, a) for offer, a in zip(part, answers, strict=True)]
+        if all(map(journal.has_receipt, digests)):
+            continue
+        journal.sign([answer for answer, before in zip(answers, known, strict=True) if before is None])
+        receipt = api.post("/answers", {"answers": answers})
+        check_receipt(api.deployment, digests, receipt)
+        journal.receive(digests, receipt)
     return len(offers)
 
 
-def _answer(deployment: Deployment, key: PrivateKey, offer: dict[str, Any], label: int) -> tuple[dict[str, Any], bytes]:
-    """(the answer to send, its digest)."""
-    job, task, worker, terms = offer["job"], offer["task"], offer["worker"], bytes.fromhex(offer["terms"][2:])
+def _answer(deployment: Deployment, key: PrivateKey, offer: dict[str, Any], label: int) -> dict[str, Any]:
+    """The answer to send."""
+    job, task, worker = offer["job"], offer["task"], offer["worker"]
     payload, salt = bytes([label]), secrets.token_bytes(32)
     bound = commitment(job, task, worker, payload, salt)
     envelope = seal(deployment.committee.seal_keys, bound, payload, salt)
-    message = Answer(job, terms, task, worker, bound, keccak(envelope))
-    digest = messages.digest(deployment.domain(), message)
-    return {
-        "job": job,
-        "task": task,
-        "worker": worker,
-        "key": 0,
-        "commitment": bound,
-        "sealHash": message.seal_hash,
-        "signature": sign(key, digest),
-        "envelope": envelope,
-        "expiry": offer["expiry"],
-        "assignedBy": offer["signature"],
-    }, digest
+    answer = _body(job=job, task=task, worker=worker, key=0, commitment=bound, sealHash=keccak(envelope))
+    signature = sign(key, _digest(deployment, offer, answer))
+    return answer | _body(signature=signature, envelope=envelope, expiry=offer["expiry"], assignedBy=offer["signature"])
+
+
+def _digest(deployment: Deployment, offer: dict[str, Any], answer: dict[str, Any]) -> bytes:
+    """What the worker signs, and what a receipt is for."""
+    terms, bound, seal_hash = (
+        bytes.fromhex(text[2:]) for text in (offer["terms"], answer["commitment"], answer["sealHash"])
+    )
+    message = Answer(answer["job"], terms, answer["task"], answer["worker"], bound, seal_hash)
+    return messages.digest(deployment.domain(), message)
 
 
 def check_receipt(deployment: Deployment, answers: Sequence[bytes], receipt: dict[str, Any]) -> None:

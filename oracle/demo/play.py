@@ -1,16 +1,22 @@
-"""From the command's words to a demo under way: what is wrong with them is said before anything is loaded, started or written."""
+"""From the command's words to a demo under way: what is wrong with them is said before anything is loaded, started or written.
 
+HOME/demo.json keeps what was asked for, so that `--resume` goes on with it after whatever ended the demo.
+"""
+
+import hashlib
+import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from oracle.adapters import processes
-from oracle.config import Home
+from oracle.config import Home, write_atomically
 from oracle.demo.progress import Show, Silent
-from oracle.demo.recording import load
+from oracle.demo.recording import Recording, load
+from oracle.protocol.errors import BadInput
 
 WINDOW = 3_600
 STAGES = (
@@ -31,7 +37,10 @@ STAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asks for. `rpc`: another endpoint than a local chain of our own; `port`: the API's."""
+    """What the command line asks for. `rpc`: another endpoint than a local chain of our own; `port`: the API's;
+
+    `database`, `content`: a PostgreSQL and a Kubo in place of files; `resume`: go on with what the home holds.
+    """
 
     labels: Path | None = None
     gold: Path | None = None
@@ -39,6 +48,23 @@ class Options:
     port: int = 0
     window: int = WINDOW
     title: str = "Recorded crowd"
+    database: str = ""
+    content: str = ""
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """HOME/demo.json: a demo's options and a digest of its recording; `deadline` (block time) once it is chosen."""
+
+    options: Options
+    recording: str
+    deadline: int = 0
+
+    def save(self, home: Home) -> None:
+        options = {name: _plain(value) for name, value in asdict(self.options).items()}
+        document = {"options": options, "recording": self.recording, "deadline": self.deadline}
+        write_atomically(home.path / "demo.json", json.dumps(document, indent=1) + "\n")
 
 
 def play(
@@ -46,14 +72,71 @@ def play(
 ) -> dict[str, Any]:
     """Plays a recorded crowd in a fresh home; `between` is called before each stage. Raises BadInput with nothing done."""
     began = time.perf_counter()
-    home.require_unused()
+    before = _begun(home) if options.resume else None
+    if before:
+        options = _same(home, before.options, options)
+    elif not options.resume or not _untouched(home):
+        home.require_unused()
     recording = load(options.labels, options.gold)
+    if before and before.recording != _digest(recording):
+        raise BadInput(f"the labels are not those with which the demo in {home.path} began")
     processes.bind(options.port).close()
     processes.warm(needed_by_children())
-    from oracle.demo.run import Demo  # noqa: PLC0415 - it loads for seconds, and the children load theirs meanwhile
+    from oracle.demo.run import Demo, check_endpoint  # noqa: PLC0415 - they load for seconds, and the children meanwhile
 
+    if options.rpc:
+        check_endpoint(options.rpc)
+    home.create()
+    begun = before or Begun(options, _digest(recording))
+    begun.save(home)
     loaded = {"load": round(time.perf_counter() - began, 3)}
-    return Demo(home, options, recording, show or Silent(), between, loaded, began=began).run()
+    return Demo(home, options, recording, show or Silent(), between, loaded, begun, began=began).run()
+
+
+def _begun(home: Home) -> Begun | None:
+    """What the home's demo began with; None if it did not get so far. Raises BadInput for a file that is damaged."""
+    file = home.path / "demo.json"
+    try:
+        document = json.loads(file.read_bytes())
+        options = document["options"]
+        paths = {name: Path(options[name]) if options[name] else None for name in ("labels", "gold")}
+        known = {field.name for field in fields(Options)}
+        return Begun(Options(**{k: v for k, v in options.items() if k in known} | paths), **_rest(document))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise BadInput(f"{file} is damaged ({problem}): the demo cannot go on from it") from None
+
+
+def _rest(document: dict[str, Any]) -> dict[str, Any]:
+    return {"recording": str(document["recording"]), "deadline": int(document["deadline"])}
+
+
+def _same(home: Home, before: Options, now: Options) -> Options:
+    """As it began, on the port that is asked for now. Raises BadInput when another thing is asked for now."""
+    for name in ("labels", "gold", "rpc", "database", "content"):
+        asked = getattr(now, name)
+        if asked and _plain(asked) != _plain(getattr(before, name)):
+            raise BadInput(
+                f"--{name}: the demo in {home.path} began with {getattr(before, name) or 'none'}; leave it out"
+            )
+    return replace(before, port=now.port, resume=True)
+
+
+def _plain(value: Any) -> Any:
+    """A path whole: the demo may go on from another folder."""
+    return str(value.resolve()) if isinstance(value, Path) else value
+
+
+def _untouched(home: Home) -> bool:
+    """Whether a demo was cut off here before its first word was written."""
+    return home.path.is_dir() and all(file.suffix == ".part" or file.name == "lock" for file in home.path.iterdir())
+
+
+def _digest(recording: Recording) -> str:
+    answers = recording.answers
+    columns = (answers.tasks, answers.workers, answers.classes, answers.task, answers.worker, answers.label)
+    return hashlib.sha256(json.dumps([list(map(str, column)) for column in columns]).encode()).hexdigest()
 
 
 def needed_by_children() -> list[str]:

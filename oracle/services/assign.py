@@ -9,15 +9,23 @@ import numpy as np
 
 from oracle.matching.solve import solve
 from oracle.ports import Database, OfferedAssignment, Peer
-from oracle.protocol.errors import Refused, Retryable
+from oracle.protocol.deployment import Deployment
+from oracle.protocol.errors import CrowdproofError, Fatal, Refused, Retryable
+from oracle.protocol.messages import Assignment, digest
 from oracle.protocol.state import State
+from oracle.services.receive import signer_of
 
 BATCH = 5_000
 Place = tuple[int, int, int]  # job, task, worker
 
 
 def assign(
-    state: State, peers: Sequence[Peer], database: Database, job: int, edges: Sequence[tuple[int, int, float]]
+    deployment: Deployment,
+    state: State,
+    peers: Sequence[Peer],
+    database: Database,
+    job: int,
+    edges: Sequence[tuple[int, int, float]],
 ) -> list[OfferedAssignment]:
     """Offers the best open places of `job` among `edges` (worker, task, value). Durable when it returns.
 
@@ -33,32 +41,50 @@ def assign(
     worker, task, value = (np.array(column) for column in zip(*fresh, strict=True))
     capacity = np.full(len(state.workers), terms.tasks, np.int64)
     chosen = solve(worker, task, value, capacity, free).chosen
-    pairs = [(job, int(t), int(w)) for w, t in zip(worker[chosen], task[chosen], strict=True)]
+    # by task, so that the places of a task stand in one batch: a member looks at them once
+    pairs = sorted((job, int(t), int(w)) for w, t in zip(worker[chosen], task[chosen], strict=True))
     offers: list[OfferedAssignment] = []
     for start in range(0, len(pairs), BATCH):
-        offers += _bind(peers, pairs[start : start + BATCH], terms.hash())
+        offers += _bind(deployment, peers, pairs[start : start + BATCH], terms.hash())
     database.add_assignments(offers)
     return offers
 
 
-def _bind(peers: Sequence[Peer], places: list[Place], terms: bytes) -> list[OfferedAssignment]:
+def _bind(deployment: Deployment, peers: Sequence[Peer], places: list[Place], terms: bytes) -> list[OfferedAssignment]:
     """The first member that answers binds the offers; a refused batch is halved until only what is refused is left."""
     try:
-        return _ask(peers, places, terms)
+        return _ask(deployment, peers, places, terms)
     except Refused:
         half = len(places) // 2
-        return _bind(peers, places[:half], terms) + _bind(peers, places[half:], terms) if half else []
+        return (
+            [o for part in (places[:half], places[half:]) for o in _bind(deployment, peers, part, terms)]
+            if half
+            else []
+        )
 
 
-def _ask(peers: Sequence[Peer], places: list[Place], terms: bytes) -> list[OfferedAssignment]:
-    silent = []
+def _ask(deployment: Deployment, peers: Sequence[Peer], places: list[Place], terms: bytes) -> list[OfferedAssignment]:
+    """Raises Refused when more say no than can be dishonest, Retryable when nobody offers for other reasons."""
+    problems: list[CrowdproofError] = []
     for peer in peers:
         try:
             offers = peer.assign(places)
-        except Retryable as problem:
-            silent.append(str(problem))
-            continue
-        if [(o.job, o.task, o.worker) for o in offers] == places and all(o.terms == terms for o in offers):
+            if [(o.job, o.task, o.worker) for o in offers] != places:
+                raise Fatal("a member offers what it was not asked for")
+            for offer in offers:
+                _check(deployment, offer, terms)
             return offers
-        silent.append("a member offers what it was not asked for")
-    raise Retryable("no member offers assignments: " + "; ".join(dict.fromkeys(silent)))
+        except CrowdproofError as problem:
+            problems.append(problem)
+            refusals = [p for p in problems if isinstance(p, Refused)]
+            if len(refusals) > len(deployment.committee.members) - deployment.committee.quorum:
+                raise refusals[0] from None
+    raise Retryable("no member offers assignments: " + "; ".join(dict.fromkeys(map(str, problems))))
+
+
+def _check(deployment: Deployment, offer: OfferedAssignment, terms: bytes) -> None:
+    """That it binds: else the worker's answer would be refused. Raises Fatal."""
+    if offer.terms != terms:
+        raise Fatal("a member offers a task of other terms")
+    bound = Assignment(offer.job, terms, offer.task, offer.worker, offer.expiry)
+    signer_of(deployment, digest(deployment.domain(), bound), offer.signature)

@@ -282,3 +282,48 @@ def test_chain_script__start_status_stop__speaks_json(tmp_path: Path) -> None:
         assert script("status") == (0, started)
     finally:
         assert script("reset")[1]["reset"] is True
+
+
+@pytest.mark.sockets
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
+def test_start__keeper_killed__chain_gets_a_new_one_and_loses_nothing(folder: Path) -> None:
+    chain = anvil.start(folder)
+    with closing(Rpc(chain.url)) as rpc:
+        sent = emit(rpc, 2)
+        before = everything(rpc, sent)
+    assert anvil.is_kept(folder)
+    pid = next(int(p.name) for p in Path("/proc").glob("[0-9]*") if is_keeper_of(folder, p))
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not anvil.is_kept(folder))
+    assert anvil.status(folder) == chain  # it goes on, and nobody would save what it does
+
+    again = anvil.start(folder)
+    assert again.pid != chain.pid
+    assert anvil.is_kept(folder)
+    with closing(Rpc(again.url)) as rpc:
+        assert everything(rpc, sent) == before
+        emit(rpc)
+    saved(folder, 3)
+
+
+def is_keeper_of(folder: Path, process: Path) -> bool:
+    try:
+        words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return False
+    return len(words) > 4 and words[3].endswith("keeper.py") and words[4] == str(folder)
+
+
+@pytest.mark.sockets
+@pytest.mark.parametrize("ahead", [0, 50_000])
+def test_start__a_warp_was_lost__nothing_is_mined_below_the_time_that_was_reached(folder: Path, ahead: int) -> None:
+    chain = anvil.start(folder)
+    with closing(Rpc(chain.url)) as rpc:
+        emit(rpc)
+    saved(folder, 1)
+    kill(chain)
+    reached = int(time.time()) + ahead
+    with closing(Rpc(anvil.start(folder, since=reached).url)) as rpc:
+        emit(rpc)
+        block = rpc.call("eth_getBlockByNumber", "latest", False)
+    assert reached <= int(block["timestamp"], 16) <= reached + 60

@@ -1,8 +1,11 @@
 """Ports are had before anything starts; a child that does not start says why."""
 
+import os
+import signal
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 
 from oracle.adapters import processes
@@ -31,9 +34,42 @@ def test_bind__taken_port__refused_naming_it() -> None:
 
 
 def test_wait_ready__child_that_fails__tells_its_last_words(tmp_path: Path) -> None:
-    child = processes.spawn("broken", "json:loads", ("{",), processes.bind(), tmp_path / "logs" / "broken.log")
+    crew = processes.Crew()
+    child = crew.add("broken", "json:loads", ("{",), processes.bind(), tmp_path / "logs" / "broken.log")
     with pytest.raises(Fatal, match="broken did not start") as told:
-        processes.wait_ready([child])
+        crew.wait_ready()
     assert "Error" in str(told.value)
-    processes.stop([child])
+    crew.stop()
     assert child.process.exitcode
+
+
+def test_crew__killed_child__comes_back_on_its_port_and_it_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    crew = processes.Crew(said.append)
+    child = crew.add("echo", "tests.support.serving:health", (), processes.bind(), tmp_path / "echo.log")
+    try:
+        crew.wait_ready()
+        crew.watch()
+        url, first = child.url, child.pid
+        os.kill(first, signal.SIGKILL)
+        assert httpx.get(f"{url}/health", timeout=30).status_code == 200  # waits in the backlog meanwhile
+        assert child.pid != first
+        assert said == [f"echo ended (-9) and is started again as process {child.pid}"]
+    finally:
+        crew.stop()
+    assert not child.process.is_alive()
+
+
+def test_crew__stopped_child__is_named_and_not_started_again(tmp_path: Path) -> None:
+    crew = processes.Crew()
+    child = crew.add("echo", "tests.support.serving:health", (), processes.bind(), tmp_path / "echo.log")
+    try:
+        crew.wait_ready()
+        os.kill(child.pid, signal.SIGSTOP)
+        assert crew.waits() == {"echo": "no answer"}
+        crew.tend()
+        os.kill(child.pid, signal.SIGCONT)
+        assert crew.waits() == {}
+        assert child.deaths == 0
+    finally:
+        crew.stop()

@@ -1,4 +1,4 @@
-"""One finished demo for all the tests that only look at it, a small crowd, and an eye on processes."""
+"""A finished demo to be damaged, and a small crowd."""
 
 import random
 import shutil
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from oracle.adapters import anvil
-from tests.support.commands import inside, run
+from tests.support.commands import inside
 
 __all__ = ["inside"]
 
@@ -26,15 +26,6 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     file.write_text("task,worker,label\n" + "\n".join(rows) + "\n")
     return file
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """The built-in demo through the real command: its home and its document."""
-    home = tmp_path_factory.mktemp("finished") / "home"
-    ended = run("demo", "--home", home, "--json")
-    assert (ended.code, ended.err) == (0, "")
-    return home, ended.document
 
 
 @pytest.fixture

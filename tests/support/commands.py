@@ -49,6 +49,19 @@ def start(*words: object) -> "subprocess.Popen[str]":
     )
 
 
+def begin(said: Path, *words: object) -> "subprocess.Popen[bytes]":
+    """The same, for a command that runs on: what it says goes to the end of a file."""
+    with said.open("ab") as out:
+        return subprocess.Popen(  # noqa: S603 (our words)
+            [sys.executable, "-m", "oracle.cli", *map(str, words)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
+
+
 def finish(process: "subprocess.Popen[str]") -> Ended:
     out, err = process.communicate(timeout=TIMEOUT_S)
     return Ended(process.returncode, out, err)

@@ -1,0 +1,236 @@
+"""The roles that keep a deployment going without anybody's hand: each a loop of its own process, alone or beside the others.
+
+    indexer   follows the chain                         settler   proposes, posts and finalises epochs
+    matcher   offers open tasks to those without work   relayer   registers wallets and claims for workers
+    watcher   recomputes every new epoch
+
+A round reads the finalised view of the chain and does what is due there; it may be cut off anywhere and repeated. Several processes
+of one role may share a database: a lease keeps them from doing the same work twice, and nothing is wrong where two have it.
+"""
+
+import os
+import random
+import secrets
+import signal
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from oracle import telemetry
+from oracle.adapters.contracts import decode_post
+from oracle.bootstrap import RELAYER, Oracle, open_key, open_oracle
+from oracle.config import Home
+from oracle.ports import OfferedAssignment
+from oracle.protocol.errors import CrowdproofError, Fatal, Refused, Retryable
+from oracle.protocol.heads import Debit
+from oracle.protocol.manifest import Manifest
+from oracle.protocol.messages import Header
+from oracle.protocol.state import Job
+from oracle.services import assign, audit, outbox, rules, settle
+from oracle.services.index import View
+from oracle.services.settle import Settler
+
+ROUND_S = 0.5  # between two rounds
+LEASE_S = 15.0
+HELD = 10  # tasks that a worker has open at a time
+TREASURY = 0
+Tick = Callable[[], str]  # one round; what the role waits for, in words
+
+
+@dataclass
+class Role:
+    """A loop under way: `waits` says what it waits for, and whether that is trouble."""
+
+    name: str
+    tick: Tick
+    waits: str = "its first round"
+    trouble: bool = True
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Rounds until `ended`. What may pass is said and tried again; raises Fatal for what may not."""
+        while not self.ended.is_set():
+            try:
+                self._note(self.tick(), None)
+            except Fatal:
+                raise
+            except CrowdproofError as problem:
+                self._note(str(problem), problem)
+            self.ended.wait(ROUND_S)
+
+    def ready(self) -> list[str]:
+        """What keeps it from its work; nothing when all is well, also when nothing is to do."""
+        return [self.waits] if self.trouble else []
+
+    def _note(self, waits: str, problem: CrowdproofError | None) -> None:
+        telemetry.METRICS.tick(self.name, problem)
+        if waits != self.waits:
+            telemetry.log("waits", what=waits) if problem is None else telemetry.problem("trouble", problem)
+        self.waits, self.trouble = waits, problem is not None
+
+
+def serve(home: Path, name: str, listening: socket.socket) -> None:
+    """Runs a role until SIGTERM, with /health, /ready and /metrics on the socket."""
+    telemetry.configure(name)
+    place = Home(home)
+    with closing(open_oracle(place)) as oracle:
+        role = Role(name, ROLES[name](place, oracle))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: role.ended.set())
+        with closing(telemetry.serve(listening, role.ready)):
+            role.run()
+
+
+# -------------------------------------------------------------------------------------------------------------- rounds
+
+
+def indexer(_: Home, oracle: Oracle) -> Tick:
+    def tick() -> str:
+        view = oracle.index.view()
+        telemetry.METRICS.chain(oracle.chain.latest().number - oracle.depth, view.block)
+        return "new blocks"
+
+    return tick
+
+
+def settler(home: Home, oracle: Oracle) -> Tick:
+    hands = oracle.settler(open_key(home, RELAYER))
+
+    def tick() -> str:
+        outbox.reconcile(oracle.database, oracle.chain, hands.signer)
+        view = oracle.index.view()
+        pending = view.state.pending()
+        if pending is None:
+            return "" if settle.post_next(hands, view.state) else "closed tasks"
+        if settle.finalise_pending(hands, view.state, view.now):
+            return ""
+        until = pending.posted_at + oracle.deployment.window
+        return f"the challenge window of epoch {pending.epoch}, until block time {until}"
+
+    return _leased("settler", oracle, tick)
+
+
+def relayer(home: Home, oracle: Oracle) -> Tick:
+    hands = oracle.settler(open_key(home, RELAYER))
+
+    def tick() -> str:
+        outbox.reconcile(oracle.database, oracle.chain, hands.signer)
+        view = oracle.index.view()
+        settle.register(hands, view.state)
+        _pay_treasury(hands, view)
+        settle.pay(hands, view.state)
+        return "wishes"
+
+    return _leased("relayer", oracle, tick)
+
+
+def _pay_treasury(hands: Settler, view: View) -> None:
+    """The fees that final epochs gave: they pay for this."""
+    final = view.state.final()
+    if final and hands.books.epoch(final.epoch, final.content).balances[TREASURY].cumulative > view.state.claimed.get(
+        TREASURY, 0
+    ):
+        hands.database.add_claims([TREASURY])
+
+
+def matcher(_: Home, oracle: Oracle) -> Tick:
+    """Offers at random among what is open; which worker suits which task best is the matching engine's to say."""
+
+    def tick() -> str:
+        view = oracle.index.view()
+        offered = 0
+        for number, job in view.state.jobs.items():
+            if job.deadline > view.now:
+                offered += len(_offer(oracle, view, number, job))
+        return "" if offered else "open tasks and workers without work"
+
+    return _leased("matcher", oracle, tick)
+
+
+def _offer(oracle: Oracle, view: View, number: int, job: Job) -> list[OfferedAssignment]:
+    """Up to HELD open tasks for every admitted worker."""
+    manifest, _ = oracle.books.job(job.terms)
+    decided = oracle.books.ledger(view.state).decided
+    offers = oracle.database.assignments(number)
+    places = Counter(offer.task for offer in offers)
+    busy = Counter(offer.worker for offer in offers if (number, offer.task) not in decided)
+    tasks = [t for t in range(job.terms.tasks) if places[t] < job.terms.answers and (number, t) not in decided]
+    free = [w for w in range(1, len(view.state.workers)) if busy[w] < HELD and _admitted(view, manifest, number, w)]
+    draw = random.Random(view.block)  # a fair draw, no secret
+    edges = [(w, task, draw.random()) for w in free for task in draw.sample(tasks, min(len(tasks), HELD - busy[w]))]
+    return assign.assign(oracle.deployment, view.state, oracle.peers, oracle.database, number, edges)
+
+
+def _admitted(view: View, manifest: Manifest, number: int, worker: int) -> bool:
+    try:
+        rules.check_admitted(view.state, manifest, number, worker)
+    except Refused:
+        return False
+    return True
+
+
+def watcher(_: Home, oracle: Oracle) -> Tick:
+    seen: list[tuple[int, bytes, str]] = []
+    faults: list[str] = []
+
+    def tick() -> str:
+        posts = [(p.epoch, p.head, p.status.value) for p in oracle.index.view().state.posts.values()]
+        if posts != seen:
+            report = audit.run(oracle.chain, oracle.content, oracle.deployment, decode)
+            telemetry.log("audited", epochs=report.epochs, verdicts=report.verdicts, faults=len(report.faults))
+            seen[:], faults[:] = posts, map(str, report.faults)
+        if faults:
+            raise Retryable(f"the audit found {len(faults)} faults, the first: {faults[0]}")
+        return "new epochs"
+
+    def decode(data: bytes) -> tuple[Header, list[Debit], bytes]:
+        return decode_post(oracle.chain.interfaces, data)
+
+    return tick
+
+
+ROLES: dict[str, Callable[[Home, Oracle], Tick]] = {
+    "indexer": indexer,
+    "matcher": matcher,
+    "settler": settler,
+    "relayer": relayer,
+    "watcher": watcher,
+}
+
+
+# -------------------------------------------------------------------------------------------------------------- leases
+
+
+def _leased(work: str, oracle: Oracle, tick: Tick) -> Tick:
+    """`tick` while the lease is ours; it is renewed beside a long round, and ends with the process."""
+    holder = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
+
+    def leased() -> str:
+        if not oracle.database.hold(work, holder, LEASE_S):
+            return f"another {work} to stop"
+        with _renewed(oracle, work, holder):
+            return tick()
+
+    return leased
+
+
+@contextmanager
+def _renewed(oracle: Oracle, work: str, holder: str) -> Iterator[None]:
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(LEASE_S / 3):
+            with suppress(CrowdproofError):  # the round notices what is wrong with the database
+                oracle.database.hold(work, holder, LEASE_S)
+
+    thread = threading.Thread(target=renew, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
