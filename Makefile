@@ -1,5 +1,6 @@
 # make demo   sets up and plays the main job        make test    sets up and runs the tests
 # make check  style, types, layers, contracts       make clean   forgets what was set up here
+# make test-ipfs  the stores on a real IPFS daemon, which it installs into the user's cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -16,7 +17,7 @@ SLITHER := build/slither
 # shadowing-local (a parameter named as the protocol names it).
 SLITHERED = PATH="$$(dirname $(FORGE)):$$PATH" FOUNDRY_OUT=build/slither-out FOUNDRY_CACHE_PATH=build/slither-out/cache FOUNDRY_SCRIPT=scripts
 
-.PHONY: help setup dev demo test check check-deep clean
+.PHONY: help setup dev demo test test-ipfs check check-deep clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -31,6 +32,10 @@ test: dev
 	$(PY) -m pytest
 	$(FORGE) test
 
+test-ipfs: dev
+	$(PY) -m scripts.ipfs install
+	$(PY) -m scripts.ipfs run -- $(PY) -m pytest tests/adapters/test_content.py tests/adapters/test_kubo.py
+
 check: dev $(SLITHER)/.done
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
@@ -43,6 +48,8 @@ check: dev $(SLITHER)/.done
 	$(SLITHERED) $(SLITHER)/bin/slither . --config-file tests/contracts/slither.json
 
 check-deep: dev
+	$(PY) -m pytest -m deep
+	$(PY) -m tests.campaign.soak --minutes 30
 	FOUNDRY_PROFILE=deep $(FORGE) test
 
 clean:
