@@ -1,17 +1,20 @@
 """A committee member's own HTTP interface: to the oracle that works with it, on a private address.
 
-Every route but health asks for the operator's token, before a byte of the body is read. What a member refuses does not depend on
-who asks.
+Every route but those of health asks for the operator's token, before a byte of the body is read. What a member refuses does not
+depend on who asks.
 """
 
 import hmac
+import json
 from io import BytesIO
 from typing import Annotated, Any
 
 from fastapi import Body, Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems
+from api.routes import health
 from oracle.adapters.car import read_car, write_car
 from oracle.ports import ContentStore, Evidence, StoredAnswer
 from oracle.protocol.cids import Cid, parse
@@ -19,6 +22,7 @@ from oracle.protocol.errors import BadInput, ContentMismatch
 from oracle.protocol.messages import Header
 from oracle.protocol.plain import from_json, to_json
 from oracle.services.member import Member
+from oracle.telemetry import METRICS, Ready
 
 MAX_JSON = 1 << 26
 MAX_BLOCKS = 1 << 29  # the blocks of an epoch
@@ -26,38 +30,46 @@ Pairs = list[tuple[int, int, int]]
 Json = Annotated[dict[str, Any], Body()]
 
 
-def create_app(member: Member, content: ContentStore, token: str) -> FastAPI:
-    """The member's application; sync routes run on threads, one request is one call of `Member`."""
+def create_app(member: Member, content: ContentStore, token: str, ready: Ready | None = None) -> FastAPI:
+    """The member's application; sync routes run on threads, one request is one call of `Member`.
+
+    ready: what the member waits for [its view of the chain, its database, its store].
+    """
     app = FastAPI(title="crowdproof member", openapi_url=None)
     problems.install(app, MAX_JSON, {"/blocks": MAX_BLOCKS})
-    app.add_middleware(Operator, token=token)  # added last, so it is asked first
-
-    @app.get("/health")
-    def health() -> dict[str, str]:
-        return {"status": "ok"}
+    app.add_middleware(Operator, token=token)  # asked before all else but the count of requests
+    health.install(app, ready or health.of_member(member, content))
 
     @app.post("/assignments")
     def assign(body: Json) -> dict[str, Any]:
         return {"assignments": to_json(member.assign(_read(Pairs, body, "pairs")))}
 
     @app.post("/answers")
-    def accept(body: Json) -> dict[str, Any]:
-        receipt, signature = member.accept(_read(list[StoredAnswer], body, "answers"))
-        return {**to_json(receipt), "signature": signature.hex()}
+    def accept(body: Annotated[bytes, Depends(_bytes)]) -> Response:
+        """The busiest route: read on the request's own thread, and answered without a model."""
+        batch = _read(list[StoredAnswer], _json(body), "answers")
+        with health.counted(len(batch)):
+            receipt, signature = member.accept(batch)
+        return JSONResponse({**to_json(receipt), "signature": signature.hex()})
 
     @app.post("/proposals")
     def propose(body: Json) -> dict[str, Any]:
         found = member.propose(from_json(Evidence, body, "evidence"))
+        if found:
+            METRICS.epoch("proposed")
         return {"proposals": to_json([found] if found else [])}
 
     @app.post("/reviews")
     def review(body: Json) -> dict[str, Any]:
         member.review(from_json(Header, body, "header"))
+        METRICS.epoch("reviewed")
         return {"agreed": True}
 
     @app.post("/signatures")
     def approve(body: Json) -> dict[str, Any]:
-        return {"signature": member.approve(from_json(Header, body, "header")).hex()}
+        signature = member.approve(from_json(Header, body, "header"))
+        METRICS.epoch("signed")
+        return {"signature": signature.hex()}
 
     @app.get("/blocks/{root}")
     def blocks(root: str) -> Response:
@@ -77,13 +89,13 @@ def create_app(member: Member, content: ContentStore, token: str) -> FastAPI:
 
 
 class Operator:
-    """Lets nobody pass without the token, but to /health."""
+    """Lets nobody pass without the token, but to what tells how the process is."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app, self._expected = app, f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] != "/health":
+        if scope["type"] == "http" and scope["path"] not in health.OPEN:
             given: bytes = dict(scope["headers"]).get(b"authorization", b"")
             if not hmac.compare_digest(given, self._expected):
                 refusal = problems.problem(401, "no-token", "this member serves its own operator")
@@ -94,6 +106,16 @@ class Operator:
 
 async def _bytes(request: Request) -> bytes:
     return await request.body()
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadInput("the body is no JSON") from None
+    if not isinstance(found, dict):
+        raise BadInput("the body is no JSON object")
+    return found
 
 
 def _read(kind: Any, body: dict[str, Any], field: str) -> Any:

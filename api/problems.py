@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oracle.adapters.peers import problem_of
 from oracle.protocol.errors import CrowdproofError
+from oracle.telemetry import METRICS
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -33,6 +34,7 @@ def problem(status: int, code: str, detail: str) -> JSONResponse:
 async def _crowdproof(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CrowdproofError)  # noqa: S101 - the handler is registered for this class alone
     status, document = problem_of(error)
+    METRICS.refusal(document["title"])
     return JSONResponse(document, status, media_type=MEDIA_TYPE)
 
 

@@ -428,6 +428,6 @@ def test_doctor__node_and_anvil_missing__says_how_to_mend_it(
     monkeypatch.setattr(anvil, "TOOLS", tmp_path)
     ended = inside("doctor", "--home", tmp_path / "none", "--json")
     assert ended.code == 1
-    what = {check["name"]: check["what"] for check in ended.document["checks"] if not check["ok"]}
-    assert "install Node 20" in what["Node"]
-    assert "make setup" in what["Anvil"]
+    mend = {check["name"]: check["mend"] for check in ended.document["checks"] if not check["ok"]}
+    assert "install Node 20" in mend["Node"]
+    assert "make setup" in mend["Anvil"]

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 from api import schemas
 from api.reader import NotFound, Reader
+from api.routes.health import counted
 from oracle.ports import StoredAnswer, StoredReceipt
 from oracle.protocol import messages
 from oracle.protocol.errors import BadInput
@@ -26,7 +27,8 @@ def router(reader: Reader) -> APIRouter:
     def answers(body: schemas.AnswersIn) -> schemas.Receipt:
         """A batch of one job's sealed answers; the receipt is signed by a quorum. All or none is accepted."""
         terms = reader.job(_one_job(body.answers)).terms.hash()
-        return _receipt(receiver.receive([_stored(answer) for answer in body.answers], terms))
+        with counted(len(body.answers)):
+            return _receipt(receiver.receive([_stored(answer) for answer in body.answers], terms))
 
     @routes.get("/receipts/{answer}")
     def receipt(answer: str) -> schemas.Receipt:

@@ -4,17 +4,15 @@ Guarantee: equal to Solidity's `keccak256` and `abi.encode` of static values (do
 """
 
 from functools import cache
-from typing import Any
 
-from Crypto.Hash import keccak as _keccak
+from sha3 import keccak_256 as _keccak
 
 ZERO = bytes(32)
-_new: Any = _keccak.new
 
 
 def keccak(data: bytes) -> bytes:
     """Keccak-256, as in Ethereum (not NIST's SHA3-256)."""
-    digest: bytes = _new(data=data, digest_bits=256).digest()
+    digest: bytes = _keccak(data).digest()
     return digest
 
 
@@ -29,7 +27,7 @@ def word(value: int | bytes) -> bytes:
 
 def words(*values: int | bytes) -> bytes:
     """Solidity's `abi.encode` of static values."""
-    return b"".join(map(word, values))
+    return b"".join([v if v.__class__ is bytes and len(v) == 32 else word(v) for v in values])
 
 
 @cache

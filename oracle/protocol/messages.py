@@ -4,8 +4,10 @@ message, domain -> 32-byte digest, or the typed data that a wallet shows. Hashed
 encoder is several times slower; tests hold both equal. Source: EIP-712; addresses and 32-byte values are `bytes`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
+from operator import attrgetter
 from typing import Any, ClassVar, TypeAlias
 
 from oracle.protocol.hashing import keccak, words
@@ -115,9 +117,10 @@ class Header:
 Message: TypeAlias = Assignment | Answer | Receipt | Register | Claim | Header
 
 
-def values(message: Message) -> list[Any]:
+def values(message: Message) -> tuple[Any, ...]:
     """The message's values in the order of its type."""
-    return [getattr(message, field.name) for field in fields(message)]
+    kind: Any = type(message)
+    return _values(kind)(message)
 
 
 def digest(domain: Domain, message: Message) -> bytes:
@@ -157,6 +160,11 @@ def _plain(value: int | bytes) -> int | str:
     if isinstance(value, int):
         return value
     return checksum(value) if len(value) == 20 else "0x" + value.hex()
+
+
+@cache
+def _values(kind: Any) -> Callable[[Message], tuple[Any, ...]]:
+    return attrgetter(*(field.name for field in fields(kind)))
 
 
 @cache

@@ -4,6 +4,7 @@ Amounts are in units (uint64), weights in nats x 2^16. Limits: docs/protocol.md,
 """
 
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 
 from oracle.protocol.errors import BadInput
 from oracle.protocol.hashing import tagged
@@ -37,7 +38,7 @@ class Terms:
     manifest: bytes
 
     def hash(self) -> bytes:
-        return tagged("terms", *astuple(self))
+        return _hash(self)
 
     def fee(self, pay: int) -> int:
         """Units owed to account 0 for `pay` units of pay."""
@@ -47,6 +48,11 @@ class Terms:
         """Units that the job locks: all its pay if every answer came and every one agreed, and the fee."""
         pay = self.tasks * self.answers * (self.base + self.bonus)
         return pay + self.fee(pay)
+
+
+@lru_cache(maxsize=1 << 12)
+def _hash(terms: Terms) -> bytes:
+    return tagged("terms", *astuple(terms))
 
 
 _RANGES = {

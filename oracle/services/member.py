@@ -7,7 +7,8 @@ at what was signed or stored and the next entry.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from threading import Lock
 
 from oracle.ports import (
@@ -32,6 +33,7 @@ from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Assignment, Header, Receipt, digest
 from oracle.protocol.state import State
 from oracle.services import draft, rules, verify
+from oracle.services.binders import Binders
 from oracle.services.books import Books, source
 from oracle.services.draft import Answers, Opened
 from oracle.services.index import Index, View
@@ -48,16 +50,24 @@ class Member:
     """Holds one member's resources; each method is one request. Safe between threads; one process a member."""
 
     def __init__(
-        self, deployment: Deployment, index: Index, database: Database, content: ContentStore, signer: Signer
+        self,
+        deployment: Deployment,
+        index: Index,
+        database: Database,
+        content: ContentStore,
+        signer: Signer,
+        rest: Callable[[int], None] = lambda now: None,  # noqa: ARG005
     ) -> None:
+        """`rest`: asked with the block time before anything binding is signed; raises Refused after a restore, for a while."""
+        self._rest = rest
         self._deployment, self._index, self._database = deployment, index, database
         self._content, self._signer, self._books = content, signer, Books(content)
         self._committee = deployment.committee.members
         if signer.address not in self._committee:
             raise BadInput("this key is no member of the deployment's committee")
         self._position = self._committee.index(signer.address)
+        self._binders = Binders(self._committee)
         self._turn = Lock()
-        self._standing: Proposal | None = None  # what was signed last: proposed again until it is posted or expires
         self._examined: tuple[Header, State, Epoch] | None = None
 
     # ------------------------------------------------------------------------------------------------ assignments
@@ -82,15 +92,17 @@ class Member:
         job = view.state.jobs[number]
         expiry = min(view.now + self._books.job(job.terms)[0].assignment_seconds, job.deadline)
         offer = Assignment(number, job.terms.hash(), task, worker, expiry)
-        return OfferedAssignment(number, task, worker, expiry, offer.terms, self._sign(offer))
+        signature = self._sign(offer)
+        self._binders.remember(digest(self._deployment.domain(), offer), signature)
+        return OfferedAssignment(number, task, worker, expiry, offer.terms, signature)
 
     def _check_places(self, view: View, pairs: Sequence[Place]) -> None:
         """No more offers than answers are wanted. A place whose assignment ran out without an answer is free again."""
         for number, new in _by_job(pairs).items():
             tasks = {task for task, _ in new}
-            held = [o for o in self._database.assignments(number) if o.task in tasks and o.expiry >= view.now]
+            held = [o for o in self._database.assignments(number, tasks=tasks) if o.expiry >= view.now]
             taken = {(o.task, o.worker) for o in held} | self._database.answered(number, tasks).keys() | set(new)
-            rules.check_room(view.state.jobs[number], number, taken)
+            rules.check_room(view.state.jobs[number], number, Counter(task for task, _ in taken))
 
     # ---------------------------------------------------------------------------------------------------- answers
 
@@ -101,32 +113,49 @@ class Member:
         """
         rules.check_size(answers, MOST_BATCH)
         view, ledger = self._look()
-        known = self._stored(answers)
+        self._rest(view.now)
+        known = cache(lambda: self._known(answers))
         digests = []
         for position, answer in enumerate(answers):
             try:
-                digests.append(self._check_answer(view, ledger, known, answer))
+                digests.append(self._check_answer(view, ledger, answer, known))
             except Refused as problem:
                 raise Refused(problem.code, f"answer {position} of the batch: {problem}") from None
         with self._turn:
             self._check_unsigned(view, {(a.job, a.task) for a in answers})
-            self._database.add_answers(self._fresh(view, answers))
+            try:
+                self._store(view, answers)  # all are new, nearly always
+            except Refused:
+                self._store(view, self._fresh(answers))
         receipt = Receipt(trees.root([leaves.receipt_leaf(d) for d in digests]), len(digests))
         return receipt, self._sign(receipt)
 
-    def _check_answer(self, view: View, ledger: Ledger, known: dict[Place, Bound], a: StoredAnswer) -> bytes:
-        """The answer's digest."""
+    def _check_answer(
+        self, view: View, ledger: Ledger, a: StoredAnswer, known: Callable[[], dict[Place, Bound]]
+    ) -> bytes:
+        """The answer's digest. `known` is asked only where a rule is broken."""
         job = rules.job_of(view.state, a.job)
         rules.check_task(ledger, job, a.job, a.task)
-        bound = rules.digest_of(self._deployment, job, a)
-        if known.get((a.job, a.task, a.worker)) != (a.commitment, a.seal_hash):
-            rules.check_bound(self._deployment, view.state, job, a)
+        signed = rules.digest_of(self._deployment, job, a)
+        try:
+            rules.check_bound(self._deployment, self._binders, view.state, job, a, signed)
             rules.check_timely(view, job, a)
-        return bound
+        except Refused:
+            if known().get((a.job, a.task, a.worker)) != (a.commitment, a.seal_hash):
+                raise
+        return signed
 
-    def _fresh(self, view: View, answers: Sequence[StoredAnswer]) -> list[StoredAnswer]:
-        """Those not yet stored. Raises Refused for another answer than the stored one, and for more than the job allows."""
-        known = self._stored(answers)
+    def _store(self, view: View, answers: Sequence[StoredAnswer]) -> None:
+        """Raises Refused, and stores none, for more answers than a job allows, and for one that is stored already."""
+        for number, pairs in _by_job([(a.job, a.task, a.worker) for a in answers]).items():
+            taken = Counter(task for task, _ in pairs)
+            taken.update(self._database.places(number, taken.keys()))
+            rules.check_room(view.state.jobs[number], number, taken)
+        self._database.add_answers(answers)
+
+    def _fresh(self, answers: Sequence[StoredAnswer]) -> list[StoredAnswer]:
+        """Those not yet stored. Raises Refused for another answer than the stored one, and for two at one place."""
+        known = self._known(answers)
         fresh: dict[Place, StoredAnswer] = {}
         for a in answers:
             place = (a.job, a.task, a.worker)
@@ -135,9 +164,16 @@ class Member:
                 raise Refused("duplicate-answer", what)
             if place not in known:
                 fresh[place] = a
-        for number, pairs in _by_job([*known, *fresh]).items():
-            rules.check_room(view.state.jobs[number], number, pairs)
         return list(fresh.values())
+
+    def _known(self, answers: Sequence[StoredAnswer]) -> dict[Place, Bound]:
+        """What is stored at the places of these answers, and perhaps more."""
+        found: dict[Place, Bound] = {}
+        for number, pairs in _by_job([(a.job, a.task, a.worker) for a in answers]).items():
+            tasks, workers = ({pair[which] for pair in pairs} for which in (0, 1))
+            stored = self._database.answered(number, tasks, workers)
+            found.update({(number, *pair): bound for pair, bound in stored.items()})
+        return found
 
     def _stored(self, answers: Sequence[StoredAnswer]) -> dict[Place, Bound]:
         """Every answer that is stored for the tasks of these answers."""
@@ -152,19 +188,25 @@ class Member:
     def propose(self, evidence: Evidence) -> Proposal | None:
         """An epoch over every task that is ready, its blocks stored here; None when there is nothing to decide.
 
-        What this member has signed it proposes again, as long as it can be posted: it may sign nothing else.
+        What this member has signed it proposes again, as long as it can be posted: it may sign nothing else. The database
+        remembers it, so that a member that was restarted keeps its word and does not block the epoch until it expires.
         """
         view, ledger = self._look()
         if view.state.pending():
             raise Refused("epoch-pending", f"epoch {view.state.last_epoch} is not final yet")
         self._take_up(view, ledger, evidence.answers)
-        if self._standing and self._stands(view, self._standing.header):
-            return self._standing
+        if standing := self._standing(view):
+            return standing
         answers = draft.ready(view, ledger, self._books, self._database, self._deployment.window)
         return self._draft(view, ledger, answers, evidence) if answers else None
 
-    def _stands(self, view: View, header: Header) -> bool:
-        return header.previous == view.state.head and header.valid_until >= view.now
+    def _standing(self, view: View) -> Proposal | None:
+        """What was signed here for the head that the chain has, the newest first, until it expires."""
+        for signed in reversed(self._database.signed(view.now)):
+            header = signed.proposal.header
+            if header.previous == view.state.head and header.valid_until >= view.now:
+                return signed.proposal
+        return None
 
     def _draft(self, view: View, ledger: Ledger, answers: Answers, evidence: Evidence) -> Proposal:
         shown: dict[Place, list[Opened]] = defaultdict(list)
@@ -216,7 +258,8 @@ class Member:
         try:
             job = rules.job_of(view.state, a.job)
             rules.check_task(ledger, job, a.job, a.task)
-            rules.check_bound(self._deployment, view.state, job, a)
+            signed = rules.digest_of(self._deployment, job, a)
+            rules.check_bound(self._deployment, self._binders, view.state, job, a, signed)
         except Refused:
             return False
         return True
@@ -230,12 +273,12 @@ class Member:
     def approve(self, header: Header) -> bytes:
         """The member's signature under a proposal whose blocks lie in its store. Raises Refused with the reason."""
         view, epoch = self._examine(header)
+        self._rest(view.now)
         tasks = tuple((verdict.job, verdict.task) for verdict in epoch.verdicts)
         message = digest(self._deployment.domain(), header)
         with self._turn:
             self._check_complete(epoch)
-            self._database.add_signed(SignedHeader(header.epoch, message, header.valid_until, tasks), view.now)
-            self._standing = Proposal(header, epoch.debits)
+            self._database.add_signed(SignedHeader(message, Proposal(header, epoch.debits), tasks), view.now)
         return self._sign(header)
 
     def _examine(self, header: Header) -> tuple[View, Epoch]:
@@ -283,7 +326,7 @@ class Member:
     def _check_only(self, view: View, header: Header) -> None:
         """No second header for an epoch while the first can be posted; `add_signed` makes sure of it once more."""
         message = digest(self._deployment.domain(), header)
-        for signed in self._database.signed():
+        for signed in self._database.signed(view.now):
             if signed.epoch == header.epoch and signed.digest != message and signed.valid_until >= view.now:
                 raise Refused("already-signed", f"another header for epoch {header.epoch} is signed and not expired")
 
@@ -316,14 +359,21 @@ class Member:
             )
             if opened and draft.is_label(opened[0], job.terms.classes):
                 found.append((*place, *opened))
-        closed = view.now >= job.deadline or len(self._database.answered(verdict.job, {verdict.task})) >= len(
-            verdict.cores
-        )
-        if found and not closed:  # who fills a task with answers of its own is not shown the others'
+        if found and not self._is_closed(view, verdict):  # who fills a task with answers of its own sees no others
             raise Refused("sealed", "answers that are called unopened do open, of a task that is not closed here")
         return found
 
+    def _is_closed(self, view: View, verdict: Verdict) -> bool:
+        """Past the deadline, or with as many answers here as the verdict lists."""
+        if view.now >= view.state.jobs[verdict.job].deadline:
+            return True
+        return self._database.places(verdict.job, {verdict.task}).get(verdict.task, 0) >= len(verdict.cores)
+
     # ----------------------------------------------------------------------------------------------------- common
+
+    def view(self) -> View:
+        """The chain as this member sees it now. Raises what keeps it from work: no chain, or a database that fails."""
+        return self._index.view()
 
     def _look(self) -> tuple[View, Ledger]:
         view = self._index.view()
@@ -331,7 +381,7 @@ class Member:
 
     def _check_unsigned(self, view: View, tasks: set[tuple[int, int]]) -> None:
         """Nothing new for tasks in headers that this member signed and that can still be posted."""
-        for header in self._database.signed():
+        for header in self._database.signed(view.now):
             if header.valid_until >= view.now and (both := tasks.intersection(header.tasks)):
                 job, task = min(both)
                 raise Refused("task-closed", f"task {task} of job {job} is in a header that this member signed")

@@ -3,21 +3,21 @@
 Pure: a view of the chain, the ledger and what was sent -> nothing, or a refusal. No rule asks who is asking.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sized
+from collections.abc import Mapping, Sized
 
 from oracle.ports import StoredAnswer
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import Refused
 from oracle.protocol.hashing import keccak
-from oracle.protocol.keys import BadSignature, recover, require_signer
+from oracle.protocol.keys import require_signer
 from oracle.protocol.leaves import Status, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.messages import Answer, Assignment, Header, digest
 from oracle.protocol.sealing import envelope_size
 from oracle.protocol.state import Job, State
+from oracle.services.binders import Binders
 from oracle.services.index import View
 
 CHOICE = 1  # bytes of the payload of a choice: its label
@@ -53,9 +53,9 @@ def check_task(ledger: Ledger, job: Job, number: int, task: int) -> None:
         raise Refused("task-closed", f"task {task} of job {number} is decided")
 
 
-def check_room(job: Job, number: int, taken: Iterable[Pair]) -> None:
-    """`taken`: the (task, worker) pairs that have or will have a place."""
-    for task, places in Counter(task for task, _ in taken).items():
+def check_room(job: Job, number: int, taken: Mapping[int, int]) -> None:
+    """`taken`: how many places of each task are taken or will be."""
+    for task, places in taken.items():
         if places > job.terms.answers:
             raise Refused("task-full", f"task {task} of job {number} has all its {job.terms.answers} answers")
 
@@ -90,21 +90,19 @@ def digest_of(deployment: Deployment, job: Job, a: StoredAnswer) -> bytes:
     return digest(deployment.domain(), Answer(a.job, job.terms.hash(), a.task, a.worker, *bound))
 
 
-def check_bound(deployment: Deployment, state: State, job: Job, a: StoredAnswer) -> None:
-    """That the answer is what its worker signed, sealed to this committee, and was asked for by a member."""
+def check_bound(
+    deployment: Deployment, binders: Binders, state: State, job: Job, a: StoredAnswer, signed: bytes
+) -> None:
+    """That the answer (`signed`: its digest) is what its worker signed, sealed to this committee, and asked for by a member."""
     worker = state.workers.get(a.worker) if a.worker else None
     if worker is None or a.key >= len(worker.keys):
         raise Refused("no-such-key", f"worker {a.worker} has no answer key {a.key}")
     size = envelope_size(len(deployment.committee.members), CHOICE)
     if len(a.envelope) != size or keccak(a.envelope) != a.seal_hash:
         raise Refused("wrong-seal", f"the envelope is not the one that was signed, or not of {size} bytes")
-    require_signer(worker.keys[a.key], digest_of(deployment, job, a), a.signature, "the answer")
+    require_signer(worker.keys[a.key], signed, a.signature, "the answer")
     offer = Assignment(a.job, job.terms.hash(), a.task, a.worker, a.expiry)
-    try:
-        binder = recover(digest(deployment.domain(), offer), a.assigned_by)
-    except BadSignature:
-        binder = b""
-    if binder not in deployment.committee.members:
+    if not binders.bound(digest(deployment.domain(), offer), a.assigned_by):
         raise Refused("no-assignment", f"worker {a.worker} has no assignment of task {a.task} of job {a.job}")
 
 

@@ -43,7 +43,8 @@ class Market:
         """The first `workers` workers answer; the others are the tests'."""
         demo, keys = self.demo, [self.key(number) for number in self.demo.numbers[:workers]]
         labels = {pair: label for pair, label in demo.recording.labels.items() if pair[0] < workers}
-        crowd.answer_all(self.api, keys, demo.numbers, labels, demo.job, demo.show.count)
+        journal = crowd.Journal(demo.home.path / "crowd")
+        crowd.answer_all(self.api, keys, demo.numbers, labels, demo.job, journal, demo.show.count)
 
 
 @pytest.fixture(scope="package")

@@ -1,0 +1,1 @@
+"""How fast it is: each benchmark measures the real system and prints one document."""
