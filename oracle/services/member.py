@@ -6,8 +6,10 @@ are held hostile. A signature leaves only after what it promises is durable, and
 at what was signed or stored and the next entry.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from threading import Lock
 
@@ -46,6 +48,15 @@ Place = tuple[int, int, int]  # job, task, worker
 Bound = tuple[bytes, bytes]  # commitment, seal hash: what makes two answers the same
 
 
+@dataclass(eq=False, slots=True)
+class _Batch:
+    """Checked answers that wait to be stored; `stored` turns true when they are durable."""
+
+    view: View
+    answers: Sequence[StoredAnswer]
+    stored: bool = False
+
+
 class Member:
     """Holds one member's resources; each method is one request. Safe between threads; one process a member."""
 
@@ -68,6 +79,7 @@ class Member:
         self._position = self._committee.index(signer.address)
         self._binders = Binders(self._committee)
         self._turn = Lock()
+        self._waiting: deque[_Batch] = deque()
         self._examined: tuple[Header, State, Epoch] | None = None
 
     # ------------------------------------------------------------------------------------------------ assignments
@@ -121,12 +133,7 @@ class Member:
                 digests.append(self._check_answer(view, ledger, answer, known))
             except Refused as problem:
                 raise Refused(problem.code, f"answer {position} of the batch: {problem}") from None
-        with self._turn:
-            self._check_unsigned(view, {(a.job, a.task) for a in answers})
-            try:
-                self._store(view, answers)  # all are new, nearly always
-            except Refused:
-                self._store(view, self._fresh(answers))
+        self._enter(_Batch(view, answers))
         receipt = Receipt(trees.root([leaves.receipt_leaf(d) for d in digests]), len(digests))
         return receipt, self._sign(receipt)
 
@@ -144,6 +151,43 @@ class Member:
             if known().get((a.job, a.task, a.worker)) != (a.commitment, a.seal_hash):
                 raise
         return signed
+
+    def _enter(self, own: _Batch) -> None:
+        """Returns when the batch is durable. Whoever has the turn stores with its own what has come to wait for it meanwhile:
+
+        one transaction, so one wait for the disk. If something is wrong with any of them, each is judged alone, by its own request.
+        """
+        self._waiting.append(own)
+        with self._turn:
+            if own.stored:
+                return
+            others = self._take_others(own)
+            if others:
+                with suppress(CrowdproofError):
+                    self._store_together([own, *others])
+            if not own.stored:
+                self._store_alone(own)
+
+    def _take_others(self, own: _Batch) -> list[_Batch]:
+        """Those that wait and were checked under the same view; none waits twice."""
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        self._waiting.extendleft(b for b in reversed(waiting) if b.view is not own.view)
+        return [b for b in waiting if b.view is own.view and b is not own]
+
+    def _store_together(self, batches: Sequence[_Batch]) -> None:
+        answers = [a for batch in batches for a in batch.answers]
+        self._check_unsigned(batches[0].view, {(a.job, a.task) for a in answers})
+        self._store(batches[0].view, answers)
+        for batch in batches:
+            batch.stored = True
+
+    def _store_alone(self, own: _Batch) -> None:
+        self._check_unsigned(own.view, {(a.job, a.task) for a in own.answers})
+        try:
+            self._store(own.view, own.answers)  # all are new, nearly always
+        except Refused:
+            self._store(own.view, self._fresh(own.answers))
+        own.stored = True
 
     def _store(self, view: View, answers: Sequence[StoredAnswer]) -> None:
         """Raises Refused, and stores none, for more answers than a job allows, and for one that is stored already."""

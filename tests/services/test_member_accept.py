@@ -1,6 +1,8 @@
 """What a member refuses to receipt, and what it never forgets once it has."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from threading import Event, Thread
 from typing import Any
@@ -434,6 +436,132 @@ def test_accept__without_the_limit__holds_more_than_an_epoch_may_list(
     town.give([town.answer(offer) for offer in offers])
     town.close_job(1)
     assert town.all[0].propose(no_evidence()) is None  # such a task can never be decided
+
+
+# ------------------------------------------------------------------------------------------------------------- together
+
+
+def while_one_stores(
+    town: Town, monkeypatch: pytest.MonkeyPatch, batches: Sequence[Sequence[StoredAnswer]], between: Callable[[], Any]
+) -> tuple[list[Future[tuple[Receipt, bytes]]], list[int]]:
+    """Each batch in a thread of its own: the others come while the first is stored, `between` in the middle of them.
+
+    Gives what came of each, and how many answers each write was asked for.
+    """
+    node, writes, begun, go_on = town.nodes[0], [], Event(), Event()
+    add_answers = node.database.add_answers
+
+    def slow(answers: Sequence[StoredAnswer]) -> None:
+        writes.append(len(answers))
+        if len(writes) == 1:
+            begun.set()
+            assert go_on.wait(20)
+        add_answers(answers)
+
+    monkeypatch.setattr(node.database, "add_answers", slow)
+    with ThreadPoolExecutor(len(batches)) as threads:
+        try:
+            outcomes = [threads.submit(node.member.accept, batches[0])]
+            assert begun.wait(20)
+            for waiting, batch in enumerate(batches[1:], 1):
+                outcomes.append(threads.submit(node.member.accept, batch))
+                end = time.monotonic() + 20
+                while len(node.member._waiting) < waiting and time.monotonic() < end:
+                    time.sleep(0.002)
+                if waiting == 1:
+                    between()
+        finally:
+            go_on.set()
+    return outcomes, writes
+
+
+def four(town: Town) -> list[StoredAnswer]:
+    return [town.answer(offer) for offer in town.offers(1, [(0, 1), (1, 1), (2, 1), (3, 1)])]
+
+
+def test_accept__batches_that_wait_for_one__are_stored_in_one_write(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = four(town)
+    outcomes, writes = while_one_stores(town, monkeypatch, [[a] for a in answers], lambda: None)
+    assert writes == [1, 3]
+    assert stored(town) == answers
+    for answer, outcome in zip(answers, outcomes, strict=True):
+        assert outcome.result()[0].root == leaves.receipt_leaf(digest_of(town, answer))
+
+
+def test_accept__batches_checked_under_different_views__are_stored_apart(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = four(town)
+    outcomes, writes = while_one_stores(town, monkeypatch, [[a] for a in answers], town.chain.mine)
+    assert sorted(writes) == [1, 1, 2]
+    assert [outcome.exception() for outcome in outcomes] == [None] * 4
+    assert stored(town) == answers
+
+
+def test_accept__one_of_those_that_wait_breaks_a_rule__is_refused_alone(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *fine, last = town.offers(1, [(0, 1), (1, 1), (2, 1)])
+    answers = [town.answer(offer) for offer in fine]
+    one, rival = town.answer(last, 0), town.answer(last, 1, salt=b"\x01" * 32)
+    outcomes, _ = while_one_stores(town, monkeypatch, [[a] for a in (*answers, one, rival)], lambda: None)
+    *taken, first, second = [outcome.exception() for outcome in outcomes]
+    assert taken == [None, None]
+    (refused,) = [problem for problem in (first, second) if problem]
+    assert isinstance(refused, Refused)
+    assert refused.code == "duplicate-answer"
+    assert stored(town) == [*answers, one if second else rival]
+
+
+def test_accept__the_write_for_all_fails__none_of_them_is_receipted(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, node, signed = four(town), town.nodes[0], []
+    add_answers, sign_ = node.database.add_answers, node.signer.sign
+
+    def full(some: Sequence[StoredAnswer]) -> None:
+        if answers[0] not in some:
+            raise Retryable("the disk is full")
+        add_answers(some)
+
+    def noted(message: bytes) -> bytes:
+        signed.append(message)
+        return sign_(message)
+
+    monkeypatch.setattr(node.database, "add_answers", full)
+    monkeypatch.setattr(node.signer, "sign", noted)
+    outcomes, writes = while_one_stores(town, monkeypatch, [[a] for a in answers], lambda: None)
+    assert [type(outcome.exception()) for outcome in outcomes] == [type(None), Retryable, Retryable, Retryable]
+    assert writes == [1, 3, 1, 1, 1]
+    assert len(signed) == 1
+
+
+def test_accept__called_stored_before_the_write__would_be_receipted_and_lost(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the order in `_store_together` is for: receipts for answers that no disk holds."""
+    answers, node = four(town), town.nodes[0]
+    together = Member._store_together
+
+    def hasty(member: Member, batches: Any) -> None:
+        for batch in batches:
+            batch.stored = True
+        together(member, batches)
+
+    add_answers = node.database.add_answers
+
+    def full(some: Sequence[StoredAnswer]) -> None:
+        if answers[0] not in some:
+            raise Retryable("the disk is full")
+        add_answers(some)
+
+    monkeypatch.setattr(Member, "_store_together", hasty)
+    monkeypatch.setattr(node.database, "add_answers", full)
+    outcomes, _ = while_one_stores(town, monkeypatch, [[a] for a in answers], lambda: None)
+    assert [outcome.exception() for outcome in outcomes] == [None] * 4
+    assert stored(town) == answers[:1]
 
 
 # ------------------------------------------------------------------------------------------------------- signed headers
