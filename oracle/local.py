@@ -59,18 +59,21 @@ class Chain:
         self._home = home
         self.url = ""
         self.moment = 0  # block time that was reached
+        self._mines = False  # what was started was also made to mine, as late as it was
         self._turn, self._ended = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Runs it, or finds it running. A chain that was killed lost its last blocks: their time is not given twice."""
         if not self._is_well():
+            self._mines = False
+        if not self._mines:
             newest = self._newest() if self._home.has_settings() else []
             self.moment = max(self.moment, newest[-1].timestamp if newest else 0)
             self.url = anvil.start(self._home.chain, self._port(), since=self.moment).url
             if newest:
                 anvil.catch_up(self.url, self.moment)
-        self.url = self.url or anvil.start(self._home.chain).url
+            self._mines = True
 
     def _newest(self) -> list[Block]:
         """What is known of it, in a home that is not fresh."""
@@ -105,7 +108,7 @@ class Chain:
     def _watch(self) -> None:
         while not self._ended.wait(LOOK_S):
             with suppress(CrowdproofError), self._turn:  # who needs it says what is wrong
-                if not self._is_well() and not self._ended.is_set():
+                if not self._ended.is_set():
                     self.start()
 
     def _is_well(self) -> bool:
@@ -142,6 +145,7 @@ def give_coin(home: Home, url: str, deployment: Deployment, giver: KeySigner, wa
         closing(RpcChain(url, Interfaces({}), deployment.chain_id)) as chain,
         closing(open_database(home)) as database,
     ):
+        outbox.reconcile(database, chain, giver)
         for name, wallet in wallets.items():
             gift = Call(f"coin for {name}", wallet, b"", value=GAS_MONEY)
             outbox.submit(database, chain, giver, gift, "setup")

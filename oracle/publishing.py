@@ -48,6 +48,7 @@ def store(oracle: Oracle, manifest: Manifest, tasks: Sequence[Task], where: str)
 def fund(oracle: Oracle, requester: Signer, terms: Terms, deadline: int) -> int:
     """Escrows the whole budget from the requester's tokens; the job's number. Raises Refused when they do not suffice."""
     deployment, calls = oracle.deployment, oracle.calls
+    outbox.reconcile(oracle.database, oracle.chain, requester)  # a block with the job in it may have gone again
     amount = terms.escrow() * deployment.unit
     opening = calls.open_job(terms, deadline)
     known = oracle.database.sent(requester.address, what=opening.what)

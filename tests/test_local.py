@@ -50,3 +50,28 @@ def test_watch__chain_killed__it_comes_back_on_its_port_no_earlier_and_stop_ends
         chain.stop()
     time.sleep(3 * local.LOOK_S)
     assert anvil.status(tmp_path / "chain") is None
+
+
+def test_start__cut_off_before_it_mined__the_next_start_makes_it_mine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, ready = local.Chain(Home(tmp_path)), anvil._ready
+
+    def cut_off(*_: object) -> anvil.LocalChain:
+        monkeypatch.setattr(anvil, "_ready", ready)
+        raise ChainUnavailable("a planted fault")
+
+    monkeypatch.setattr(anvil, "_ready", cut_off)
+    try:
+        with pytest.raises(ChainUnavailable, match="planted"):
+            chain.start()
+        chain.start()
+        with closing(Rpc(chain.url)) as rpc:
+            (sender, *_) = rpc.call("eth_accounts")
+            sent = rpc.call("eth_sendTransaction", {"from": sender, "data": "0x60006000a0"})
+            end = time.monotonic() + 20
+            while rpc.call("eth_getTransactionReceipt", sent) is None:
+                assert time.monotonic() < end, "nothing is mined"
+                time.sleep(0.05)
+    finally:
+        chain.stop()

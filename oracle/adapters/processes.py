@@ -32,6 +32,7 @@ START_LOOK_S = 0.5  # for a first answer: who connects to a dead child's port wa
 QUIET_S = 5.0  # in which a child that is well answers
 STEADY_S = 10.0  # a child that lived so long is started again at once
 LONGEST_PAUSE_S = 30.0
+FORKS = 10  # tries to start a process
 MOST_DEATHS = 5  # at the start, before its trouble is taken for its own
 _CONTEXT = multiprocessing.get_context("forkserver")
 
@@ -188,8 +189,16 @@ class Crew:
 
 
 def _run(name: str, target: str, arguments: tuple[Any, ...], listening: socket.socket, log: Path) -> ForkServerProcess:
-    process = _CONTEXT.Process(target=_enter, args=(target, arguments, listening, log), name=name, daemon=True)
-    process.start()
+    """The fork server may be killed as everything else: the next try starts another. Raises OSError when none can be had."""
+    for left in reversed(range(FORKS)):
+        process = _CONTEXT.Process(target=_enter, args=(target, arguments, listening, log), name=name, daemon=True)
+        try:
+            process.start()
+            break
+        except (EOFError, OSError) as problem:
+            if not left:
+                raise OSError(f"{name} cannot be started: {problem or type(problem).__name__}") from problem
+            time.sleep(TEND_S)
     return process
 
 

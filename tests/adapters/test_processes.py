@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 import httpx
@@ -71,5 +73,20 @@ def test_crew__stopped_child__is_named_and_not_started_again(tmp_path: Path) -> 
         os.kill(child.pid, signal.SIGCONT)
         assert crew.waits() == {}
         assert child.deaths == 0
+    finally:
+        crew.stop()
+
+
+def test_add__fork_server_killed__another_is_started(tmp_path: Path) -> None:
+    crew = processes.Crew()
+    try:
+        crew.add("first", "tests.support.serving:health", (), processes.bind(), tmp_path / "first.log")
+        crew.wait_ready()
+        server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+        os.kill(server, signal.SIGKILL)
+        second = crew.add("second", "tests.support.serving:health", (), processes.bind(), tmp_path / "second.log")
+        end = time.monotonic() + 30
+        while httpx.get(f"{second.url}/health", timeout=30).status_code != 200:
+            assert time.monotonic() < end
     finally:
         crew.stop()
