@@ -132,7 +132,7 @@ def test_problem__one_of_ours_and_a_bug__the_bug_with_its_place_and_no_source(fi
 def test_log__a_library_s_warning__is_a_line_like_ours(file: Path) -> None:
     logging.getLogger("some.library").warning("slow %s", "client")
     (line,) = lines(file)
-    assert (line["event"], line["logger"], line["text"]) == ("library", "uvicorn.error", "slow client")
+    assert (line["event"], line["logger"], line["text"]) == ("library", "some.library", "slow client")
 
 
 def test_log__for_long__its_files_stay_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: Path) -> None:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from coincurve import PrivateKey
 
+from oracle import local
 from oracle.bootstrap import Oracle
 from oracle.config import Home
 from oracle.demo.play import STAGES, Options
@@ -53,6 +54,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     (folder / "labels.csv").write_text(LABELS)
     options = Options(folder / "labels.csv")
     with Demo(Home(folder / "home"), options, load(options.labels, None)) as under_way:
+        # it lives through tests that may open no socket, so nobody looks after its processes
+        under_way.crew.watch = lambda: None  # type: ignore[method-assign]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(local.Chain, "watch", lambda _: None)
+            under_way.play("chain")
+        assert under_way._own
+        under_way._own.watch = lambda: None  # type: ignore[method-assign]
         yield under_way
 
 

@@ -16,8 +16,6 @@ from oracle.telemetry import METRICS, Readiness
 from tests.support.committee import Town
 from tests.support.transport import client_of
 
-pytestmark = pytest.mark.sockets  # the package's demo looks after its processes meanwhile
-
 
 @pytest.fixture(scope="module")
 def town() -> Iterator[Town]:

@@ -21,8 +21,6 @@ from tests.support.transport import client_of
 TOKEN = "a token"
 POSTS = ("/assignments", "/answers", "/proposals", "/reviews", "/signatures", "/blocks")
 
-pytestmark = pytest.mark.sockets  # the package's demo looks after its processes meanwhile
-
 
 @pytest.fixture(scope="module")
 def town() -> Iterator[Town]:
