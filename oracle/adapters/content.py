@@ -218,7 +218,7 @@ class FolderStore:
 
     def cids(self) -> Iterator[Cid]:
         """The names of all block files, ascending; `verify_all` tells what else lies there."""
-        return (Cid(name) for name in self._listing() if _is_cid(name))
+        return (Cid(name) for name in self._listing() if is_cid(name))
 
     def verify_all(self) -> Iterator[tuple[str, str]]:
         """(file name, what is wrong) for everything in the folder that is not the block that its name says."""
@@ -319,7 +319,7 @@ class MemoryStore:
         return cid in self.blocks
 
     def cids(self) -> Iterator[Cid]:
-        return (name for name in sorted(self.blocks) if _is_cid(name))
+        return (name for name in sorted(self.blocks) if is_cid(name))
 
     def verify_all(self) -> Iterator[tuple[str, str]]:
         for name in sorted(self.blocks):
@@ -432,7 +432,8 @@ def _kind(mode: int) -> str:
     return "symbolic link" if stat.S_ISLNK(mode) else "special file"
 
 
-def _is_cid(name: str) -> bool:
+def is_cid(name: str) -> bool:
+    """Whether it is the name of a block."""
     try:
         parse(name)
     except CidMalformed:

@@ -35,8 +35,8 @@ from ipfshttpclient.exceptions import ConnectionError as ConnectionFailed
 from ipfshttpclient.exceptions import Error as ClientError
 from ipfshttpclient.exceptions import ProtocolError as ProtocolFailed
 
-from oracle.adapters.content import StoreUnavailable, checked, name_of
-from oracle.protocol.cids import BLOCK_LIMIT, Cid, CidMalformed, Codec, parse
+from oracle.adapters.content import StoreUnavailable, checked, is_cid, name_of
+from oracle.protocol.cids import BLOCK_LIMIT, Cid, Codec, parse
 from oracle.protocol.errors import BadInput, ContentMismatch, ContentMissing
 
 THREADS = 4
@@ -102,7 +102,7 @@ class KuboStore:
     def cids(self) -> Iterator[Cid]:
         """The blocks that are pinned each by itself, as this store pins them, ascending."""
         listed = self._pins("direct", limit=LISTING_LIMIT)
-        return (Cid(name) for name in sorted(listed) if _is_cid(name))
+        return (Cid(name) for name in sorted(listed) if is_cid(name))
 
     def verify_all(self) -> Iterator[tuple[str, str]]:
         """(CID, what is wrong) for every block of `cids` that is gone or damaged. What others pinned is not looked at."""
@@ -252,14 +252,6 @@ def _field(reply: Any, name: str) -> Any:
         return reply[name]
     except (LookupError, TypeError):
         return None
-
-
-def _is_cid(name: str) -> bool:
-    try:
-        parse(name)
-    except CidMalformed:
-        return False
-    return True
 
 
 def _line(problem: object) -> str:
