@@ -160,6 +160,8 @@ class FolderStore:
     followed.
     """
 
+    shared = False
+
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         self._incoming = self.path.with_name(self.path.name + ".tmp")
@@ -299,6 +301,8 @@ class FolderStore:
 
 class MemoryStore:
     """The official fake: what `FolderStore` does, without a disk. `blocks` is open, so that a test can damage it."""
+
+    shared = False
 
     def __init__(self) -> None:
         self.blocks: dict[Cid, bytes] = {}

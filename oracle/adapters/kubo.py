@@ -69,6 +69,8 @@ class DaemonRefused(StoreUnavailable):
 class KuboStore:
     """The blocks that one daemon holds. Safe between threads, and between processes that share the daemon."""
 
+    shared = True  # the operator may keep other things there
+
     def __init__(self, address: str, timeout_s: float = 30.0) -> None:
         """address: a multiaddr (/ip4/127.0.0.1/tcp/5001) or an http URL; timeout_s: of each request as a whole."""
         self.address = multiaddr(address)

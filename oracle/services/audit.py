@@ -28,7 +28,9 @@ DecodePost = Callable[[bytes], tuple[Header, list[Debit], bytes]]
 
 @runtime_checkable
 class AuditedStore(Protocol):
-    """A store whose damage can be looked at: a folder, not a gateway."""
+    """A store whose damage can be looked at: a folder or a daemon, not a gateway."""
+
+    shared: bool  # with what is none of this deployment's business
 
     def cids(self) -> Iterable[Cid]: ...
     def read_damaged(self, cid: Cid) -> bytes: ...
@@ -167,7 +169,7 @@ class _Audit:
 
     def files(self) -> None:
         """Every file of a folder, reachable or not; those that an epoch needed are named there."""
-        if isinstance(self._content, AuditedStore):
+        if isinstance(self._content, AuditedStore) and not self._content.shared:
             self.report.blocks = sum(1 for _ in self._content.cids())
             for file, what in self._content.verify_all():
                 if file not in self._touched:

@@ -198,6 +198,17 @@ def test_run__file_that_nothing_needs_is_damaged__is_named_itself(town: Town) ->
     assert cid in fault.what
 
 
+def test_run__store_shared_with_others__damage_that_is_not_ours_is_no_fault(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FolderStore, "shared", True)
+    file = folder(town) / town.content.put(b"another's", Codec.RAW)
+    file.write_bytes(b"damaged")
+    report = run(town)
+    file.unlink()
+    assert report.ok and not report.blocks
+
+
 def test_run__file_that_is_no_block__is_named_itself(town: Town) -> None:
     file = folder(town) / "garbage"
     file.write_bytes(b"x")
