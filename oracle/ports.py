@@ -268,7 +268,6 @@ class Database(Protocol):
 
     # who does a work that several processes could do: saves doing it twice, nothing is wrong if two hold it
     def hold(self, work: str, holder: str, seconds: float) -> bool: ...  # takes or renews; False while another holds it
-    def release(self, work: str, holder: str) -> None: ...
 
 
 class Peer(Protocol):

@@ -479,11 +479,6 @@ class SqlDatabase:
             row = statement.values(work=work, holder=holder, since=self._now(), seconds=seconds)
             return connection.execute(row).rowcount > 0
 
-    def release(self, work: str, holder: str) -> None:
-        """What another holds, or nobody, stays as it is."""
-        with self._write() as connection:
-            connection.execute(delete(LEASES).where(LEASES.c.work == work, LEASES.c.holder == holder))
-
     # beneath
 
     def _now(self) -> Any:

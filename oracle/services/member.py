@@ -126,7 +126,7 @@ class Member:
         rules.check_size(answers, MOST_BATCH)
         view, ledger = self._look()
         self._rest(view.now)
-        known = cache(lambda: self._known(answers))
+        known = cache(lambda: self._stored(answers, by_all=False))
         digests = []
         for position, answer in enumerate(answers):
             try:
@@ -199,7 +199,7 @@ class Member:
 
     def _fresh(self, answers: Sequence[StoredAnswer]) -> list[StoredAnswer]:
         """Those not yet stored. Raises Refused for another answer than the stored one, and for two at one place."""
-        known = self._known(answers)
+        known = self._stored(answers, by_all=False)
         fresh: dict[Place, StoredAnswer] = {}
         for a in answers:
             place = (a.job, a.task, a.worker)
@@ -210,20 +210,12 @@ class Member:
                 fresh[place] = a
         return list(fresh.values())
 
-    def _known(self, answers: Sequence[StoredAnswer]) -> dict[Place, Bound]:
-        """What is stored at the places of these answers, and perhaps more."""
+    def _stored(self, answers: Sequence[StoredAnswer], by_all: bool) -> dict[Place, Bound]:
+        """What is stored for the tasks of these answers, by all workers or at least by theirs."""
         found: dict[Place, Bound] = {}
         for number, pairs in _by_job([(a.job, a.task, a.worker) for a in answers]).items():
             tasks, workers = ({pair[which] for pair in pairs} for which in (0, 1))
-            stored = self._database.answered(number, tasks, workers)
-            found.update({(number, *pair): bound for pair, bound in stored.items()})
-        return found
-
-    def _stored(self, answers: Sequence[StoredAnswer]) -> dict[Place, Bound]:
-        """Every answer that is stored for the tasks of these answers."""
-        found: dict[Place, Bound] = {}
-        for number, pairs in _by_job([(a.job, a.task, a.worker) for a in answers]).items():
-            stored = self._database.answered(number, {task for task, _ in pairs})
+            stored = self._database.answered(number, tasks, None if by_all else workers)
             found.update({(number, *pair): bound for pair, bound in stored.items()})
         return found
 
@@ -287,7 +279,7 @@ class Member:
         """
         sound = [a for a in shown if self._is_sound(view, ledger, a)]
         with self._turn:
-            taken = set(self._stored(sound))
+            taken = set(self._stored(sound, by_all=True))
             places = Counter((job, task) for job, task, _ in taken)
             fresh = []
             for a in sound:

@@ -401,16 +401,11 @@ def clock(database: SqlDatabase, monkeypatch: pytest.MonkeyPatch) -> list[float]
     return time
 
 
-def test_hold__held_by_another__is_false_until_it_is_released(database: SqlDatabase) -> None:
+def test_hold__held_by_another__is_false(database: SqlDatabase) -> None:
     assert database.hold("settle", "a", 60)
     assert database.hold("settle", "a", 60)
     assert not database.hold("settle", "b", 60)
     assert database.hold("relay", "b", 60)
-    database.release("settle", "b")
-    assert not database.hold("settle", "b", 60)
-    database.release("settle", "a")
-    assert database.hold("settle", "b", 60)
-    assert not database.hold("settle", "a", 60)
 
 
 def test_hold__by_the_real_clock__runs_out(database: SqlDatabase) -> None:

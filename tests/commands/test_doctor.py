@@ -6,10 +6,8 @@ import shutil
 import socket
 import sqlite3
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from oracle.commands import checkup, doctor
 from oracle.commands.checkup import Checkup
 from oracle.config import Home
 from tests.support.commands import Run
+from tests.support.serving import served
 
 pytestmark = pytest.mark.sockets
 
@@ -259,7 +258,7 @@ def test_doctor__transaction_without_an_outcome__is_named(home: Path) -> None:
 
 
 def test_doctor__some_processes_answer_and_others_not__names_the_silent(home: Path) -> None:
-    with serving(b'{"status": "ok"}') as one, serving(b'{"status": "ok"}') as two, hanging() as three:
+    with served(lambda _: b'{"status": "ok"}') as one, served(lambda _: b'{"status": "ok"}') as two, hanging() as three:
         dead = f"http://127.0.0.1:{free_port()}"
         change_settings(home, members=[one, dead, two, three], api=one)
         anvil.start(home / "chain")
@@ -268,14 +267,14 @@ def test_doctor__some_processes_answer_and_others_not__names_the_silent(home: Pa
 
 
 def test_doctor__processes_run_and_the_chain_does_not__chain_fails(home: Path) -> None:
-    with serving(b'{"status": "ok"}') as one:
+    with served(lambda _: b'{"status": "ok"}') as one:
         change_settings(home, members=[one] * 4, api=one)
         assert "stopped while its processes run" in only(home, "chain")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}"])
 def test_doctor__port_taken_by_another_program__is_named(home: Path, body: bytes) -> None:
-    with serving(body) as other:
+    with served(lambda _: body) as other:
         change_settings(home, api=other)
         assert f"{other} of the API" in only(home, "ports of the home")
 
@@ -297,29 +296,6 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     return port
-
-
-@contextmanager
-def serving(body: bytes) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @contextmanager

@@ -4,13 +4,9 @@ import http.server
 import json
 import random
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,36 +14,9 @@ from oracle.adapters import anvil
 from oracle.adapters.chain import RpcChain
 from oracle.commands import auditing
 from tests.support.commands import Run, run
+from tests.support.serving import served
 
 pytestmark = pytest.mark.sockets
-
-
-@contextmanager
-def served(answer: Callable[[http.server.BaseHTTPRequestHandler], bytes]) -> Iterator[str]:
-    """A server of ours on loopback; `answer` gives the body to every request."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = answer(self)
-            self.send_response(200 if body else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_GET  # noqa: N815 - the library's name
-
-        def log_message(self, *_: Any) -> None: ...
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def test_audit__of_a_finished_home__ok_and_its_chain_is_stopped_again(home: Path) -> None:
