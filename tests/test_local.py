@@ -11,6 +11,7 @@ import pytest
 from oracle import local
 from oracle.adapters import anvil
 from oracle.adapters.rpc import Rpc
+from oracle.commands.running import _keep as keep
 from oracle.config import Home
 from oracle.protocol.errors import ChainUnavailable
 
@@ -73,5 +74,26 @@ def test_start__cut_off_before_it_mined__the_next_start_makes_it_mine(
             while rpc.call("eth_getTransactionReceipt", sent) is None:
                 assert time.monotonic() < end, "nothing is mined"
                 time.sleep(0.05)
+    finally:
+        chain.stop()
+
+
+def test_keep__chain_killed_before_it_makes_its_block__the_next_round_starts_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, mine = local.Chain(Home(tmp_path)), anvil.mine
+
+    def killed_first(url: str) -> None:
+        monkeypatch.setattr(anvil, "mine", mine)
+        found = anvil.status(tmp_path / "chain")
+        assert found
+        os.kill(found.pid, signal.SIGKILL)
+        mine(url)
+
+    monkeypatch.setattr(anvil, "mine", killed_first)
+    try:
+        keep(chain)
+        keep(chain)
+        assert anvil.status(tmp_path / "chain")
     finally:
         chain.stop()

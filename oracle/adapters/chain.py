@@ -94,9 +94,10 @@ class RpcChain:
     def native_balance(self, address: Address) -> int:
         return self._number("eth_getBalance", to_hex(address), "latest", bits=256)
 
-    def token_balance(self, token: Address, holder: Address) -> int:
+    def token_balance(self, token: Address, holder: Address, block: int | None = None) -> int:
+        """In the token's smallest units, as it was at the end of that block, or is now."""
         data = keccak(b"balanceOf(address)")[:4] + holder.rjust(32, b"\0")
-        reply = self.call(token, data)
+        (reply,) = self.calls([(token, data)], block)
         if len(reply) != 32:
             raise ChainUnavailable(f"{self.rpc.endpoint}: {checksum(token)} does not answer as a token")
         return int.from_bytes(reply, "big")
@@ -105,8 +106,9 @@ class RpcChain:
         """What a view function returns now."""
         return self.calls([(to, data)])[0]
 
-    def calls(self, asked: Sequence[tuple[Address, bytes]]) -> list[bytes]:
-        params = [[{"to": to_hex(to), "data": to_hex(data)}, "latest"] for to, data in asked]
+    def calls(self, asked: Sequence[tuple[Address, bytes]], block: int | None = None) -> list[bytes]:
+        at = "latest" if block is None else hex(block)
+        params = [[{"to": to_hex(to), "data": to_hex(data)}, at] for to, data in asked]
         replies = self.rpc.batch([("eth_call", p) for p in params])
         with self.rpc.reading("eth_call"):
             return [hex_bytes(reply) for reply in replies]

@@ -8,7 +8,7 @@ ended, what each waits for.
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -20,7 +20,7 @@ from oracle import local
 from oracle.adapters import anvil, processes
 from oracle.bootstrap import RELAYER
 from oracle.config import Home, only_one
-from oracle.protocol.errors import BadInput
+from oracle.protocol.errors import BadInput, ChainUnavailable
 
 LOOPS = ("indexer", "matcher", "settler", "relayer", "watcher")
 ROLES = ("api", "member", *LOOPS)
@@ -61,8 +61,7 @@ def up(home: Path | None, wanted: Wanted, say: Say) -> None:
         say("up", {"api": settings.api, "rpc": settings.rpc, "home": str(place.path), "pids": crew.pids()})
         while True:
             if chain:
-                chain.tend()
-                anvil.mine(chain.url)
+                _keep(chain)
             time.sleep(CLOCK_S)
 
 
@@ -85,6 +84,13 @@ def node(home: Path | None, role: str, number: int, port: int | None) -> None:
             running.serve(place.path, role, listening)
         else:
             raise BadInput(f"{role!r} is no role: one of {', '.join(ROLES)}")
+
+
+def _keep(chain: local.Chain) -> None:
+    """It runs, and its time goes on; one that dies in between is started again the next time."""
+    chain.tend()
+    with suppress(ChainUnavailable):
+        anvil.mine(chain.url)
 
 
 def _chain(home: Home) -> local.Chain | None:

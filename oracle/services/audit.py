@@ -60,14 +60,15 @@ class Report:
 def run(chain: Chain, content: ContentStore, deployment: Deployment, decode_post: DecodePost) -> Report:
     """Audits the whole deployment up to the newest block. Raises what the chain raises, and Fatal when its events lie."""
     _require_chain(chain, deployment)
-    state = fold(deployment.digest(), chain.logs(deployment, deployment.block, chain.latest().number))
+    block = chain.latest().number
+    state = fold(deployment.digest(), chain.logs(deployment, deployment.block, block))
     audited = _Audit(chain, content, deployment, decode_post, state)
     ledger: Ledger | None = Ledger()
     for post in state.posts.values():
         ledger = audited.epoch(post, ledger)
     audited.jobs(whole=ledger is not None)
     if ledger is not None:
-        audited.totals()
+        audited.totals(block)
     audited.files()
     return audited.report
 
@@ -149,8 +150,8 @@ class _Audit:
                 what = "its classes are not those of the terms"
                 self.report.faults.append(Fault(first, f"manifest of job {number}", 0, what))
 
-    def totals(self) -> None:
-        """The Market holds what is escrowed and not yet claimed or refunded (or more: anyone may give it tokens)."""
+    def totals(self, block: int) -> None:
+        """At that block the Market holds what is escrowed and not claimed or refunded (or more: anyone may give it tokens)."""
         report, state = self.report, self._state
         report.claimed = sum(state.claimed.values())
         final = state.final()
@@ -162,7 +163,7 @@ class _Audit:
             what = f"{report.claimed} units are claimed of {report.total}"
             report.faults.append(Fault(number, "balances", None, what))
         owed = sum(job.escrow - job.refunded for job in state.jobs.values()) - report.claimed
-        held = self._chain.token_balance(self._deployment.token, self._deployment.market)
+        held = self._chain.token_balance(self._deployment.token, self._deployment.market, block)
         if held < owed * self._deployment.unit:
             what = f"the Market holds {held} of the token and owes {owed * self._deployment.unit}"
             report.faults.append(Fault(number, "balances", None, what))

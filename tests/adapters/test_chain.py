@@ -584,10 +584,12 @@ def test_calls__a_job_from_funding_to_claims__is_what_the_logs_then_say(deployed
 
     anvil.warp(deployed.url, 61)
     deployed.send(calls.finalise_epoch(epoch.header, deployed.state().posts[1].signers))
+    before = chain.latest().number
     deployed.send(calls.claim_many(epoch.claims()))
     final = deployed.state()
     assert final.claimed == {1: 5, 2: 5}
     assert [chain.token_balance(d.token, b.wallet) for b in epoch.balances[1:]] == [5, 5]
+    assert [chain.token_balance(d.token, b.wallet, before) for b in epoch.balances[1:]] == [0, 0]
     assert final.posts[1].digest == digest(d.domain(), epoch.header)
 
 

@@ -133,7 +133,7 @@ class FakeChain:
     def native_balance(self, address: Address) -> int:
         return 10**18
 
-    def token_balance(self, token: Address, holder: Address) -> int:
+    def token_balance(self, token: Address, holder: Address, block: int | None = None) -> int:
         return self.balances(holder)
 
     def fees(self) -> tuple[int, int]:
