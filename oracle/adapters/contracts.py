@@ -39,7 +39,7 @@ class _EventCodec:
         found = {i["name"]: abi_decode([i["type"]], topic)[0] for i, topic in pairs}
         decoded = abi_decode([collapse_if_tuple(i) for i in self.plain], data)
         found |= {i["name"]: _value(i, v) for i, v in zip(self.plain, decoded, strict=True)}
-        named = {_snake(name): _address(value) for name, value in found.items()}
+        named = {_snake(name): _addresses(value) for name, value in found.items()}
         event: Event = self.kind(**{field.name: named[field.name] for field in fields(self.kind)})
         return event
 
@@ -69,9 +69,12 @@ class Interfaces:
         return function.fn_name, {name: _tuples(value) for name, value in args.items()}
 
     def output(self, contract: str, function: str, data: bytes) -> Any:
-        """What a function without arguments returned; addresses as bytes."""
+        """What a function returned, a tuple where it returns several values; addresses as bytes."""
         entry = next(e for e in self.abis[contract] if e["type"] == "function" and e["name"] == function)
-        (value,) = abi_decode([collapse_if_tuple(output) for output in entry["outputs"]], data)
+        found = abi_decode([collapse_if_tuple(output) for output in entry["outputs"]], data)
+        if len(found) != 1:
+            return tuple(map(_address, found))
+        value = found[0]
         return [_address(v) for v in value] if isinstance(value, tuple) else _address(value)
 
     def event(self, contract: str, topics: Sequence[bytes], data: bytes) -> Event | None:
@@ -114,6 +117,10 @@ def _value(entry: dict[str, Any], value: Any) -> Any:
 def _address(value: Any) -> Any:
     """eth_abi gives addresses, and only them, as text."""
     return bytes.fromhex(value[2:]) if isinstance(value, str) else value
+
+
+def _addresses(value: Any) -> Any:
+    return tuple(map(_address, value)) if isinstance(value, tuple) else _address(value)
 
 
 def _snake(name: str) -> str:
