@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {ICommittee} from "./interfaces/ICommittee.sol";
 import {IDemands, OpeningFields, Tree} from "./interfaces/IDemands.sol";
-import {Header, IMarket, Terms} from "./interfaces/IMarket.sol";
+import {Header, IMarket, Job, Terms} from "./interfaces/IMarket.sol";
 import {
     AnswerFields,
     AssignmentLeaf,
@@ -59,7 +59,7 @@ contract Referee is IReferee {
     /// @inheritdoc IReferee
     function verdict(Posted calldata posted, Fault fault, Evidence calldata evidence) external {
         require(fault <= Fault.UncountedWithLabel, RefereeFaultElsewhere(fault));
-        require(_verdictFaulty(posted, fault, evidence), RefereeUnfounded(fault));
+        require(_verdictFaulty(posted, uint256(fault), evidence), RefereeUnfounded(fault));
         _strike(posted, fault);
     }
 
@@ -68,7 +68,7 @@ contract Referee is IReferee {
         require(fault >= Fault.RunningPay && fault <= Fault.FeeMissing, RefereeFaultElsewhere(fault));
         bytes32 given = keccak256(posted.debits);
         require(given == posted.header.debits, RefereeDebitsMismatch(given, posted.header.debits));
-        require(_payFaulty(posted, fault, evidence), RefereeUnfounded(fault));
+        require(_payFaulty(posted, uint256(fault), evidence), RefereeUnfounded(fault));
         _strike(posted, fault);
     }
 
@@ -153,19 +153,19 @@ contract Referee is IReferee {
 
     // ------------------------------------------------------------------ R1, R2, R4
 
-    function _verdictFaulty(Posted calldata posted, Fault fault, Evidence calldata evidence)
+    function _verdictFaulty(Posted calldata posted, uint256 fault, Evidence calldata evidence)
         private
         view
         returns (bool)
     {
-        if (fault == Fault.WrongLabel) return _mislabelled(posted, evidence);
-        if (fault <= Fault.PriorBeyondCap) return _priorFaulty(posted, fault, evidence);
-        if (fault <= Fault.RowNotVote) return _rowFaulty(posted, fault, evidence);
-        if (fault <= Fault.ReasonMismatch) return _answerFaulty(posted, fault, evidence);
-        if (fault <= Fault.AssignmentsUnordered) return _orderFaulty(posted, fault, evidence);
-        if (fault <= Fault.AssignmentWorker) return _assignmentFaulty(posted, fault, evidence);
-        if (fault <= Fault.TaskDecided) return _taskFaulty(posted, fault, evidence);
-        if (fault <= Fault.ListTooLong) return _listFaulty(posted, fault, evidence);
+        if (fault == uint256(Fault.WrongLabel)) return _mislabelled(posted, evidence);
+        if (fault <= uint256(Fault.PriorBeyondCap)) return _priorFaulty(posted, fault, evidence);
+        if (fault <= uint256(Fault.RowNotVote)) return _rowFaulty(posted, fault, evidence);
+        if (fault <= uint256(Fault.ReasonMismatch)) return _answerFaulty(posted, fault, evidence);
+        if (fault <= uint256(Fault.AssignmentsUnordered)) return _orderFaulty(posted, fault, evidence);
+        if (fault <= uint256(Fault.AssignmentWorker)) return _assignmentFaulty(posted, fault, evidence);
+        if (fault <= uint256(Fault.TaskDecided)) return _taskFaulty(posted, fault, evidence);
+        if (fault <= uint256(Fault.ListTooLong)) return _listFaulty(posted, fault, evidence);
         return _listedFaulty(posted, fault, evidence);
     }
 
@@ -204,26 +204,32 @@ contract Referee is IReferee {
         }
     }
 
-    function _priorFaulty(Posted calldata posted, Fault fault, Evidence calldata evidence) private view returns (bool) {
+    function _priorFaulty(Posted calldata posted, uint256 fault, Evidence calldata evidence)
+        private
+        view
+        returns (bool)
+    {
         VerdictLeaf calldata leaf = _verdict(posted, evidence);
         Terms calldata terms = _terms(posted.market, leaf.job, evidence);
-        if (fault == Fault.LabelBeyond) return leaf.label >= terms.classes;
-        if (fault == Fault.PriorLength) return leaf.prior.length != terms.classes * Scoring.WEIGHT;
+        if (fault == uint256(Fault.LabelBeyond)) return leaf.label >= terms.classes;
+        if (fault == uint256(Fault.PriorLength)) return leaf.prior.length != terms.classes * Scoring.WEIGHT;
         return Scoring.beyond(leaf.prior, terms.weightCap == 0 ? 0 : terms.priorCap);
     }
 
-    function _rowFaulty(Posted calldata posted, Fault fault, Evidence calldata evidence) private view returns (bool) {
+    function _rowFaulty(Posted calldata posted, uint256 fault, Evidence calldata evidence) private view returns (bool) {
         WeightLeaf calldata leaf = _weight(posted, evidence, 0);
-        if (fault == Fault.RowOfNoJob) return _isNoJob(posted.market, leaf.job);
+        if (fault == uint256(Fault.RowOfNoJob)) return _isNoJob(posted.market, leaf.job);
         Terms calldata terms = _terms(posted.market, leaf.job, evidence);
-        if (fault == Fault.RowLabel) return leaf.label >= terms.classes;
-        if (fault == Fault.RowLength) return leaf.row.length != terms.classes * Scoring.WEIGHT;
-        if (fault == Fault.RowBeyondCap) return terms.weightCap != 0 && Scoring.beyond(leaf.row, terms.weightCap);
-        if (fault == Fault.RowAgainstItself) return Scoring.againstItself(leaf.row, leaf.label);
+        if (fault == uint256(Fault.RowLabel)) return leaf.label >= terms.classes;
+        if (fault == uint256(Fault.RowLength)) return leaf.row.length != terms.classes * Scoring.WEIGHT;
+        if (fault == uint256(Fault.RowBeyondCap)) {
+            return terms.weightCap != 0 && Scoring.beyond(leaf.row, terms.weightCap);
+        }
+        if (fault == uint256(Fault.RowAgainstItself)) return Scoring.againstItself(leaf.row, leaf.label);
         return terms.weightCap == 0 && !Scoring.isVote(leaf.row, leaf.label);
     }
 
-    function _answerFaulty(Posted calldata posted, Fault fault, Evidence calldata evidence)
+    function _answerFaulty(Posted calldata posted, uint256 fault, Evidence calldata evidence)
         private
         view
         returns (bool)
@@ -233,12 +239,14 @@ contract Referee is IReferee {
         _present(evidence.openings.length, 0);
         OpeningFields calldata fields = evidence.openings[0];
         Proofs.opening(leaf, evidence.position, fields);
-        if (fault == Fault.SignatureForged) return _isForged(posted.market, leaf, core, fields, evidence);
-        if (fault == Fault.CommitmentMismatch) return core.status != Lists.UNOPENED && !_fits(leaf, core, fields);
-        if (fault == Fault.PayloadMismatch) {
+        if (fault == uint256(Fault.SignatureForged)) return _isForged(posted.market, leaf, core, fields, evidence);
+        if (fault == uint256(Fault.CommitmentMismatch)) {
+            return core.status != Lists.UNOPENED && !_fits(leaf, core, fields);
+        }
+        if (fault == uint256(Fault.PayloadMismatch)) {
             return core.status == Lists.COUNTED && fields.payloadHash != keccak256(abi.encodePacked(core.label));
         }
-        if (fault == Fault.UnopenedWithOpening) {
+        if (fault == uint256(Fault.UnopenedWithOpening)) {
             return core.status == Lists.UNOPENED && (fields.payloadHash != 0 || fields.salt != 0);
         }
         return (core.status == Lists.REJECTED) != (fields.reason != 0);
@@ -255,7 +263,7 @@ contract Referee is IReferee {
         bytes32 terms = Leaves.terms(_terms(market, leaf.job, evidence));
         bytes32 message = Messages.answer(leaf.job, terms, leaf.task, core.worker, fields.commitment, fields.sealHash);
         return
-            _recover(Domains.digest(market, message), fields.signature) != market.workers().keyOf(core.worker, core.key);
+            _recover(Domains.digest(market, message), fields.signature) != _workers(market).keyOf(core.worker, core.key);
     }
 
     function _fits(VerdictLeaf calldata leaf, Core memory core, OpeningFields calldata fields)
@@ -267,8 +275,12 @@ contract Referee is IReferee {
             && fields.commitment == Leaves.commitment(leaf.job, leaf.task, core.worker, fields.payloadHash, fields.salt);
     }
 
-    function _orderFaulty(Posted calldata posted, Fault fault, Evidence calldata evidence) private pure returns (bool) {
-        if (fault == Fault.EmptyTreeRooted) {
+    function _orderFaulty(Posted calldata posted, uint256 fault, Evidence calldata evidence)
+        private
+        pure
+        returns (bool)
+    {
+        if (fault == uint256(Fault.EmptyTreeRooted)) {
             require(
                 evidence.position <= uint256(type(Tree).max),
                 RefereePositionBeyond(evidence.position, uint256(type(Tree).max) + 1)
@@ -276,13 +288,13 @@ contract Referee is IReferee {
             (bytes32 root, uint256 size) = Proofs.rootOf(posted.header, Tree(evidence.position));
             return size == 0 && root != 0;
         }
-        if (fault == Fault.WeightsUnordered) {
+        if (fault == uint256(Fault.WeightsUnordered)) {
             (WeightLeaf calldata one, WeightLeaf calldata two) =
                 (_weight(posted, evidence, 0), _weight(posted, evidence, 1));
             _neighbours(one.index, two.index);
             return _key(one.job, one.worker, one.label) >= _key(two.job, two.worker, two.label);
         }
-        if (fault == Fault.VerdictsUnordered) {
+        if (fault == uint256(Fault.VerdictsUnordered)) {
             (VerdictStub calldata one, VerdictStub calldata two) =
                 (_stub(posted.header, evidence, 0), _stub(posted.header, evidence, 1));
             _neighbours(one.index, two.index);
@@ -294,58 +306,66 @@ contract Referee is IReferee {
         return _key(first.job, first.task, first.worker) >= _key(second.job, second.task, second.worker);
     }
 
-    function _assignmentFaulty(Posted calldata posted, Fault fault, Evidence calldata evidence)
+    function _assignmentFaulty(Posted calldata posted, uint256 fault, Evidence calldata evidence)
         private
         view
         returns (bool)
     {
         AssignmentLeaf calldata leaf = _assignment(posted.header, evidence, 0);
-        if (fault == Fault.AssignmentOfNoJob) return _isNoJob(posted.market, leaf.job);
-        if (fault == Fault.AssignmentWorker) return _isNobody(posted.market, leaf.worker);
+        if (fault == uint256(Fault.AssignmentOfNoJob)) return _isNoJob(posted.market, leaf.job);
+        if (fault == uint256(Fault.AssignmentWorker)) return _isNobody(posted.market, leaf.worker);
         Terms calldata terms = _terms(posted.market, leaf.job, evidence);
-        if (fault == Fault.AssignmentTerms) return leaf.terms != Leaves.terms(terms);
+        if (fault == uint256(Fault.AssignmentTerms)) return leaf.terms != Leaves.terms(terms);
         return leaf.task >= terms.tasks;
     }
 
-    function _taskFaulty(Posted calldata posted, Fault fault, Evidence calldata evidence) private view returns (bool) {
+    function _taskFaulty(Posted calldata posted, uint256 fault, Evidence calldata evidence)
+        private
+        view
+        returns (bool)
+    {
         VerdictStub calldata leaf = _stub(posted.header, evidence, 0);
-        if (fault == Fault.VerdictOfNoJob) return _isNoJob(posted.market, leaf.job);
-        if (fault == Fault.VerdictTask) return leaf.task >= _terms(posted.market, leaf.job, evidence).tasks;
+        if (fault == uint256(Fault.VerdictOfNoJob)) return _isNoJob(posted.market, leaf.job);
+        if (fault == uint256(Fault.VerdictTask)) return leaf.task >= _terms(posted.market, leaf.job, evidence).tasks;
         OldHeader calldata old = _older(posted, evidence);
         VerdictStub calldata before = _stub(old.header, evidence, 1);
         return !old.struck && before.job == leaf.job && before.task == leaf.task;
     }
 
-    function _listFaulty(Posted calldata posted, Fault fault, Evidence calldata evidence) private view returns (bool) {
+    function _listFaulty(Posted calldata posted, uint256 fault, Evidence calldata evidence)
+        private
+        view
+        returns (bool)
+    {
         VerdictLeaf calldata leaf = _verdict(posted, evidence);
         uint256 count = Lists.coreCount(leaf.cores);
-        if (fault == Fault.ListMisshapen) {
+        if (fault == uint256(Fault.ListMisshapen)) {
             return leaf.cores.length != count * Lists.CORE || leaf.openings.length != count * 32;
         }
-        if (fault == Fault.ListEmpty) return leaf.cores.length == 0;
+        if (fault == uint256(Fault.ListEmpty)) return leaf.cores.length == 0;
         return count > _terms(posted.market, leaf.job, evidence).answers;
     }
 
-    function _listedFaulty(Posted calldata posted, Fault fault, Evidence calldata evidence)
+    function _listedFaulty(Posted calldata posted, uint256 fault, Evidence calldata evidence)
         private
         view
         returns (bool)
     {
         VerdictLeaf calldata leaf = _verdict(posted, evidence);
         Core memory core = Lists.core(leaf.cores, evidence.position);
-        if (fault == Fault.ListUnordered) {
+        if (fault == uint256(Fault.ListUnordered)) {
             return core.worker >= Lists.core(leaf.cores, evidence.position + 1).worker;
         }
-        if (fault == Fault.StatusUnknown) return core.status > Lists.REJECTED;
-        if (fault == Fault.WorkerUnknown) return _isNobody(posted.market, core.worker);
-        if (fault == Fault.KeyUnknown) return core.key >= posted.market.workers().keyCount(core.worker);
-        if (fault == Fault.PointerEpoch) return core.epoch == 0 || core.epoch > posted.header.epoch;
-        if (fault <= Fault.PointerElsewhere) return _pointerFaulty(posted, fault, evidence, leaf, core);
-        if (fault == Fault.UncountedWithLabel) {
+        if (fault == uint256(Fault.StatusUnknown)) return core.status > Lists.REJECTED;
+        if (fault == uint256(Fault.WorkerUnknown)) return _isNobody(posted.market, core.worker);
+        if (fault == uint256(Fault.KeyUnknown)) return core.key >= _workers(posted.market).keyCount(core.worker);
+        if (fault == uint256(Fault.PointerEpoch)) return core.epoch == 0 || core.epoch > posted.header.epoch;
+        if (fault <= uint256(Fault.PointerElsewhere)) return _pointerFaulty(posted, fault, evidence, leaf, core);
+        if (fault == uint256(Fault.UncountedWithLabel)) {
             return core.status != Lists.COUNTED && (core.label != Lists.NO_LABEL || core.row != Lists.NO_ROW);
         }
         if (core.status != Lists.COUNTED) return false;
-        if (fault == Fault.RowPointerBeyond) return core.row >= posted.header.weightsSize;
+        if (fault == uint256(Fault.RowPointerBeyond)) return core.row >= posted.header.weightsSize;
         WeightLeaf calldata row = _weight(posted, evidence, 0);
         _about(row.index, core.row);
         return _key(row.job, row.worker, row.label) != _key(leaf.job, core.worker, core.label);
@@ -354,7 +374,7 @@ contract Referee is IReferee {
     /// @dev An answer is given on an assignment of this epoch or of one before it that stands.
     function _pointerFaulty(
         Posted calldata posted,
-        Fault fault,
+        uint256 fault,
         Evidence calldata evidence,
         VerdictLeaf calldata leaf,
         Core memory core
@@ -366,8 +386,8 @@ contract Referee is IReferee {
             (header, struck) = (old.header, old.struck);
             _about(header.epoch, core.epoch);
         }
-        if (fault == Fault.PointerStruck) return struck;
-        if (fault == Fault.PointerBeyond) return core.index >= header.assignmentsSize;
+        if (fault == uint256(Fault.PointerStruck)) return struck;
+        if (fault == uint256(Fault.PointerBeyond)) return core.index >= header.assignmentsSize;
         AssignmentLeaf calldata offer = _assignment(header, evidence, 0);
         _about(offer.index, core.index);
         return _key(offer.job, offer.task, offer.worker) != _key(leaf.job, leaf.task, core.worker);
@@ -375,21 +395,21 @@ contract Referee is IReferee {
 
     // ------------------------------------------------------------------ R3
 
-    function _payFaulty(Posted calldata posted, Fault fault, Evidence calldata evidence) private view returns (bool) {
-        if (fault == Fault.RunningPay) return _runsWrong(posted, evidence);
-        if (fault <= Fault.DebitMissing) return _debitFaulty(posted, fault, evidence);
+    function _payFaulty(Posted calldata posted, uint256 fault, Evidence calldata evidence) private view returns (bool) {
+        if (fault == uint256(Fault.RunningPay)) return _runsWrong(posted, evidence);
+        if (fault <= uint256(Fault.DebitMissing)) return _debitFaulty(posted, fault, evidence);
         uint32 size = posted.header.balancesSize;
-        if (fault == Fault.BalancesShrunk) return size < posted.market.claimSize();
-        if (fault == Fault.BalancesBeyond) return size > posted.market.workers().count();
-        if (fault <= Fault.CumulativeMismatch) return _balanceFaulty(posted, fault, evidence);
-        if (fault == Fault.EarningUnfounded) return _isUnfounded(posted, evidence);
-        if (fault == Fault.FeeUnfounded) return _isFeeUnfounded(posted, evidence);
-        if (fault == Fault.FeeMissing) return _isFeeMissing(posted, evidence);
+        if (fault == uint256(Fault.BalancesShrunk)) return size < posted.market.claimSize();
+        if (fault == uint256(Fault.BalancesBeyond)) return size > _workers(posted.market).count();
+        if (fault <= uint256(Fault.CumulativeMismatch)) return _balanceFaulty(posted, fault, evidence);
+        if (fault == uint256(Fault.EarningUnfounded)) return _isUnfounded(posted, evidence);
+        if (fault == uint256(Fault.FeeUnfounded)) return _isFeeUnfounded(posted, evidence);
+        if (fault == uint256(Fault.FeeMissing)) return _isFeeMissing(posted, evidence);
 
         VerdictLeaf calldata leaf = _verdict(posted, evidence);
         Core memory core = Lists.core(leaf.cores, evidence.position);
         if (core.status != Lists.COUNTED) return false;
-        if (fault == Fault.EarnerMissing) return core.worker >= size;
+        if (fault == uint256(Fault.EarnerMissing)) return core.worker >= size;
         BalanceLeaf calldata balance = _balance(posted, evidence);
         _about(balance.index, core.worker);
         return !Lists.earns(balance.earnings, leaf.index);
@@ -407,12 +427,18 @@ contract Referee is IReferee {
         return leaf.pay != running;
     }
 
-    function _debitFaulty(Posted calldata posted, Fault fault, Evidence calldata evidence) private pure returns (bool) {
-        if (fault == Fault.DebitMissing) return !_debits(posted, _stub(posted.header, evidence, 0).job);
+    function _debitFaulty(Posted calldata posted, uint256 fault, Evidence calldata evidence)
+        private
+        pure
+        returns (bool)
+    {
+        if (fault == uint256(Fault.DebitMissing)) {
+            return !_debits(posted, _stub(posted.header, evidence, 0).job);
+        }
         (uint32 job, uint64 units, uint32 last) = _debit(posted, evidence.position);
-        if (fault == Fault.DebitBeyond) return last >= posted.header.verdictsSize;
+        if (fault == uint256(Fault.DebitBeyond)) return last >= posted.header.verdictsSize;
         VerdictStub calldata leaf = _stub(posted.header, evidence, 0);
-        if (fault == Fault.DebitMismatch) {
+        if (fault == uint256(Fault.DebitMismatch)) {
             _about(leaf.index, last);
             return leaf.job != job || leaf.pay != units;
         }
@@ -420,21 +446,21 @@ contract Referee is IReferee {
         return leaf.job == job;
     }
 
-    function _balanceFaulty(Posted calldata posted, Fault fault, Evidence calldata evidence)
+    function _balanceFaulty(Posted calldata posted, uint256 fault, Evidence calldata evidence)
         private
         view
         returns (bool)
     {
         BalanceLeaf calldata leaf = _balance(posted, evidence);
-        if (fault == Fault.BalanceWorker) return leaf.worker != leaf.index;
-        if (fault == Fault.BalanceWallet) return leaf.wallet != posted.market.workers().walletOf(leaf.index);
-        if (fault == Fault.EarningsMisshapen) return leaf.earnings.length % Lists.EARNING != 0;
-        if (fault == Fault.EarningsTooMany) return leaf.earnings.length > MOST_EARNINGS * Lists.EARNING;
-        if (fault == Fault.CumulativeMismatch) {
+        if (fault == uint256(Fault.BalanceWorker)) return leaf.worker != leaf.index;
+        if (fault == uint256(Fault.BalanceWallet)) return leaf.wallet != _workers(posted.market).walletOf(leaf.index);
+        if (fault == uint256(Fault.EarningsMisshapen)) return leaf.earnings.length % Lists.EARNING != 0;
+        if (fault == uint256(Fault.EarningsTooMany)) return leaf.earnings.length > MOST_EARNINGS * Lists.EARNING;
+        if (fault == uint256(Fault.CumulativeMismatch)) {
             return leaf.cumulative != _before(posted.market, leaf.index, evidence) + Lists.earned(leaf.earnings);
         }
         (uint32 of_,) = Lists.earning(leaf.earnings, evidence.position);
-        if (fault == Fault.EarningBeyond) return of_ >= posted.header.verdictsSize;
+        if (fault == uint256(Fault.EarningBeyond)) return of_ >= posted.header.verdictsSize;
         (uint32 next,) = Lists.earning(leaf.earnings, evidence.position + 1);
         return of_ >= next;
     }
@@ -473,7 +499,7 @@ contract Referee is IReferee {
         (uint32 of_, uint64 units) = Lists.earning(balance.earnings, evidence.position);
         uint256 count = posted.debits.length / Debits.SIZE;
         for (uint256 i = 0; i < count; ++i) {
-            (uint32 job, uint64 paid, uint32 last) = Debits.read(posted.debits, Debits.SIZE * i);
+            (uint32 job, uint64 paid, uint32 last) = _debit(posted, i);
             if (last == of_ && units != 0 && units == _fee(posted.market, job, paid)) return false;
         }
         return true;
@@ -487,7 +513,7 @@ contract Referee is IReferee {
     }
 
     function _fee(IMarket market, uint32 job, uint64 paid) private view returns (uint256) {
-        return uint256(paid) * market.job(job).feeBps / BPS;
+        return uint256(paid) * _job(market, job).feeBps / BPS;
     }
 
     function _debit(Posted calldata posted, uint256 position) private pure returns (uint32, uint64, uint32) {
@@ -499,7 +525,7 @@ contract Referee is IReferee {
     function _debits(Posted calldata posted, uint32 job) private pure returns (bool) {
         uint256 count = posted.debits.length / Debits.SIZE;
         for (uint256 i = 0; i < count; ++i) {
-            (uint32 of_,,) = Debits.read(posted.debits, Debits.SIZE * i);
+            (uint32 of_,,) = _debit(posted, i);
             if (of_ == job) return true;
         }
         return false;
@@ -511,8 +537,16 @@ contract Referee is IReferee {
         _present(evidence.jobs.length, 0);
         JobTerms calldata given = evidence.jobs[0];
         bytes32 identity = Leaves.identity(given.requester, Leaves.terms(given.terms));
-        require(market.job(job).identity == identity, RefereeTermsMismatch(job));
+        require(_job(market, job).identity == identity, RefereeTermsMismatch(job));
         return given.terms;
+    }
+
+    function _workers(IMarket market) private view returns (IWorkers) {
+        return market.workers();
+    }
+
+    function _job(IMarket market, uint32 job) private view returns (Job memory) {
+        return market.job(job);
     }
 
     function _isNoJob(IMarket market, uint32 job) private view returns (bool) {
@@ -521,7 +555,7 @@ contract Referee is IReferee {
 
     /// @dev The treasury answers nothing.
     function _isNobody(IMarket market, uint32 worker) private view returns (bool) {
-        return worker == 0 || worker >= market.workers().count();
+        return worker == 0 || worker >= _workers(market).count();
     }
 
     // ------------------------------------------------------------------ what the evidence proves
