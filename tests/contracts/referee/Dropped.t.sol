@@ -10,8 +10,37 @@ import {Case, Epoch, Epochs} from "../support/Epochs.sol";
 import {TreeBuilder} from "../support/TreeBuilder.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
+/// @dev Receipts for task 3 of the weighted job.
+abstract contract Receipts is Epochs {
+    function _answer(uint32 worker) internal pure returns (AnswerFields memory) {
+        return AnswerFields({
+            job: WEIGHTED,
+            terms: _hashOf(WEIGHTED),
+            task: 3,
+            worker: worker,
+            commitment: keccak256("commitment"),
+            sealHash: keccak256("seal")
+        });
+    }
+
+    /// @dev The third of five answers in a batch.
+    function _receipt(AnswerFields memory a, uint256 members) internal view returns (ReceiptFields memory receipt) {
+        bytes32[] memory level = new bytes32[](5);
+        for (uint256 i = 0; i < 5; ++i) {
+            level[i] = Leaves.receipt(keccak256(abi.encode("other", i)));
+        }
+        bytes32 message = Messages.answer(a.job, a.terms, a.task, a.worker, a.commitment, a.sealHash);
+        level[2] = Leaves.receipt(MessageHashUtils.toTypedDataHash(_domain(address(market)), message));
+        (receipt.root, receipt.size, receipt.index) = (TreeBuilder.root(level), 5, 2);
+        receipt.proof = TreeBuilder.proof(level, 2);
+        bytes32 digest =
+            MessageHashUtils.toTypedDataHash(_domain(address(market)), Messages.receipt(receipt.root, receipt.size));
+        receipt.signatures = _signatures(digest, members);
+    }
+}
+
 /// @dev Worker 1 answered task 3 of the weighted job, and the verdict lists 2, 4 and 5.
-contract DroppedTest is Epochs {
+contract DroppedTest is Receipts {
     function setUp() public {
         _deployReferee();
     }
@@ -114,6 +143,13 @@ contract DroppedTest is Epochs {
         vm.expectPartialRevert(ICommittee.CommitteeSignerUnknown.selector);
         referee.dropped(c.posted, answer, receipt, c.epoch.verdicts[0]);
     }
+}
+
+contract DroppedStandsTest is Receipts {
+    function setUp() public {
+        _deployReferee();
+        _store(_case());
+    }
 
     function test_dropped__correct_epoch_and_mutated_evidence__stands(
         uint256 worker,
@@ -121,7 +157,7 @@ contract DroppedTest is Epochs {
         bytes1 flip,
         bool small
     ) public {
-        Case memory c = _case();
+        Case memory c = _stand();
         uint32[3] memory listed = [uint32(2), 4, 5];
         AnswerFields memory answer = _answer(listed[worker % 3]);
         bytes memory call =
@@ -130,31 +166,5 @@ contract DroppedTest is Epochs {
         (bool done,) = address(referee).call(call);
         vm.assertTrue(!done, "struck");
         _assertStands();
-    }
-
-    function _answer(uint32 worker) private pure returns (AnswerFields memory) {
-        return AnswerFields({
-            job: WEIGHTED,
-            terms: _hashOf(WEIGHTED),
-            task: 3,
-            worker: worker,
-            commitment: keccak256("commitment"),
-            sealHash: keccak256("seal")
-        });
-    }
-
-    /// @dev The third of five answers in a batch.
-    function _receipt(AnswerFields memory a, uint256 members) private view returns (ReceiptFields memory receipt) {
-        bytes32[] memory level = new bytes32[](5);
-        for (uint256 i = 0; i < 5; ++i) {
-            level[i] = Leaves.receipt(keccak256(abi.encode("other", i)));
-        }
-        bytes32 message = Messages.answer(a.job, a.terms, a.task, a.worker, a.commitment, a.sealHash);
-        level[2] = Leaves.receipt(MessageHashUtils.toTypedDataHash(_domain(address(market)), message));
-        (receipt.root, receipt.size, receipt.index) = (TreeBuilder.root(level), 5, 2);
-        receipt.proof = TreeBuilder.proof(level, 2);
-        bytes32 digest =
-            MessageHashUtils.toTypedDataHash(_domain(address(market)), Messages.receipt(receipt.root, receipt.size));
-        receipt.signatures = _signatures(digest, members);
     }
 }

@@ -697,83 +697,6 @@ contract VerdictTest is Epochs {
         _refute(epoch, Fault.UncountedWithLabel, 1, 1);
     }
 
-    // ------------------------------------------------------------------ a correct epoch stands
-
-    /// @dev Every fault against every listed answer, with all the evidence that there is: each is refused, and each kind at
-    /// least once because nothing is wrong (not because the evidence is).
-    function test_verdict__correct_epoch__stands() public {
-        Case memory c = _case();
-        for (uint256 fault = 0; fault <= uint256(Fault.UncountedWithLabel); ++fault) {
-            bool unfounded = false;
-            for (uint256 i = 0; i < c.epoch.verdicts.length; ++i) {
-                for (uint256 k = 0; k < c.epoch.openings[i].length; ++k) {
-                    (bool done, bytes memory problem) = address(referee).call(_call(c, Fault(fault), i, k));
-                    vm.assertTrue(!done, vm.toString(fault));
-                    if (bytes4(problem) == IReferee.RefereeUnfounded.selector) unfounded = true;
-                }
-            }
-            vm.assertTrue(unfounded, vm.toString(fault));
-        }
-        _assertStands();
-    }
-
-    /// @dev One damaged byte anywhere in the call, of whatever fault: never a strike.
-    function test_verdict__correct_epoch_and_mutated_evidence__stands(
-        uint256 fault,
-        uint256 i,
-        uint256 k,
-        uint256 place,
-        bytes1 flip,
-        bool small
-    ) public {
-        Case memory c = _case();
-        i %= c.epoch.verdicts.length;
-        fault %= uint256(Fault.UncountedWithLabel) + 1;
-        bytes memory call = _call(c, Fault(fault), i, k % c.epoch.openings[i].length);
-        _damage(call, place, flip, small);
-        (bool done,) = address(referee).call(call);
-        vm.assertTrue(!done, "struck");
-        _assertStands();
-    }
-
-    function _call(Case memory c, Fault fault, uint256 i, uint256 k) private pure returns (bytes memory) {
-        return abi.encodeCall(IReferee.verdict, (c.posted, fault, _everything(c, fault, i, k)));
-    }
-
-    function _everything(Case memory c, Fault fault, uint256 i, uint256 k) private pure returns (Evidence memory e) {
-        Epoch memory epoch = c.epoch;
-        e = _about(epoch, i, k);
-        _addPointers(e, c, k);
-        e.stubs = _stubs(epoch.verdicts[i]);
-        if (fault == Fault.TaskDecided) {
-            e.stubs = _stubs(epoch.verdicts[i], c.past.verdicts[i]);
-            e.older = _older(c.old, false);
-        } else if (fault == Fault.WeightsUnordered) {
-            e.weights = new WeightLeaf[](2);
-            (e.weights[0], e.weights[1]) = (epoch.weights[i], epoch.weights[i + 1]);
-        } else if (fault == Fault.VerdictsUnordered) {
-            e.stubs = _stubs(epoch.verdicts[i / 2], epoch.verdicts[i / 2 + 1]);
-        } else if (fault == Fault.AssignmentsUnordered) {
-            e.assignments = new AssignmentLeaf[](2);
-            (e.assignments[0], e.assignments[1]) = (epoch.assignments[i], epoch.assignments[i + 1]);
-        } else if (fault == Fault.EmptyTreeRooted) {
-            e.position = i;
-        } else if (fault >= Fault.AssignmentOfNoJob && fault <= Fault.AssignmentWorker) {
-            e.assignments = _assignments(epoch.assignments[k]);
-            e.jobs = _jobs(epoch.assignments[k].job);
-        }
-    }
-
-    function _addPointers(Evidence memory e, Case memory c, uint256 k) private pure {
-        bytes memory cores = e.verdicts[0].cores;
-        uint256 row = _field(cores, 20 * k + 8);
-        bool here = _field(cores, 20 * k + 12) == c.posted.header.epoch;
-        uint256 offer = _field(cores, 20 * k + 16);
-        if (!here) e.older = _older(c.old, false);
-        e.assignments = _assignments(here ? c.epoch.assignments[offer] : c.past.assignments[offer]);
-        e.weights = _weights(c.epoch.weights[row]);
-    }
-
     // ------------------------------------------------------------------ planting and refuting
 
     function _refute(Epoch memory epoch, Fault fault, uint256 verdict, uint256 position) private {
@@ -830,6 +753,89 @@ contract VerdictTest is Epochs {
                 epoch.openings[verdict][position].sealHash
             )
         );
+    }
+}
+
+/// @title That no evidence refutes a correct epoch
+contract VerdictStandsTest is Epochs {
+    function setUp() public {
+        _deployReferee();
+        _store(_case());
+    }
+
+    /// @dev Every fault against every listed answer, with all the evidence that there is: each is refused, and each kind at
+    /// least once because nothing is wrong (not because the evidence is).
+    function test_verdict__correct_epoch__stands() public {
+        Case memory c = _stand();
+        for (uint256 fault = 0; fault <= uint256(Fault.UncountedWithLabel); ++fault) {
+            bool unfounded = false;
+            for (uint256 i = 0; i < c.epoch.verdicts.length; ++i) {
+                for (uint256 k = 0; k < c.epoch.openings[i].length; ++k) {
+                    (bool done, bytes memory problem) = address(referee).call(_call(c, Fault(fault), i, k));
+                    vm.assertTrue(!done, vm.toString(fault));
+                    if (bytes4(problem) == IReferee.RefereeUnfounded.selector) unfounded = true;
+                }
+            }
+            vm.assertTrue(unfounded, vm.toString(fault));
+        }
+        _assertStands();
+    }
+
+    /// @dev One damaged byte anywhere in the call, of whatever fault: never a strike.
+    function test_verdict__correct_epoch_and_mutated_evidence__stands(
+        uint256 fault,
+        uint256 i,
+        uint256 k,
+        uint256 place,
+        bytes1 flip,
+        bool small
+    ) public {
+        Case memory c = _stand();
+        i %= c.epoch.verdicts.length;
+        fault %= uint256(Fault.UncountedWithLabel) + 1;
+        bytes memory call = _call(c, Fault(fault), i, k % c.epoch.openings[i].length);
+        _damage(call, place, flip, small);
+        (bool done,) = address(referee).call(call);
+        vm.assertTrue(!done, "struck");
+        _assertStands();
+    }
+
+    function _call(Case memory c, Fault fault, uint256 i, uint256 k) private pure returns (bytes memory) {
+        return abi.encodeCall(IReferee.verdict, (c.posted, fault, _everything(c, fault, i, k)));
+    }
+
+    function _everything(Case memory c, Fault fault, uint256 i, uint256 k) private pure returns (Evidence memory e) {
+        Epoch memory epoch = c.epoch;
+        e = _about(epoch, i, k);
+        _addPointers(e, c, k);
+        e.stubs = _stubs(epoch.verdicts[i]);
+        if (fault == Fault.TaskDecided) {
+            e.stubs = _stubs(epoch.verdicts[i], c.past.verdicts[i]);
+            e.older = _older(c.old, false);
+        } else if (fault == Fault.WeightsUnordered) {
+            e.weights = new WeightLeaf[](2);
+            (e.weights[0], e.weights[1]) = (epoch.weights[i], epoch.weights[i + 1]);
+        } else if (fault == Fault.VerdictsUnordered) {
+            e.stubs = _stubs(epoch.verdicts[i / 2], epoch.verdicts[i / 2 + 1]);
+        } else if (fault == Fault.AssignmentsUnordered) {
+            e.assignments = new AssignmentLeaf[](2);
+            (e.assignments[0], e.assignments[1]) = (epoch.assignments[i], epoch.assignments[i + 1]);
+        } else if (fault == Fault.EmptyTreeRooted) {
+            e.position = i;
+        } else if (fault >= Fault.AssignmentOfNoJob && fault <= Fault.AssignmentWorker) {
+            e.assignments = _assignments(epoch.assignments[k]);
+            e.jobs = _jobs(epoch.assignments[k].job);
+        }
+    }
+
+    function _addPointers(Evidence memory e, Case memory c, uint256 k) private pure {
+        bytes memory cores = e.verdicts[0].cores;
+        uint256 row = _field(cores, 20 * k + 8);
+        bool here = _field(cores, 20 * k + 12) == c.posted.header.epoch;
+        uint256 offer = _field(cores, 20 * k + 16);
+        if (!here) e.older = _older(c.old, false);
+        e.assignments = _assignments(here ? c.epoch.assignments[offer] : c.past.assignments[offer]);
+        e.weights = _weights(c.epoch.weights[row]);
     }
 }
 

@@ -417,6 +417,17 @@ abstract contract Epochs is Fixture {
         c.posted = _posted(c.epoch);
     }
 
+    bytes private _stored;
+
+    /// @dev Built once: a fuzz run then only reads it.
+    function _store(Case memory c) internal {
+        _stored = abi.encode(c);
+    }
+
+    function _stand() internal view returns (Case memory) {
+        return abi.decode(_stored, (Case));
+    }
+
     function _verdictLevel(Epoch memory epoch) internal pure returns (bytes32[] memory level) {
         level = new bytes32[](epoch.verdicts.length);
         for (uint256 i = 0; i < level.length; ++i) {
