@@ -233,6 +233,8 @@ contract VerdictTest is Epochs {
         _refute(epoch, Fault.PriorLength, 0, 0);
     }
 
+    /// forge-config: default.fuzz.runs = 32
+    /// forge-config: deep.fuzz.runs = 2000
     function test_verdict__prior_beyond_cap__strikes(int32 one, int32 two) public {
         Epoch memory epoch = _first();
         vm.assume(one > 65_536 || one < -65_536 || two > 65_536 || two < -65_536);
@@ -240,6 +242,8 @@ contract VerdictTest is Epochs {
         _refute(epoch, Fault.PriorBeyondCap, 0, 0);
     }
 
+    /// forge-config: default.fuzz.runs = 32
+    /// forge-config: deep.fuzz.runs = 2000
     function test_verdict__prior_within_cap__reverts(int32 one, int32 two) public {
         Epoch memory epoch = _first();
         epoch.verdicts[0].prior = abi.encodePacked(one % 65_537, two % 65_537);

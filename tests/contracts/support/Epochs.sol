@@ -59,6 +59,7 @@ struct Case {
 abstract contract Epochs is Fixture {
     address internal constant BENEFICIARY = address(0xF1DD1E);
     uint256 internal constant PRICE = 0.01 ether;
+    uint64 private constant REFEREE_NONCE = 1_000_000;
     uint8 internal constant COUNTED = 0;
     uint8 internal constant UNOPENED = 1;
     uint8 internal constant REJECTED = 2;
@@ -75,9 +76,10 @@ abstract contract Epochs is Fixture {
 
     function _deployReferee() internal {
         demands = new Demands(PRICE);
-        // Token, Workers, Committee and Market come first.
-        _predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 4);
+        // Committee and Referee name each other: the Referee's place is kept for it.
+        _predicted = vm.computeCreateAddress(address(this), REFEREE_NONCE);
         _deploy();
+        vm.setNonce(address(this), REFEREE_NONCE);
         referee = new Referee(committee, demands);
         vm.assertEq(address(referee), _predicted);
         for (uint256 i = 1; i < WORKERS; ++i) {
