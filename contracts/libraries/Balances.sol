@@ -33,6 +33,25 @@ library Balances {
         }
     }
 
+    /// @notice One balance's words, and its leaf.
+    function read(Balance calldata given)
+        internal
+        pure
+        returns (uint256 worker, address wallet, uint64 cumulative, bytes32 leaf)
+    {
+        bytes32 tag = Leaves.BALANCE;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, tag)
+            calldatacopy(add(free, 0x20), given, 0x80)
+            mstore(0x00, keccak256(free, 0xa0))
+            leaf := keccak256(0x00, 0x20)
+            worker := mload(add(free, 0x20))
+            wallet := and(mload(add(free, 0x40)), 0xffffffffffffffffffffffffffffffffffffffff)
+            cumulative := and(mload(add(free, 0x60)), 0xffffffffffffffff)
+        }
+    }
+
     /// @notice Balance `i` of them; `i` is less than their number.
     function item(Balance[] calldata given, uint256 i)
         internal

@@ -16,11 +16,11 @@ library Counters {
     }
 
     function raised(uint256 word, uint256 index, uint64 amount) internal pure returns (uint256) {
-        return _with(word, index, read(word, index) + amount);
+        return set(word, index, read(word, index) + amount);
     }
 
     function lowered(uint256 word, uint256 index, uint64 amount) internal pure returns (uint256) {
-        return _with(word, index, read(word, index) - amount);
+        return set(word, index, read(word, index) - amount);
     }
 
     /// @notice The amount at its counter's place, to be added to a word where it is known to fit.
@@ -28,7 +28,7 @@ library Counters {
         return amount << ((index & 3) << 6);
     }
 
-    function _with(uint256 word, uint256 index, uint64 value) private pure returns (uint256) {
+    function set(uint256 word, uint256 index, uint64 value) internal pure returns (uint256) {
         return word ^ placed(read(word, index) ^ value, index);
     }
 }
