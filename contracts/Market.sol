@@ -2,14 +2,21 @@
 pragma solidity 0.8.37;
 
 import {ICommittee} from "./interfaces/ICommittee.sol";
-import {Claim, Debit, Header, IMarket, Job, Terms} from "./interfaces/IMarket.sol";
+import {Balance, Deployment, Header, IMarket, Job, Permit, Terms} from "./interfaces/IMarket.sol";
 import {IWorkers} from "./interfaces/IWorkers.sol";
+import {Account, Accounts} from "./libraries/Accounts.sol";
+import {Balances} from "./libraries/Balances.sol";
+import {Counters} from "./libraries/Counters.sol";
+import {Debits} from "./libraries/Debits.sol";
+import {Escrow} from "./libraries/Escrow.sol";
 import {Leaves} from "./libraries/Leaves.sol";
 import {Messages} from "./libraries/Messages.sol";
 import {Trees} from "./libraries/Trees.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Arrays} from "@openzeppelin/contracts/utils/Arrays.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
@@ -21,19 +28,30 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
 
-    uint256 private constant MOST_CLASSES = 64;
-    uint256 private constant MOST_ANSWERS = 64;
     uint256 private constant MOST_LEAVES = 2 ** 24;
     uint256 private constant MOST_DEBITS = 512;
     uint256 private constant MOST_CLAIMS = 200;
-    /// @dev 16 nats: odds of nine million to one, and 65 of them still fit int32 with room to spare.
-    uint256 private constant MOST_CAP = 16 * 2 ** 16;
-    uint256 private constant BPS = 10_000;
     uint256 private constant UNIT_DECIMALS = 6;
     /// @dev A unit of 10^30 times any uint64 amount still fits uint256.
     uint256 private constant MOST_DECIMALS = 36;
     uint256 private constant LONGEST_WINDOW = 7 days;
-    uint256 private constant REFUND_WINDOWS = 3;
+    uint256 private constant REFUND_WINDOWS = 4;
+    /// @dev Places in the pool's word.
+    uint256 private constant SIZE = 0;
+    uint256 private constant FINAL = 1;
+    uint256 private constant CLAIMED = 2;
+    uint256 private constant FROZEN = 3;
+
+    /// @dev One slot: all that posting touches beside the head and its jobs.
+    struct Progress {
+        uint32 lastEpoch;
+        uint32 jobCount;
+        uint64 lastStrike;
+        // 0 when no epoch is pending.
+        uint64 postedAt;
+        // The pool's final total, and what the pending epoch reserves.
+        uint64 total;
+    }
 
     /// @inheritdoc IMarket
     IERC20 public immutable token;
@@ -44,6 +62,10 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IMarket
     address public immutable referee;
     /// @inheritdoc IMarket
+    address public immutable disputes;
+    /// @inheritdoc IMarket
+    address public immutable hatch;
+    /// @inheritdoc IMarket
     uint256 public immutable unit;
     /// @inheritdoc IMarket
     uint64 public immutable window;
@@ -52,129 +74,124 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     bytes32 public head;
-
-    // One slot, all that posting touches beside the head and its jobs.
-    /// @inheritdoc IMarket
-    uint32 public lastEpoch;
-    /// @inheritdoc IMarket
-    uint64 public lastStrike;
-    /// @dev 0 when no epoch is pending.
-    uint64 private _postedAt;
-    /// @dev `finalTotal`, and what the pending epoch reserves.
-    uint64 private _total;
-    /// @inheritdoc IMarket
-    uint32 public jobCount;
+    Progress private _progress;
 
     /// @inheritdoc IMarket
     bytes32 public claimRoot;
-    // One slot, all that claiming touches beside the root and the counters.
-    /// @inheritdoc IMarket
-    uint32 public claimSize;
-    /// @inheritdoc IMarket
-    uint64 public finalTotal;
-    /// @inheritdoc IMarket
-    uint64 public totalClaimed;
+    /// @dev All that claiming touches beside the root and the counters: four counters in a word.
+    uint256 private _pool;
 
-    /// @dev A debit only touches a job's first slot.
-    mapping(uint256 job => Job) private _jobs;
-    /// @dev Units claimed by worker 4 x slot + place: neighbours that claim together share their slot's cost.
-    mapping(uint256 slot => uint64[4]) private _claimed;
+    mapping(uint256 job => Account) private _accounts;
+    mapping(uint256 job => bytes32) private _identities;
+    /// @dev Units claimed, frozen or settled, by worker, as Counters packs them.
+    mapping(uint256 slot => uint256 counters) private _claimed;
 
-    constructor(IERC20Metadata token_, IWorkers workers_, ICommittee committee_, address referee_, uint64 window_)
-        EIP712(Messages.NAME, Messages.VERSION)
-    {
+    // slither-disable-start missing-zero-check (a satellite of zero: nobody is it)
+    constructor(
+        IERC20Metadata token_,
+        IWorkers workers_,
+        ICommittee committee_,
+        address referee_,
+        address disputes_,
+        address hatch_,
+        uint64 window_
+    ) EIP712(Messages.NAME, Messages.VERSION) {
         require(window_ != 0 && window_ <= LONGEST_WINDOW, MarketWindowOutOfRange(window_));
         uint8 decimals = token_.decimals();
         require(decimals <= MOST_DECIMALS, MarketDecimalsUnsupported(decimals));
-        uint256 unit_ = 10 ** Math.saturatingSub(decimals, UNIT_DECIMALS);
 
         token = token_;
         workers = workers_;
         committee = committee_;
-        // slither-disable-next-line missing-zero-check (no referee: nothing can be struck)
         referee = referee_;
-        unit = unit_;
+        disputes = disputes_;
+        hatch = hatch_;
+        unit = 10 ** Math.saturatingSub(decimals, UNIT_DECIMALS);
         window = window_;
-        deploymentDigest = Leaves.deployment(
-            block.chainid,
-            address(this),
-            address(workers_),
-            address(committee_),
-            referee_,
-            address(token_),
-            unit_,
-            window_
-        );
+        deploymentDigest = _deployment();
         head = deploymentDigest;
+    }
+
+    // slither-disable-end missing-zero-check
+
+    modifier onlyDisputes() {
+        require(msg.sender == disputes, MarketNotDisputes(msg.sender));
+        _;
     }
 
     // ------------------------------------------------------------------ jobs
 
     /// @inheritdoc IMarket
     function openJob(Terms calldata terms, uint64 deadline) external nonReentrant returns (uint32 job_) {
-        require(
-            deadline > block.timestamp && deadline <= type(uint48).max,
-            MarketDeadlineOutOfRange(deadline, block.timestamp)
-        );
-        uint64 escrow = escrowOf(terms);
-        bytes32 termsHash = Leaves.terms(terms);
-
-        job_ = ++jobCount;
-        _jobs[job_] = Job({
-            funded: escrow,
-            debited: 0,
-            refunded: 0,
-            deadline: uint256(deadline).toUint48(),
-            feeBps: terms.feeBps,
-            requester: msg.sender,
-            termsHash: termsHash
-        });
-        emit JobOpened(job_, msg.sender, termsHash, terms, deadline, escrow);
-
-        _pull(escrow * unit);
+        uint256 cost;
+        (job_, cost) = _open(terms, deadline);
+        _pull(cost);
     }
 
     /// @inheritdoc IMarket
-    function closeJob(uint32 job_) external {
-        Job storage account = _existing(job_);
-        require(msg.sender == account.requester, MarketNotRequester(job_, msg.sender));
-        require(block.timestamp < account.deadline, MarketJobOver(job_, account.deadline));
-        account.deadline = uint48(block.timestamp);
+    function openJobWithPermit(Terms calldata terms, uint64 deadline, Permit calldata permit)
+        external
+        nonReentrant
+        returns (uint32 job_)
+    {
+        uint256 cost;
+        (job_, cost) = _open(terms, deadline);
+        // slither-disable-next-line unused-return (the transfer that follows decides)
+        try IERC20Permit(address(token))
+            .permit(msg.sender, address(this), cost, permit.deadline, permit.v, permit.r, permit.s) {}
+            catch {}
+        _pull(cost);
+    }
+
+    /// @inheritdoc IMarket
+    function topUp(uint32 job_, uint64 amount) external nonReentrant {
+        Account account = _existing(job_);
+        require(block.timestamp < account.deadline(), MarketJobOver(job_, account.deadline()));
+        uint256 funded = uint256(account.funded()) + amount;
+        require(funded <= type(uint64).max, MarketEscrowTooLarge(funded));
+        _accounts[job_] = account.fund(amount);
+        emit JobFunded(job_, msg.sender, amount);
+        _pull(amount * unit);
+    }
+
+    /// @inheritdoc IMarket
+    function closeJob(uint32 job_, bytes32 termsHash) external {
+        Account account = _identified(job_, msg.sender, termsHash);
+        require(block.timestamp < account.deadline(), MarketJobOver(job_, account.deadline()));
+        _accounts[job_] = account.close(uint48(block.timestamp));
         emit JobClosed(job_, uint64(block.timestamp));
     }
 
     /// @inheritdoc IMarket
-    function refund(uint32 job_) external nonReentrant {
-        Job storage account = _existing(job_);
-        uint256 opensAt = _refundOpensAt(account);
+    function refund(uint32 job_, address requester, bytes32 termsHash) external nonReentrant {
+        Account account = _identified(job_, requester, termsHash);
+        uint256 opensAt = _refundOpensAt(account.deadline(), _progress.lastStrike);
         require(block.timestamp >= opensAt, MarketRefundClosed(job_, opensAt));
-        uint64 amount = account.funded - account.debited - account.refunded;
+        uint64 amount = account.locked();
         require(amount != 0, MarketNothingToRefund(job_));
 
-        account.refunded += amount;
-        address requester = account.requester;
+        _accounts[job_] = account.refund(amount);
         emit JobRefunded(job_, requester, amount);
-
         token.safeTransfer(requester, amount * unit);
     }
 
     // ------------------------------------------------------------------ epochs
 
     /// @inheritdoc IMarket
-    function postEpoch(Header calldata header, Debit[] calldata debits, bytes calldata signatures) external {
-        _checkFollows(header);
+    function postEpoch(Header calldata header, bytes calldata debits, bytes calldata signatures) external {
+        Progress memory progress = _progress;
+        _checkFollows(header, progress);
         _checkTrees(header);
         _checkDebits(header, debits);
         bytes32 digest = _digest(header);
         uint256 signers = committee.check(digest, signatures);
 
-        uint256 total = _total + _reserve(debits);
+        uint256 total = progress.total + _reserve(debits, progress.lastStrike);
         require(header.total == total, MarketTotalMismatch(header.total, total));
         bytes32 newHead = Leaves.head(header.previous, digest, signers);
         head = newHead;
-        lastEpoch = header.epoch;
-        _postedAt = uint64(block.timestamp);
-        _total = header.total;
+        (progress.lastEpoch, progress.postedAt, progress.total) = (header.epoch, uint64(block.timestamp), header.total);
+        _progress = progress;
         emit EpochPosted(header.epoch, newHead, digest, header.content, signers);
     }
 
@@ -183,15 +200,15 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         uint256 endsAt = _checkPending(header, signers);
         require(block.timestamp >= endsAt, MarketWindowStillOpen(endsAt));
 
-        _postedAt = 0;
+        _progress.postedAt = 0;
         claimRoot = header.balances;
-        claimSize = header.balancesSize;
-        finalTotal = header.total;
+        uint256 pool = Counters.set(_pool, SIZE, header.balancesSize);
+        _pool = Counters.set(pool, FINAL, header.total);
         emit EpochFinalised(header.epoch, header.balances, header.total);
     }
 
     /// @inheritdoc IMarket
-    function strike(Header calldata header, uint256 signers, Debit[] calldata debits) external {
+    function strike(Header calldata header, uint256 signers, bytes calldata debits) external {
         require(msg.sender == referee, MarketNotReferee(msg.sender));
         uint256 endsAt = _checkPending(header, signers);
         require(block.timestamp < endsAt, MarketWindowOver(endsAt));
@@ -200,37 +217,84 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         _release(debits);
         bytes32 newHead = Leaves.struck(head);
         head = newHead;
-        _postedAt = 0;
-        _total = finalTotal;
-        lastStrike = uint64(block.timestamp);
+        Progress memory progress = _progress;
+        (progress.postedAt, progress.total, progress.lastStrike) = (0, finalTotal(), uint64(block.timestamp));
+        _progress = progress;
         emit EpochStruck(header.epoch, newHead);
     }
 
     // ------------------------------------------------------------------ claims
 
     /// @inheritdoc IMarket
-    function claim(Claim calldata claim_) external nonReentrant {
-        uint64 amount = _allocate(claim_);
-        require(amount != 0, MarketNothingToClaim(claim_.worker, claim_.cumulative));
-        emit Claimed(claim_.worker, claim_.wallet, amount, claim_.cumulative);
-        token.safeTransfer(claim_.wallet, amount * unit);
+    function claim(Balance calldata balance, bytes32[] calldata proof) external nonReentrant {
+        (uint256 index, address wallet, uint64 cumulative, bytes32 leaf) = Balances.read(balance);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint32 worker = uint32(index);
+        uint256 pool = _pool;
+        uint256 counters = _claimed[Counters.slot(index)];
+        uint64 claimed = Counters.read(counters, index);
+        require(cumulative > claimed, MarketNothingToClaim(worker, cumulative));
+        require(Trees.contains(claimRoot, Counters.read(pool, SIZE), leaf, index, proof), MarketBalanceUnproven(worker));
+        uint64 amount = cumulative - claimed;
+        _claimed[Counters.slot(index)] = counters + Counters.placed(amount, index);
+        _allocate(pool, amount);
+        emit Claimed(worker, cumulative);
+        token.safeTransfer(wallet, amount * unit);
     }
 
     /// @inheritdoc IMarket
-    function claimMany(Claim[] calldata claims) external nonReentrant {
-        require(claims.length <= MOST_CLAIMS, MarketClaimsTooMany(claims.length));
-        for (uint256 i = 0; i < claims.length; ++i) {
-            Claim calldata claim_ = claims[i];
-            uint64 amount = _allocate(claim_);
-            if (amount == 0) continue;
-            if (token.trySafeTransfer(claim_.wallet, amount * unit)) {
-                emit Claimed(claim_.worker, claim_.wallet, amount, claim_.cumulative);
-            } else {
-                _claimed[claim_.worker / 4][claim_.worker % 4] -= amount;
-                totalClaimed -= amount;
-                emit ClaimFailed(claim_.worker, claim_.wallet, amount, claim_.cumulative);
-            }
-        }
+    function claimMany(Balance[] calldata balances, bytes32[] calldata proof) external nonReentrant {
+        uint256 count = balances.length;
+        require(count <= MOST_CLAIMS, MarketClaimsTooMany(count));
+        (uint256[] memory indexes, bytes32[] memory leaves) = Balances.leaves(balances);
+        require(Trees.containsMany(claimRoot, claimSize(), indexes, leaves, proof), MarketBalancesUnproven(count));
+        _payOut(balances, _count(balances));
+    }
+
+    // ------------------------------------------------------------------ disputes and the hatch
+
+    /// @inheritdoc IMarket
+    function freeze(uint32 worker, uint64 amount) external onlyDisputes {
+        _claimed[Counters.slot(worker)] = Counters.raised(_claimed[Counters.slot(worker)], worker, amount);
+        _pool = Counters.raised(_pool, FROZEN, amount);
+        emit ClaimFrozen(worker, amount);
+    }
+
+    /// @inheritdoc IMarket
+    function thaw(uint32 worker, uint64 amount) external onlyDisputes {
+        _unfreeze(worker, amount);
+        _lower(worker, amount);
+        emit ClaimThawed(worker, amount);
+    }
+
+    /// @inheritdoc IMarket
+    function settleFrozen(uint32 worker, uint64 amount, address wallet, uint32 job_)
+        external
+        onlyDisputes
+        nonReentrant
+    {
+        _unfreeze(worker, amount);
+        _allocate(_pool, amount);
+        emit FrozenSettled(worker, wallet, job_, amount);
+        if (job_ == 0) token.safeTransfer(wallet, amount * unit);
+        else _accounts[job_] = _existing(job_).credit(amount);
+    }
+
+    /// @inheritdoc IMarket
+    function award(uint32 job_, address wallet, uint64 amount) external nonReentrant {
+        Account account = _existing(job_);
+        uint256 opensAt = _refundOpensAt(account.deadline(), _progress.lastStrike);
+        bool byDisputes = msg.sender == disputes;
+        require(byDisputes || msg.sender == hatch, MarketNotSatellite(msg.sender));
+        require(
+            byDisputes ? block.timestamp < opensAt : block.timestamp >= opensAt - window,
+            MarketAwardClosed(job_, block.timestamp)
+        );
+        uint64 locked = account.locked();
+        require(amount <= locked, MarketAwardTooLarge(job_, amount, locked));
+        _accounts[job_] = account.debit(amount);
+        emit JobAwarded(job_, wallet, amount);
+        token.safeTransfer(wallet, amount * unit);
     }
 
     // ------------------------------------------------------------------ views
@@ -242,47 +306,79 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     function escrowOf(Terms calldata terms) public pure returns (uint64) {
-        uint256 reward = uint256(terms.base) + terms.bonus;
-        require(terms.classes >= 2 && terms.classes <= MOST_CLASSES, MarketClassesOutOfRange(terms.classes));
-        require(terms.tasks != 0 && terms.tasks <= MOST_LEAVES, MarketTasksOutOfRange(terms.tasks));
-        require(terms.answers != 0 && terms.answers <= MOST_ANSWERS, MarketAnswersOutOfRange(terms.answers));
-        require(reward != 0, MarketRewardMissing());
-        require(terms.feeBps <= BPS, MarketFeeOutOfRange(terms.feeBps));
-        require(
-            terms.weightCap <= MOST_CAP && terms.priorCap <= MOST_CAP && (terms.weightCap != 0 || terms.priorCap == 0),
-            MarketCapsOutOfRange(terms.weightCap, terms.priorCap)
-        );
-        uint256 escrow = _withFee(reward * terms.tasks * terms.answers, terms.feeBps);
-        require(escrow <= type(uint64).max, MarketEscrowTooLarge(escrow));
-        return escrow.toUint64();
+        return Escrow.total(terms);
     }
 
     /// @inheritdoc IMarket
     function job(uint32 job_) external view returns (Job memory) {
-        return _existing(job_);
+        Account account = _existing(job_);
+        return Job({
+            funded: account.funded(),
+            debited: account.debited(),
+            refunded: account.refunded(),
+            deadline: account.deadline(),
+            feeBps: account.feeBps(),
+            identity: _identities[job_]
+        });
     }
 
     /// @inheritdoc IMarket
     function refundOpensAt(uint32 job_) external view returns (uint256) {
-        return _refundOpensAt(_existing(job_));
+        return _refundOpensAt(_existing(job_).deadline(), _progress.lastStrike);
     }
 
     /// @inheritdoc IMarket
     function pending() external view returns (uint32 epoch, uint64 postedAt, uint64 reserved) {
-        if (_postedAt == 0) return (0, 0, 0);
-        return (lastEpoch, _postedAt, _total - finalTotal);
+        Progress memory progress = _progress;
+        if (progress.postedAt == 0) return (0, 0, 0);
+        return (progress.lastEpoch, progress.postedAt, progress.total - finalTotal());
+    }
+
+    /// @inheritdoc IMarket
+    function jobCount() external view returns (uint32) {
+        return _progress.jobCount;
+    }
+
+    /// @inheritdoc IMarket
+    function lastEpoch() external view returns (uint32) {
+        return _progress.lastEpoch;
+    }
+
+    /// @inheritdoc IMarket
+    function lastStrike() external view returns (uint64) {
+        return _progress.lastStrike;
+    }
+
+    /// @inheritdoc IMarket
+    function claimSize() public view returns (uint32) {
+        return uint32(Counters.read(_pool, SIZE));
+    }
+
+    /// @inheritdoc IMarket
+    function finalTotal() public view returns (uint64) {
+        return Counters.read(_pool, FINAL);
+    }
+
+    /// @inheritdoc IMarket
+    function totalClaimed() public view returns (uint64) {
+        return Counters.read(_pool, CLAIMED);
+    }
+
+    /// @inheritdoc IMarket
+    function frozen() public view returns (uint64) {
+        return Counters.read(_pool, FROZEN);
     }
 
     /// @inheritdoc IMarket
     function claimedOf(uint32 worker) external view returns (uint64) {
-        return _claimed[worker / 4][worker % 4];
+        return Counters.read(_claimed[Counters.slot(worker)], worker);
     }
 
     // ------------------------------------------------------------------ checks of an epoch
 
-    function _checkFollows(Header calldata header) private view {
-        require(_postedAt == 0, MarketEpochPending(lastEpoch));
-        require(header.epoch == lastEpoch + 1, MarketEpochUnexpected(header.epoch, lastEpoch + 1));
+    function _checkFollows(Header calldata header, Progress memory progress) private view {
+        require(progress.postedAt == 0, MarketEpochPending(progress.lastEpoch));
+        require(header.epoch == progress.lastEpoch + 1, MarketEpochUnexpected(header.epoch, progress.lastEpoch + 1));
         require(header.previous == head, MarketHeadMismatch(header.previous, head));
         require(block.timestamp <= header.validUntil, MarketHeaderExpired(header.validUntil, block.timestamp));
         bytes32 expected = configuration();
@@ -298,85 +394,160 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         require(header.assignmentsSize <= MOST_LEAVES, MarketTreeTooLarge(header.assignmentsSize));
     }
 
-    function _checkDebits(Header calldata header, Debit[] calldata debits) private pure {
-        require(debits.length <= MOST_DEBITS, MarketDebitsTooMany(debits.length));
-        bytes32 given = Leaves.debits(debits);
+    function _checkDebits(Header calldata header, bytes calldata debits) private pure {
+        require(debits.length % Debits.SIZE == 0, MarketDebitsMisaligned(debits.length));
+        require(debits.length <= MOST_DEBITS * Debits.SIZE, MarketDebitsTooMany(debits.length / Debits.SIZE));
+        bytes32 given = keccak256(debits);
         require(given == header.debits, MarketDebitsMismatch(given, header.debits));
     }
 
     /// @dev Only the header that was posted, with its signers, gives the head again.
     /// @return endsAt First second after the challenge window.
     function _checkPending(Header calldata header, uint256 signers) private view returns (uint256 endsAt) {
-        require(_postedAt != 0, MarketNothingPending());
+        uint256 postedAt = _progress.postedAt;
+        require(postedAt != 0, MarketNothingPending());
         bytes32 given = Leaves.head(header.previous, _digest(header), signers);
         require(given == head, MarketHeadMismatch(given, head));
-        return uint256(_postedAt) + window;
+        return postedAt + window;
     }
 
     function _digest(Header calldata header) private view returns (bytes32) {
         return _hashTypedDataV4(Messages.header(header));
     }
 
-    // ------------------------------------------------------------------ accounts
+    // ------------------------------------------------------------------ escrow
+
+    /// @return job_ Its number.
+    /// @return cost What the caller has to pay, in the token's smallest units.
+    function _open(Terms calldata terms, uint64 deadline) private returns (uint32 job_, uint256 cost) {
+        require(
+            deadline > block.timestamp && deadline <= type(uint48).max,
+            MarketDeadlineOutOfRange(deadline, block.timestamp)
+        );
+        uint64 escrow = Escrow.total(terms);
+        bytes32 termsHash = Leaves.terms(terms);
+
+        job_ = ++_progress.jobCount;
+        require(terms.parent < job_, MarketParentUnknown(terms.parent, job_));
+        _accounts[job_] = Accounts.create(escrow, uint256(deadline).toUint48(), terms.feeBps);
+        _identities[job_] = Leaves.identity(msg.sender, termsHash);
+        emit JobOpened(job_, msg.sender, termsHash, terms, deadline, escrow);
+        return (job_, escrow * unit);
+    }
 
     /// @dev Reserves what the debits take from their jobs. `total` cannot pass uint64: the caller compares it to one.
-    function _reserve(Debit[] calldata debits) private returns (uint256 total) {
+    function _reserve(bytes calldata debits, uint256 lastStrike_) private returns (uint256 total) {
         uint32 previous = 0;
-        for (uint256 i = 0; i < debits.length; ++i) {
-            Debit calldata debit = debits[i];
-            require(debit.job > previous, MarketDebitsUnordered(previous, debit.job));
-            previous = debit.job;
-
-            Job storage account = _existing(debit.job);
-            uint256 opensAt = _refundOpensAt(account);
-            require(block.timestamp < opensAt, MarketDebitClosed(debit.job, opensAt));
-            uint256 amount = _withFee(debit.pay, account.feeBps);
-            uint256 locked = account.funded - account.debited - account.refunded;
-            require(amount <= locked, MarketDebitTooLarge(debit.job, amount, locked));
-            account.debited += amount.toUint64();
-            total += amount;
+        for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
+            (uint32 job_, uint64 pay,) = Debits.read(debits, i);
+            require(job_ > previous, MarketDebitsUnordered(previous, job_));
+            previous = job_;
+            total += _reserveOne(job_, pay, lastStrike_);
         }
+    }
+
+    function _reserveOne(uint32 job_, uint64 pay, uint256 lastStrike_) private returns (uint256 amount) {
+        Account account = _existing(job_);
+        uint256 closesAt = _refundOpensAt(account.deadline(), lastStrike_) - window;
+        require(block.timestamp < closesAt, MarketDebitClosed(job_, closesAt));
+        amount = Escrow.withFee(pay, account.feeBps());
+        uint256 locked = account.locked();
+        require(amount <= locked, MarketDebitTooLarge(job_, amount, locked));
+        _accounts[job_] = account.debit(amount);
     }
 
     /// @dev The debits are those that were reserved: the header's hash of them was checked.
-    function _release(Debit[] calldata debits) private {
-        for (uint256 i = 0; i < debits.length; ++i) {
-            Job storage account = _jobs[debits[i].job];
-            account.debited -= _withFee(debits[i].pay, account.feeBps).toUint64();
+    function _release(bytes calldata debits) private {
+        for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
+            (uint32 job_, uint64 pay,) = Debits.read(debits, i);
+            Account account = _accounts[job_];
+            _accounts[job_] = account.credit(Escrow.withFee(pay, account.feeBps()).toUint64());
         }
     }
 
-    /// @dev Counts what a claim is due as claimed. 0 if it brings nothing new: then its proof does not matter.
-    function _allocate(Claim calldata claim_) private returns (uint64 amount) {
-        uint64[4] storage counters = _claimed[claim_.worker / 4];
-        uint256 place = claim_.worker % 4;
-        uint64 claimed = counters[place];
-        if (claim_.cumulative <= claimed) return 0;
-        amount = claim_.cumulative - claimed;
+    // ------------------------------------------------------------------ counters
 
-        bytes32 leaf = Leaves.balance(claim_.worker, claim_.wallet, claim_.cumulative, claim_.earnings);
-        require(
-            Trees.contains(claimRoot, claimSize, leaf, claim_.worker, claim_.proof),
-            MarketBalanceUnproven(claim_.worker)
-        );
-        uint256 total = uint256(totalClaimed) + amount;
-        require(total <= finalTotal, MarketClaimsExceedTotal(total, finalTotal));
-        counters[place] = claim_.cumulative;
-        totalClaimed = total.toUint64();
+    /// @dev Counts all that the balances are due as claimed, each word of counters being written once.
+    function _count(Balance[] calldata balances) private returns (uint256[] memory amounts) {
+        uint256 count = balances.length;
+        amounts = new uint256[](count);
+        uint256 sum = 0;
+        uint256 slot = type(uint256).max;
+        uint256 counters = 0;
+        // Nothing overflows: at most 200 amounts of 64 bits.
+        unchecked {
+            for (uint256 i = 0; i < count; ++i) {
+                (uint256 worker,, uint256 cumulative) = Balances.item(balances, i);
+                uint256 mine = Counters.slot(worker);
+                if (mine != slot) {
+                    if (i != 0) _claimed[slot] = counters;
+                    slot = mine;
+                    counters = _claimed[slot];
+                }
+                uint256 claimed = Counters.read(counters, worker);
+                if (cumulative <= claimed) continue;
+                amounts[i] = cumulative - claimed;
+                sum += cumulative - claimed;
+                counters += Counters.placed(cumulative - claimed, worker);
+            }
+        }
+        _claimed[slot] = counters;
+        _allocate(_pool, sum);
     }
 
-    function _existing(uint32 job_) private view returns (Job storage account) {
-        account = _jobs[job_];
+    /// @dev What is paid is already counted; it is taken back where the token refuses.
+    function _payOut(Balance[] calldata balances, uint256[] memory amounts) private {
+        unchecked {
+            for (uint256 i = 0; i < amounts.length; ++i) {
+                uint256 amount = Arrays.unsafeMemoryAccess(amounts, i);
+                if (amount == 0) continue;
+                (uint256 worker, address wallet, uint256 cumulative) = Balances.item(balances, i);
+                if (token.trySafeTransfer(wallet, amount * unit)) {
+                    emit Claimed(uint32(worker), uint64(cumulative));
+                } else {
+                    _lower(worker, amount.toUint64());
+                    _pool = Counters.lowered(_pool, CLAIMED, amount.toUint64());
+                    emit ClaimFailed(uint32(worker), uint64(cumulative));
+                }
+            }
+        }
+    }
+
+    function _lower(uint256 worker, uint64 amount) private {
+        _claimed[Counters.slot(worker)] = Counters.lowered(_claimed[Counters.slot(worker)], worker, amount);
+    }
+
+    function _unfreeze(uint32 worker, uint64 amount) private {
+        require(amount <= frozen(), MarketThawTooLarge(worker, amount, frozen()));
+        _pool = Counters.lowered(_pool, FROZEN, amount);
+    }
+
+    /// @dev The only place where money leaves the pool of final epochs.
+    function _allocate(uint256 pool, uint256 amount) private {
+        uint256 total = Counters.read(pool, CLAIMED) + amount;
+        uint64 limit = Counters.read(pool, FINAL);
+        require(total <= limit, MarketClaimsExceedTotal(total, limit));
+        _pool = pool + Counters.placed(amount, CLAIMED);
+    }
+
+    // ------------------------------------------------------------------ accounts
+
+    function _existing(uint32 job_) private view returns (Account account) {
+        account = _accounts[job_];
         // Every opened job has an escrow, since its reward is not zero.
-        require(account.funded != 0, MarketJobUnknown(job_));
+        require(account.funded() != 0, MarketJobUnknown(job_));
     }
 
-    function _refundOpensAt(Job storage account) private view returns (uint256) {
-        return Math.max(account.deadline, lastStrike) + REFUND_WINDOWS * window;
+    function _identified(uint32 job_, address requester, bytes32 termsHash) private view returns (Account account) {
+        account = _existing(job_);
+        require(
+            _identities[job_] == Leaves.identity(requester, termsHash),
+            MarketIdentityMismatch(job_, requester, termsHash)
+        );
     }
 
-    function _withFee(uint256 pay, uint256 feeBps) private pure returns (uint256) {
-        return pay + pay * feeBps / BPS;
+    function _refundOpensAt(uint256 deadline, uint256 lastStrike_) private view returns (uint256) {
+        return Math.max(deadline, lastStrike_) + REFUND_WINDOWS * window;
     }
 
     /// @dev Measured by the balance, so that a token that keeps a fee is refused.
@@ -385,5 +556,22 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         token.safeTransferFrom(msg.sender, address(this), amount);
         uint256 received = token.balanceOf(address(this)) - before;
         require(received == amount, MarketReceivedOther(received, amount));
+    }
+
+    function _deployment() private view returns (bytes32) {
+        return Leaves.deployment(
+            Deployment({
+                chainId: block.chainid,
+                market: address(this),
+                workers: address(workers),
+                committee: address(committee),
+                referee: referee,
+                disputes: disputes,
+                hatch: hatch,
+                token: address(token),
+                unit: unit,
+                window: window
+            })
+        );
     }
 }

@@ -8,11 +8,21 @@ interface Vm {
     function warp(uint256 time) external;
     function chainId(uint256 id) external;
     function deal(address account, uint256 balance) external;
+    function setNonce(address account, uint64 nonce) external;
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function prank(address sender) external;
+    function startPrank(address sender) external;
+    function stopPrank() external;
+    function record() external;
+    function accesses(address who) external returns (bytes32[] memory reads, bytes32[] memory writes);
+    function load(address who, bytes32 slot) external view returns (bytes32);
+    function snapshotState() external returns (uint256);
+    function revertToState(uint256 id) external returns (bool);
     function assume(bool condition) external pure;
 
     function expectRevert() external;
     function expectRevert(bytes4 selector) external;
+    function expectPartialRevert(bytes4 selector) external;
     function expectRevert(bytes calldata problem) external;
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data, address emitter) external;
 
