@@ -11,12 +11,13 @@ from typing import Any, TypeAlias
 
 from oracle.protocol import heads, leaves, pages, scoring, trees
 from oracle.protocol.cids import Codec, Link, cid_of, decode, digest_of, encode, from_digest
+from oracle.protocol.faults import Fault
 from oracle.protocol.heads import Debit
 from oracle.protocol.keys import Address
 from oracle.protocol.leaves import Balance, Core, Opening, Status, Verdict, WeightRow
 from oracle.protocol.ledger import Ledger, Pointer
 from oracle.protocol.messages import Assignment, Header
-from oracle.protocol.pages import Block, Fault, Source
+from oracle.protocol.pages import Block, Source
 from oracle.protocol.terms import Terms
 
 VERSION = 0

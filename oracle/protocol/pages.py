@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from oracle.protocol import cids, leaves, trees
 from oracle.protocol.cids import Cid, Codec, Link, cid_of, decode, encode
 from oracle.protocol.errors import CrowdproofError
+from oracle.protocol.faults import Fault
 
 TARGET = 1 << 18  # bytes of a data block
 MOST = 2048  # records of a page
@@ -20,20 +21,6 @@ MAX_LEAVES = 1 << 24
 UNREADABLE = (CrowdproofError, TypeError, KeyError, ValueError, AttributeError, OverflowError)  # what bad data raises
 Block: TypeAlias = tuple[bytes, Codec]
 Problem: TypeAlias = tuple[int, str]  # index in the page, what is wrong
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong and where: the epoch (or the job whose data it is), the tree, the index of the leaf."""
-
-    epoch: int
-    tree: str
-    index: int | None
-    what: str
-
-    def __str__(self) -> str:
-        place = f"epoch {self.epoch}, {self.tree}" + ("" if self.index is None else f", index {self.index}")
-        return f"{place}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,14 @@ from oracle.protocol.cids import Cid, Codec, cid_of
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.epoch import Decision, Epoch, Listed, Packed, Place
 from oracle.protocol.errors import ContentMismatch, ContentMissing
+from oracle.protocol.faults import Fault
 from oracle.protocol.hashing import ZERO, keccak
 from oracle.protocol.keys import Address, address_of, sign
 from oracle.protocol.leaves import Opening, Status, Task
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.manifest import check_manifest, make_job
 from oracle.protocol.messages import Answer, Assignment, digest
-from oracle.protocol.pages import Fault, Source
+from oracle.protocol.pages import Source
 from oracle.protocol.sealing import commitment
 from oracle.protocol.state import State
 from oracle.protocol.terms import NAT, NO_LABEL
