@@ -6,6 +6,7 @@ verdicts, so it is only compared when they have no fault; what of it is provable
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
@@ -20,7 +21,7 @@ from oracle.protocol.keys import recover
 from oracle.protocol.leaves import NO_ROW, Core, Opening, Status, Verdict, WeightRow
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Answer, Assignment, Domain, digest
-from oracle.protocol.sealing import commitment
+from oracle.protocol.sealing import commitment_of_hash
 from oracle.protocol.state import State
 from oracle.protocol.terms import MAX_DEBITS, MAX_EARNINGS, NO_LABEL
 
@@ -199,14 +200,15 @@ def _signed_by(address: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def _status(epoch: Epoch, verdict: Verdict, core: Core, opening: Opening) -> _Said:
+    payload_hash = opening.payload_hash
     if (core.status is Status.REJECTED) != (opening.reason != ZERO):
         yield Kind.ReasonMismatch, "has a reason and is not rejected, or is rejected without one"
     if core.status is Status.UNOPENED:
         yield from _unopened(opening)
     elif opening.envelope:
         yield None, "is opened and yet carries its envelope"
-    elif opening.salt == ZERO or opening.commitment != commitment(
-        verdict.job, verdict.task, core.worker, opening.payload, opening.salt
+    elif opening.salt == ZERO or opening.commitment != commitment_of_hash(
+        verdict.job, verdict.task, core.worker, payload_hash, opening.salt
     ):
         yield Kind.CommitmentMismatch, "does not fit its commitment"
     if core.status is Status.COUNTED:
@@ -214,16 +216,23 @@ def _status(epoch: Epoch, verdict: Verdict, core: Core, opening: Opening) -> _Sa
         if row is None or (row.job, row.worker, row.label) != (verdict.job, core.worker, core.label):
             kind = Kind.RowPointerBeyond if row is None else Kind.RowPointerElsewhere
             yield kind, "points to another weight row"
-        elif opening.payload != bytes([core.label]):
+        elif payload_hash != _label_hash(core.label):
             yield Kind.PayloadMismatch, "is listed with another label than it says"
     elif core.label != NO_LABEL or core.row != NO_ROW:
         yield Kind.UncountedWithLabel, "does not count and yet has a label or a row"
 
 
+@cache
+def _label_hash(label: int) -> bytes:
+    """Of the payload of a choice."""
+    return keccak(bytes([label]))
+
+
 def _unopened(opening: Opening) -> _Said:
     """The leaf holds no payload without a salt, and no envelope."""
-    if opening.payload or opening.salt != ZERO:
-        kind = Kind.UnopenedWithOpening if opening.salt != ZERO else None
+    if opening.payload or opening.payload_hash != ZERO or opening.salt != ZERO:
+        in_leaf = opening.payload_hash != ZERO or opening.salt != ZERO
+        kind = Kind.UnopenedWithOpening if in_leaf else None
         yield kind, "is listed as unopened and yet has an opening"
     if keccak(opening.envelope) != opening.seal_hash:
         yield None, "is listed as unopened without the envelope that was signed"

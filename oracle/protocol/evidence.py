@@ -4,7 +4,7 @@ epoch, index -> a leaf with its proof. Fields stand in the order of the structs,
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from oracle.protocol import epoch as ep
@@ -232,3 +232,16 @@ def revealed(value: leaves.Leaf) -> tuple[Any, ...]:
             return v.job, v.task, v.label, v.packed_prior(), v.pay, v.packed_cores(), shown
         case _:
             raise ValueError("no leaf of an epoch")
+
+
+def from_revealed(tree: str, words: tuple[Any, ...]) -> leaves.Leaf:
+    """The leaf that a reply gave; addresses as bytes. Of an opening's payload it holds the hash."""
+    if tree == "balances":
+        return leaves.balance_from(words)
+    if tree == "weights":
+        return leaves.weight_from(words)
+    if tree == "assignments":
+        return leaves.assignment_from(words)
+    *plain, openings = words
+    value = leaves.verdict_from([*plain, []])
+    return replace(value, openings=tuple(Opening(o[0], o[1], b"", o[3], o[4], o[5], b"", o[2]) for o in openings))

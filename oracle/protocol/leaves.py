@@ -102,7 +102,8 @@ _STATUS: dict[int, int] = {status.value: status for status in Status}
 class Opening:
     """One listed answer, as its check needs it. `reason` is a block's digest.
 
-    `envelope` travels only with an unopened one, outside the leaf: the seal hash in the leaf binds it.
+    `envelope` travels only with an unopened one, outside the leaf: the seal hash in the leaf binds it. `hashed` is the payload's
+    hash where it is all that is known: of a leaf that was revealed on chain.
     """
 
     commitment: bytes
@@ -112,6 +113,7 @@ class Opening:
     reason: bytes
     signature: bytes
     envelope: bytes = b""
+    hashed: bytes = b""
 
     def hash(self) -> bytes:
         signature = keccak(self.signature)
@@ -119,7 +121,7 @@ class Opening:
 
     @property
     def payload_hash(self) -> bytes:
-        return keccak(self.payload) if self.salt != ZERO else ZERO
+        return self.hashed or (keccak(self.payload) if self.salt != ZERO else ZERO)
 
     def record(self) -> list[bytes]:
         parts = [self.commitment, self.seal_hash, self.payload, self.salt, self.reason, self.signature]
