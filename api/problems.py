@@ -1,5 +1,7 @@
 """Errors as problem documents (RFC 9457), and the limits that every route shares."""
 
+import os
+import signal
 from collections.abc import Mapping
 
 from fastapi import FastAPI, HTTPException, Request
@@ -9,7 +11,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oracle.adapters.peers import problem_of
-from oracle.protocol.errors import CrowdproofError
+from oracle.protocol.errors import CommitteeChanged, CrowdproofError
 from oracle.telemetry import METRICS
 
 MEDIA_TYPE = "application/problem+json"
@@ -33,6 +35,10 @@ def problem(status: int, code: str, detail: str) -> JSONResponse:
 
 async def _crowdproof(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CrowdproofError)  # noqa: S101 - the handler is registered for this class alone
+    if isinstance(error, CommitteeChanged):
+        os.kill(
+            os.getpid(), signal.SIGTERM
+        )  # serves what is under way and ends; whoever keeps it alive starts it again
     status, document = problem_of(error)
     METRICS.refusal(document["title"])
     return JSONResponse(document, status, media_type=MEDIA_TYPE)

@@ -128,7 +128,7 @@ contract Committee is ICommittee, EIP712 {
 
         uint64 enactsAt = uint64(block.timestamp) + delay;
         (_proposed, lastChange, _enactsAt) = (proposed, number, enactsAt);
-        emit ChangeProposed(number, members_, sealKeys_, quorum_, proposed, enactsAt);
+        emit ChangeProposed(number, members_, sealKeys_, quorum_, proposed, validUntil, enactsAt, signatures);
     }
 
     /// @inheritdoc ICommittee

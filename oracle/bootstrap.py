@@ -12,14 +12,15 @@ from oracle.adapters.chain import RpcChain
 from oracle.adapters.content import FolderStore
 from oracle.adapters.contracts import Calls, Interfaces
 from oracle.adapters.database import SqlDatabase
-from oracle.adapters.deployer import read_deployment_file
+from oracle.adapters.deployer import read_deployment_file, rewrite_committee
 from oracle.adapters.peers import HttpPeer
 from oracle.adapters.rest import resting
 from oracle.adapters.signer import KeySigner, load_keystore
 from oracle.config import Home
 from oracle.protocol.deployment import Deployment
-from oracle.protocol.errors import BadInput
-from oracle.services import rules
+from oracle.protocol.errors import BadInput, CommitteeChanged
+from oracle.protocol.state import State
+from oracle.services import office, rules
 from oracle.services.books import Books
 from oracle.services.index import Index
 from oracle.services.member import Member
@@ -89,11 +90,23 @@ def open_oracle(home: Home) -> Oracle:
         Calls(interfaces, deployment),
         content,
         database,
-        Index(chain, database, deployment, settings.depth),
+        Index(chain, database, deployment, settings.depth, _in_office(home, deployment)),
         Books(content),
         tuple(HttpPeer(url, token) for url in settings.members),
         settings.depth,
     )
+
+
+def _in_office(home: Home, deployment: Deployment) -> Callable[[State], None]:
+    """Writes down a committee that the known one appointed, and raises CommitteeChanged: whoever starts again has it."""
+
+    def check(state: State) -> None:
+        found = office.successor(deployment, state.terms)
+        if found is not deployment:
+            rewrite_committee(home.deployment, found)
+            raise CommitteeChanged("the committee has changed, and deployment.json with it: start this process again")
+
+    return check
 
 
 def open_database(home: Home, member: int | None = None) -> SqlDatabase:
@@ -120,7 +133,7 @@ def open_member(home: Home, number: int) -> tuple[Member, Store]:
     chain = RpcChain(settings.rpc, Interfaces(abis), deployment.chain_id)
     database, content = open_database(home, number), open_content(home, number)
     signer = load_keystore(own.keys / f"{MEMBER}.json", home.secret("password"))
-    index = Index(chain, database, deployment, settings.depth)
+    index = Index(chain, database, deployment, settings.depth, _in_office(home, deployment))
     rest = resting(own.path, rules.VALID_SECONDS + 2 * rules.LAG_SECONDS)
     return Member(deployment, index, database, content, signer, rest), content
 

@@ -200,6 +200,8 @@ def deploy(
     window: Annotated[int, typer.Option(help="Challenge window in seconds.")] = 86_400,
     token: Annotated[str | None, typer.Option(help="ERC-20 that is paid in [a new DEMO token].")] = None,
     treasury: Annotated[str | None, typer.Option(help="Wallet that earns the fees [the deployer].")] = None,
+    stake: Annotated[int, typer.Option(help="Gwei that each member stakes, paid by the deployer now.")] = 10**9,
+    delay: Annotated[int, typer.Option(help="Seconds until a change of the committee counts [two windows].")] = 0,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -211,7 +213,7 @@ def deploy(
         raise BadInput("--rpc needs --key: a keystore whose account pays for the deployment (`crowdproof key new`)")
     committee = deployments.members(members, member or [])
     signer = _signer(home, key) if key else None
-    document = deployments.deploy(home, rpc, signer, committee, quorum, window, token, treasury)
+    document = deployments.deploy(home, rpc, signer, committee, quorum, window, token, treasury, stake, delay)
     _print(document, as_json, deployments.text)
 
 

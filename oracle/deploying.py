@@ -13,7 +13,7 @@ from pathlib import Path
 from oracle.adapters.chain import RpcChain, read_deployment
 from oracle.adapters.compiler import artefacts
 from oracle.adapters.contracts import Interfaces
-from oracle.adapters.deployer import Plan, plan_deployment, write_deployment
+from oracle.adapters.deployer import DEMO_STAKE, Plan, plan_deployment, write_deployment
 from oracle.bootstrap import open_database
 from oracle.config import Home, write_atomically
 from oracle.ports import Database, Signer
@@ -25,6 +25,8 @@ from oracle.services import outbox
 
 LEAST_MEMBERS, MOST_MEMBERS = 4, 31
 LONGEST_WINDOW = 7 * 86_400
+MOST_STAKE = 10**15  # gwei: a million coins
+LONGEST_DELAY = 365 * 86_400
 PATIENCE_S = 120.0
 
 
@@ -37,6 +39,8 @@ class Wishes:
     window: int  # seconds
     treasury: bytes
     token: bytes | None = None
+    stake: int = DEMO_STAKE  # gwei of each member, paid by the deployer
+    delay: int = 0  # seconds until a change of the committee counts; 0: two windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,13 @@ class _Start:
 
 
 def wishes(
-    members: Mapping[Address, bytes], quorum: int, window: int, treasury: Address, token: Address | None = None
+    members: Mapping[Address, bytes],
+    quorum: int,
+    window: int,
+    treasury: Address,
+    token: Address | None = None,
+    stake: int = DEMO_STAKE,
+    delay: int = 0,
 ) -> Wishes:
     """Raises BadInput for what the contracts would refuse."""
     n = len(members)
@@ -62,7 +72,11 @@ def wishes(
         raise BadInput(f"--quorum {quorum}: of {n} members it must be from {least} (2f+1 of 3f+1) to {n}")
     if not 0 < window <= LONGEST_WINDOW:
         raise BadInput(f"--window {window}: from 1 to {LONGEST_WINDOW} seconds")
-    return Wishes(tuple(sorted(members.items())), quorum, window, treasury, token)
+    if not 0 < stake <= MOST_STAKE:
+        raise BadInput(f"--stake {stake}: from 1 to {MOST_STAKE} gwei")
+    if delay and not window < delay <= LONGEST_DELAY:
+        raise BadInput(f"--delay {delay}: longer than the window, and at most {LONGEST_DELAY} seconds")
+    return Wishes(tuple(sorted(members.items())), quorum, window, treasury, token, stake, delay)
 
 
 def deploy(home: Home, url: str, signer: Signer, wanted: Wishes) -> Deployment:
@@ -114,7 +128,7 @@ def _difference(begun: _Start, chain_id: int, signer: Signer, wanted: Wishes) ->
         return f"by {checksum(begun.deployer)}"
     return "with " + " and ".join(
         f"another {name}"
-        for name in ("members", "quorum", "window", "treasury", "token")
+        for name in ("members", "quorum", "window", "treasury", "token", "stake", "delay")
         if getattr(begun.wishes, name) != getattr(wanted, name)
     )
 
@@ -130,4 +144,6 @@ def _plan(start: _Start) -> Plan:
         wanted.window,
         wanted.treasury,
         wanted.token,
+        stake=wanted.stake,
+        delay=wanted.delay or None,
     )

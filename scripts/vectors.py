@@ -132,10 +132,12 @@ def message_vectors() -> list[dict[str, Any]]:
         messages.Register(address_of(wallet), address_of(key), 0, 1_800_000_000),
         messages.Claim(7, 25_000, 1_800_000_000),
         header(),
+        messages.Change(3, COMMITTEE.digest(), 1_800_000_000),
     ]
+    domains = {"Register": DEPLOYMENT.workers_domain(), "Change": DEPLOYMENT.committee_domain()}
     out = []
     for message in samples:
-        domain = DEPLOYMENT.workers_domain() if isinstance(message, messages.Register) else DEPLOYMENT.domain()
+        domain = domains.get(type(message).__name__, DEPLOYMENT.domain())
         names = [name for _, name in messages.parse_type(message.TYPE)[1]]
         digest = messages.digest(domain, message)
         out.append(

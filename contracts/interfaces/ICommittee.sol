@@ -25,8 +25,16 @@ pragma solidity 0.8.37;
 interface ICommittee {
     /// @param number 0 for the first members, then that of the change that appointed these.
     event ChangeEnacted(uint32 indexed number, address[] members, bytes32[] sealKeys, uint8 quorum, bytes32 digest);
+    /// @dev With the signatures: who knows the members of before can tell from the log alone that they appointed these.
     event ChangeProposed(
-        uint32 indexed number, address[] members, bytes32[] sealKeys, uint8 quorum, bytes32 digest, uint64 enactsAt
+        uint32 indexed number,
+        address[] members,
+        bytes32[] sealKeys,
+        uint8 quorum,
+        bytes32 digest,
+        uint64 validUntil,
+        uint64 enactsAt,
+        bytes signatures
     );
     event Staked(address indexed member, address indexed payer, uint256 amount);
     event Withdrawn(address indexed member, uint256 amount);

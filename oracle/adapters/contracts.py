@@ -39,7 +39,7 @@ class _EventCodec:
         found = {i["name"]: abi_decode([i["type"]], topic)[0] for i, topic in pairs}
         decoded = abi_decode([collapse_if_tuple(i) for i in self.plain], data)
         found |= {i["name"]: _value(i, v) for i, v in zip(self.plain, decoded, strict=True)}
-        named = {_snake(name): _address(value) for name, value in found.items()}
+        named = {_snake(name): _addresses(value) for name, value in found.items()}
         event: Event = self.kind(**{field.name: named[field.name] for field in fields(self.kind)})
         return event
 
@@ -114,6 +114,10 @@ def _value(entry: dict[str, Any], value: Any) -> Any:
 def _address(value: Any) -> Any:
     """eth_abi gives addresses, and only them, as text."""
     return bytes.fromhex(value[2:]) if isinstance(value, str) else value
+
+
+def _addresses(value: Any) -> Any:
+    return tuple(map(_address, value)) if isinstance(value, tuple) else _address(value)
 
 
 def _snake(name: str) -> str:

@@ -22,6 +22,8 @@ from oracle.protocol.hashing import keccak
 from oracle.protocol.keys import Address, checksum
 
 NO_REFEREE: Address = bytes(20)
+GWEI = 10**9
+DEMO_STAKE = 10**9  # gwei: a coin each
 DEMO_SUPPLY = 10**15  # a billion DEMO, 6 decimals
 VERSION = 0
 
@@ -49,19 +51,28 @@ def plan_deployment(
     treasury: Address,
     token: Address | None = None,
     referee: Address = NO_REFEREE,
+    stake: int = DEMO_STAKE,
+    delay: int | None = None,
 ) -> Plan:
-    """`members`: address -> seal key, in any order; `window` in seconds; without `token` comes a DemoToken too."""
+    """`members`: address -> seal key, in any order; `window` in seconds; without `token` comes a DemoToken too.
+
+    stake: gwei that each member has at stake, paid by the deployer; delay: seconds from a change to its effect [two windows].
+    """
     calls: list[Call] = []
 
-    def create(name: str, *args: Any) -> Address:
+    def create(name: str, *args: Any, value: int = 0) -> Address:
         address = created_address(deployer, nonce + len(calls))
-        calls.append(Call(f"deploy {name} at {checksum(address)}", None, creation_code(artefacts[name], *args)))
+        code = creation_code(artefacts[name], *args)
+        calls.append(Call(f"deploy {name} at {checksum(address)}", None, code, value=value))
         return address
 
     token = create("DemoToken", DEMO_SUPPLY) if token is None else token
     workers = create("Workers", treasury)
     ordered = sorted(members)
-    committee = create("Committee", ordered, [members[member] for member in ordered], quorum)
+    seals = [members[member] for member in ordered]
+    delay = 2 * window if delay is None else delay
+    unit = stake * GWEI
+    committee = create("Committee", ordered, seals, quorum, referee, unit, delay, value=unit * len(ordered))
     market = create("Market", token, workers, committee, referee, window)
     return Plan(tuple(calls), market, workers, committee, token)
 
@@ -85,18 +96,13 @@ def creation_code(artefact: Artefact, *args: Any) -> bytes:
 
 def write_deployment(path: Path, deployment: Deployment, artefacts: Mapping[str, Artefact]) -> None:
     """Atomic, in a fixed order of keys: the same deployment gives the same bytes."""
-    d, committee = deployment, deployment.committee
+    d = deployment
     content = {
         "version": VERSION,
         "chain_id": d.chain_id,
         "market": checksum(d.market),
         "workers": checksum(d.workers),
-        "committee": {
-            "address": checksum(committee.address),
-            "members": [checksum(member) for member in committee.members],
-            "seal_keys": ["0x" + key.hex() for key in committee.seal_keys],
-            "quorum": committee.quorum,
-        },
+        "committee": _committee(d.committee),
         "referee": checksum(d.referee),
         "token": checksum(d.token),
         "unit": d.unit,
@@ -106,6 +112,27 @@ def write_deployment(path: Path, deployment: Deployment, artefacts: Mapping[str,
         "abis": {name: artefacts[name].abi for name in sorted(artefacts)},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, content)
+
+
+def rewrite_committee(path: Path, deployment: Deployment) -> None:
+    """The same file with the deployment's committee of now."""
+    content = _load(path)
+    content["committee"] = _committee(deployment.committee)
+    content["configuration"] = "0x" + deployment.configuration().hex()
+    _write(path, content)
+
+
+def _committee(committee: Committee) -> dict[str, Any]:
+    return {
+        "address": checksum(committee.address),
+        "members": [checksum(member) for member in committee.members],
+        "seal_keys": ["0x" + key.hex() for key in committee.seal_keys],
+        "quorum": committee.quorum,
+    }
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
     with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as part:
         part.write(json.dumps(content, indent=2) + "\n")
     Path(part.name).chmod(0o644)

@@ -45,6 +45,8 @@ def deploy(
     window: int,
     token: str | None,
     treasury: str | None,
+    stake: int,
+    delay: int,
 ) -> dict[str, Any]:
     """`rpc` None: the home's local chain, started if need be. `signer` None: its first development account."""
     place = Home.at(home)
@@ -55,6 +57,8 @@ def deploy(
         window,
         read_address(treasury) if treasury else deployer.address,
         read_address(token) if token else None,
+        stake,
+        delay,
     )
     place.create()
     url = rpc or anvil.start(place.chain).url

@@ -55,6 +55,10 @@ class Deployment:
         """The domain of Register: Workers serves every Market of a chain."""
         return Domain(self.chain_id, self.workers)
 
+    def committee_domain(self) -> Domain:
+        """The domain of Change: a Committee serves every Market that names it."""
+        return Domain(self.chain_id, self.committee.address)
+
 
 def _array(items: Sequence[bytes]) -> bytes:
     return word(len(items)) + words(*items)

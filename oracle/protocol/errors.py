@@ -8,6 +8,7 @@ CrowdproofError
 │   └── ChainUnavailable
 └── Fatal               stop: going on could cost money
     ├── ContentMismatch
+    ├── CommitteeChanged
     └── WrongChain
 """
 
@@ -46,6 +47,10 @@ class Fatal(CrowdproofError):
 
 class ContentMismatch(Fatal):
     """Bytes that do not hash to the CID under which they were asked for."""
+
+
+class CommitteeChanged(Fatal):
+    """Other members are in office than this process began with: it must be started again."""
 
 
 class WrongChain(Fatal):

@@ -83,6 +83,27 @@ class Claimed:
     cumulative: int
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeProposed:
+    """A committee that a quorum of the members in office signed for."""
+
+    number: int
+    digest: bytes
+    valid_until: int
+    signatures: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEnacted:
+    """The committee from here on; number 0: its first members."""
+
+    number: int
+    members: tuple[Address, ...]
+    seal_keys: tuple[bytes, ...]
+    quorum: int
+    digest: bytes
+
+
 Event: TypeAlias = (
     WorkerRegistered
     | KeyAdded
@@ -94,6 +115,8 @@ Event: TypeAlias = (
     | EpochFinalised
     | EpochStruck
     | Claimed
+    | ChangeProposed
+    | ChangeEnacted
 )
 KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
 

@@ -1,4 +1,4 @@
-"""What is signed (EIP-712): Assignment, Answer, Receipt, Header, Register, Claim.
+"""What is signed (EIP-712): Assignment, Answer, Receipt, Header, Register, Claim, Change.
 
 message, domain -> 32-byte digest, or the typed data that a wallet shows. Hashed here, because eth-account's general
 encoder is several times slower; tests hold both equal. Source: EIP-712; addresses and 32-byte values are `bytes`.
@@ -20,7 +20,7 @@ DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address v
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """Where a signature counts: one contract on one chain (the Market, but Workers for Register)."""
+    """Where a signature counts: one contract on one chain (the Market, but Workers for Register and Committee for Change)."""
 
     chain_id: int
     contract: Address
@@ -114,7 +114,17 @@ class Header:
     model: bytes
 
 
-Message: TypeAlias = Assignment | Answer | Receipt | Register | Claim | Header
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A quorum appoints other members; `committee` is the digest of the whole committee that is to be."""
+
+    TYPE: ClassVar[str] = "Change(uint32 number,bytes32 committee,uint64 validUntil)"
+    number: int
+    committee: bytes
+    valid_until: int
+
+
+Message: TypeAlias = Assignment | Answer | Receipt | Register | Claim | Header | Change
 
 
 def values(message: Message) -> tuple[Any, ...]:

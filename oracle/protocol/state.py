@@ -9,9 +9,12 @@ from enum import Enum
 
 from oracle.protocol import events as ev
 from oracle.protocol import heads
+from oracle.protocol.deployment import Committee
 from oracle.protocol.errors import Fatal
 from oracle.protocol.keys import Address
 from oracle.protocol.terms import Terms
+
+NOBODY: Address = bytes(20)
 
 
 class EpochStatus(Enum):
@@ -51,8 +54,24 @@ class Post:
     status: EpochStatus = EpochStatus.PENDING
 
 
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Members in office. `epoch`: the first that they can sign; `appointed`: the change that made them members, if one did."""
+
+    epoch: int
+    members: tuple[Address, ...]
+    seal_keys: tuple[bytes, ...]
+    quorum: int
+    appointed: ev.ChangeProposed | None = None
+
+    def committee(self, address: Address) -> Committee:
+        return Committee(address, self.members, self.seal_keys, self.quorum)
+
+
 @dataclass(slots=True)
 class State:
+    """`terms`: every committee that ever was; none where the Committee is older than the events."""
+
     head: bytes
     jobs: dict[int, Job] = field(default_factory=dict)
     workers: dict[int, Worker] = field(default_factory=dict)
@@ -61,6 +80,8 @@ class State:
     claimed: dict[int, int] = field(default_factory=dict)
     final_total: int = 0
     last_strike: int = 0
+    terms: list[Term] = field(default_factory=list)
+    proposed: ev.ChangeProposed | None = None  # the change that waits
 
     @property
     def last_epoch(self) -> int:
@@ -77,6 +98,10 @@ class State:
         """The post whose balances are the claim root."""
         finals = [post for post in self.posts.values() if post.status is EpochStatus.FINAL]
         return finals[-1] if finals else None
+
+    def term(self, epoch: int) -> Term | None:
+        """Who was in office when `epoch` was posted; of an epoch to come, who is now."""
+        return next((term for term in reversed(self.terms) if term.epoch <= epoch), None)
 
 
 def fold(first_head: bytes, logs: Iterable[ev.Log]) -> State:
@@ -101,6 +126,10 @@ def apply(state: State, log: ev.Log) -> None:
             claimed = state.claimed.get(worker, 0)
             _require(cumulative == claimed + amount, f"worker {worker} claimed {amount} on {claimed}, not {cumulative}")
             state.claimed[worker] = cumulative
+        case ev.ChangeProposed():
+            state.proposed = log.event
+        case ev.ChangeEnacted():
+            _apply_change(state, log.event)
         case _:
             _apply_epoch(state, log)
 
@@ -155,6 +184,20 @@ def _apply_epoch(state: State, log: ev.Log) -> None:
             _settle(pending, epoch, EpochStatus.STRUCK)
             state.head = head
             state.last_strike = log.timestamp
+
+
+def _apply_change(state: State, event: ev.ChangeEnacted) -> None:
+    waited = state.proposed
+    if waited:
+        waits = (event.number, event.digest) == (waited.number, waited.digest)
+    else:
+        waits = not state.terms  # the first members, or a change that was proposed before the first event
+    _require(waits, f"change {event.number} is enacted and did not wait")
+    term = Term(state.last_epoch + 1, event.members, event.seal_keys, event.quorum, waited)
+    digest = term.committee(NOBODY).digest()
+    _require(digest == event.digest, f"the members of change {event.number} do not have their hash")
+    state.terms.append(term)
+    state.proposed = None
 
 
 def _settle(pending: Post | None, epoch: int, status: EpochStatus) -> None:

@@ -4,7 +4,7 @@ It needs no database, no API and no key, and trusts none of the files that it re
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from oracle.ports import Chain, ContentStore
@@ -97,7 +97,9 @@ class _Audit:
         A struck epoch broke a rule and gives nothing; its data may be withheld, so nobody asks for it.
         """
         self.report.epochs += 1
-        header, faults = _header(self._deployment, post, self._chain, self._decode_post)
+        term = self._state.term(post.epoch)
+        committee = term.committee(self._deployment.committee.address) if term else self._deployment.committee
+        header, faults = _header(replace(self._deployment, committee=committee), post, self._chain, self._decode_post)
         if post.status is EpochStatus.STRUCK:
             self.report.faults += faults
             return ledger
@@ -193,7 +195,10 @@ class _Audit:
 def _header(
     deployment: Deployment, post: Post, chain: Chain, decode_post: DecodePost
 ) -> tuple[Header | None, list[Fault]]:
-    """The header in the post's calldata; its digest, its head and every signature under it."""
+    """The header in the post's calldata; its digest, its head and every signature under it.
+
+    deployment: with the committee that was in office when it was posted.
+    """
 
     def fault(what: str) -> Fault:
         return Fault(post.epoch, "header", 0, what)

@@ -5,6 +5,7 @@ looked at twice, so that an endpoint that forks, forgets or lags is noticed befo
 shows when the events that follow do not fit; then everything is forgotten and read again.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -39,7 +40,16 @@ class _Overtaken(ChainUnavailable):
 class Index:
     """Holds the state that the database's events fold to. Threads take turns; processes may share one database."""
 
-    def __init__(self, chain: Chain, database: Database, deployment: Deployment, depth: int) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        database: Database,
+        deployment: Deployment,
+        depth: int,
+        check: Callable[[State], None] = lambda _: None,
+    ) -> None:
+        """`check` raises what keeps a new state from being shown."""
+        self._check = check
         self._chain, self._database, self._deployment, self._depth = chain, database, deployment, depth
         self._turn = Lock()
         self._head: Block | None = None  # of the chain, when all was read
@@ -177,6 +187,7 @@ class Index:
         except Fatal:  # an event may be missing, altered, or both: here or long ago
             self._forget(-1)
             raise
+        self._check(state)
         if logs:
             self._place = (logs[-1].block, logs[-1].index)
         self._seen, self._view = tip, View(state, tip.number, tip.timestamp)
@@ -208,4 +219,5 @@ def _copy(state: State) -> State:
         worker_of=dict(state.worker_of),
         posts={number: replace(post) for number, post in state.posts.items()},
         claimed=dict(state.claimed),
+        terms=list(state.terms),
     )

@@ -236,19 +236,30 @@ contract VectorsTest is Fixture {
     }
 
     function test_messages() public view {
-        string[6] memory kinds = ["Assignment", "Answer", "Receipt", "Register", "Claim", "Header"];
-        bytes32[6] memory types = [
-            Messages.ASSIGNMENT, Messages.ANSWER, Messages.RECEIPT, Messages.REGISTER, Messages.CLAIM, Messages.HEADER
+        string[7] memory kinds = ["Assignment", "Answer", "Receipt", "Register", "Claim", "Header", "Change"];
+        bytes32[7] memory types = [
+            Messages.ASSIGNMENT,
+            Messages.ANSWER,
+            Messages.RECEIPT,
+            Messages.REGISTER,
+            Messages.CLAIM,
+            Messages.HEADER,
+            Messages.CHANGE
         ];
-        bytes32[6] memory structs = [
+        bytes32[7] memory structs = [
             _assignment(".messages[0].values"),
             _answer(".messages[1].values"),
             Messages.receipt(_word(".messages[2].values.root"), _u32(".messages[2].values.size")),
             _register(".messages[3].values"),
             _claimMessage(".messages[4].values"),
-            this.headerHash(_headerOf(".messages[5].values"))
+            this.headerHash(_headerOf(".messages[5].values")),
+            Messages.change(
+                _u32(".messages[6].values.number"),
+                _word(".messages[6].values.committee"),
+                uint64(_uint(".messages[6].values.validUntil"))
+            )
         ];
-        for (uint256 i = 0; i < 6; ++i) {
+        for (uint256 i = 0; i < 7; ++i) {
             string memory message = string.concat(".messages[", vm.toString(i), "]");
             vm.assertEq(vm.parseJsonString(_json, string.concat(message, ".kind")), kinds[i]);
             vm.assertEq(keccak256(bytes(vm.parseJsonString(_json, string.concat(message, ".type")))), types[i]);

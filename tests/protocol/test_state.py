@@ -8,6 +8,7 @@ import pytest
 from oracle.protocol import events as ev
 from oracle.protocol import heads
 from oracle.protocol import state as st
+from oracle.protocol.deployment import Committee
 from oracle.protocol.errors import Fatal
 from oracle.protocol.state import EpochStatus, State, fold
 from oracle.protocol.terms import NAT, Terms
@@ -20,6 +21,18 @@ HEAD1 = heads.posted(FIRST, fill("digest 1"), 7)
 STRUCK1 = heads.struck(HEAD1)
 HEAD2 = heads.posted(STRUCK1, fill("digest 2"), 11)
 HEAD3 = heads.posted(HEAD2, fill("digest 3"), 13)
+
+SEATS = tuple(sorted(wallet_of(f"member {i}") for i in range(4)))
+SEALS = tuple(fill(f"seal {i}") for i in range(4))
+FIRST_TERM = Committee(bytes(20), SEATS, SEALS, 3)
+SECOND_TERM = Committee(bytes(20), SEATS, (*SEALS[:3], fill("other seal")), 4)
+
+CHANGE = (
+    ev.ChangeProposed(1, SECOND_TERM.digest(), 2_000, fill("signatures")),
+    ev.ChangeEnacted(1, SEATS, SECOND_TERM.seal_keys, 4, SECOND_TERM.digest()),
+)
+
+FIRST_MEMBERS = ev.ChangeEnacted(0, SEATS, SEALS, 3, FIRST_TERM.digest())
 
 STORY: list[ev.Event] = [
     ev.WorkerRegistered(0, TREASURY),
@@ -185,3 +198,47 @@ def test_fold__the_builders_world__is_the_fold_of_its_logs() -> None:
     world.post(world.epoch(everybody(world)[:4]), struck=True)
     world.post(world.epoch(everybody(world)))
     assert fold(world.deployment.digest(), world.logs) == world.state
+
+
+# ----------------------------------------------------------------------------------------------------------- committee
+
+
+def test_term__a_change_between_two_posts__each_epoch_has_the_members_of_its_time() -> None:
+    told = state([FIRST_MEMBERS, *STORY[:-1], *CHANGE, *STORY[-1:]])
+    assert [term.epoch for term in told.terms] == [1, 3]
+    assert [told.term(epoch).quorum for epoch in (1, 2, 3, 4)] == [3, 3, 4, 4]  # type: ignore[union-attr]
+    assert told.terms[1].committee(bytes(20)) == SECOND_TERM
+    assert told.terms[0].appointed is None
+    assert told.terms[1].appointed == CHANGE[0]
+    assert told.proposed is None
+
+
+def test_term__two_changes_before_a_post__the_last_holds() -> None:
+    back = ev.ChangeEnacted(2, SEATS, SEALS, 3, FIRST_TERM.digest())
+    told = state([FIRST_MEMBERS, *CHANGE, ev.ChangeProposed(2, back.digest, 9, b""), back])
+    assert told.term(1) == told.terms[2]
+    assert told.term(1).committee(bytes(20)) == FIRST_TERM  # type: ignore[union-attr]
+
+
+def test_term__the_committee_is_older_than_the_events__none_is_known() -> None:
+    assert state([]).term(1) is None
+    assert state([CHANGE[1]]).terms[0].appointed is None
+
+
+def test_fold__a_change_that_did_not_wait_or_has_another_digest__raises_fatal() -> None:
+    proposed, enacted = CHANGE
+    for wrong in (replace(enacted, number=2), replace(enacted, quorum=3), replace(enacted, digest=FIRST_TERM.digest())):
+        with pytest.raises(Fatal, match="change"):
+            state([FIRST_MEMBERS, proposed, wrong])
+
+
+@pytest.mark.parametrize("wrong", [[FIRST_MEMBERS, FIRST_MEMBERS], [FIRST_MEMBERS, CHANGE[1]], [*CHANGE, CHANGE[1]]])
+def test_fold__members_that_nobody_proposed__raises_fatal(wrong: list[ev.Event]) -> None:
+    with pytest.raises(Fatal, match="did not wait"):
+        state(wrong)
+
+
+def test_fold__a_change_that_was_replaced__raises_fatal_when_it_is_enacted() -> None:
+    proposed, enacted = CHANGE
+    with pytest.raises(Fatal, match="did not wait"):
+        state([FIRST_MEMBERS, proposed, ev.ChangeProposed(2, FIRST_TERM.digest(), 9, b""), enacted])

@@ -112,11 +112,14 @@ contract ProposeChangeTest is CommitteeFixture {
     /// @dev Anyone may send it; until it is enacted nothing else changes.
     function test_proposeChange__a_quorum__waits_for_the_delay() public {
         Wanted memory wanted = _replacing(0);
-        bytes memory call = _proposal(wanted, UNTIL, _signatures(_changeDigest(1, wanted, UNTIL), 3));
+        bytes memory signatures = _signatures(_changeDigest(1, wanted, UNTIL), 3);
+        bytes memory call = _proposal(wanted, UNTIL, signatures);
         bytes32 digest = committee.digest();
         uint64 enactsAt = uint64(block.timestamp) + DELAY;
         _emitted(address(committee));
-        emit ICommittee.ChangeProposed(1, wanted.members, wanted.sealKeys, 3, _digestOf(wanted), enactsAt);
+        emit ICommittee.ChangeProposed(
+            1, wanted.members, wanted.sealKeys, 3, _digestOf(wanted), UNTIL, enactsAt, signatures
+        );
         vm.prank(STRANGER);
         (bool done,) = address(committee).call(call);
         vm.assertTrue(done, "refused");
