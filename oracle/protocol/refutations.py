@@ -155,6 +155,11 @@ _WITH_TERMS = frozenset(
 _OF_POINTER = frozenset({Kind.PointerBeyond, Kind.PointerStruck, Kind.PointerElsewhere})
 
 
+def of_header(fault: Fault) -> Evidence:
+    """For a fault that the header shows alone."""
+    return Evidence(fault.position)
+
+
 def _of_row(case: Case, kind: Kind, index: int) -> Evidence:
     row = case.prover.weight(index)
     if kind is Kind.WeightsUnordered:
