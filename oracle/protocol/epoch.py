@@ -33,7 +33,7 @@ class Listed:
     worker: int
     key: int
     label: int
-    status: Status
+    status: int
     opening: Opening
 
 

@@ -34,7 +34,7 @@ from oracle.protocol.terms import NAT, NO_LABEL
 
 T = TypeVar("T")
 UNIT = 1
-EXPIRY = 1_800_000_000
+EXPIRY = 4_000_000_000
 
 
 def fill(name: str) -> bytes:
@@ -212,8 +212,9 @@ class World:
         )
 
     def pack(self, epoch: Epoch) -> Packed:
-        """Header and blocks, the blocks stored."""
-        packed = ep.pack(epoch, {number: job.terms.manifest for number, job in self.state.jobs.items()})
+        """Header and blocks, the blocks stored; of a job that is none, nobody has a manifest."""
+        named = {v.job: ZERO for v in epoch.verdicts} | {a.job: ZERO for a in epoch.assignments}
+        packed = ep.pack(epoch, named | {number: job.terms.manifest for number, job in self.state.jobs.items()})
         self.store(packed.blocks)
         return packed
 
