@@ -4,7 +4,7 @@ Which Referee, and which Demands, is read from the Market and from the Referee: 
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, fields, is_dataclass
 from typing import Any
 
 from eth_abi.abi import decode as abi_decode
@@ -175,6 +175,6 @@ def _leaf(tree: str, shown: bytes) -> Leaf:
 
 def _listed(value: Any) -> Any:
     """A dataclass as a tuple of its fields, all the way down; what is a tuple in it is a list of the ABI."""
-    if hasattr(value, "__dataclass_fields__"):
-        return tuple(_listed(getattr(value, name)) for name in value.__dataclass_fields__)
+    if is_dataclass(value):
+        return tuple(_listed(getattr(value, field.name)) for field in fields(value))
     return [_listed(item) for item in value] if isinstance(value, tuple) else value

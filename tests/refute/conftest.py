@@ -1,6 +1,6 @@
-"""One chain for all tests that only look at it: each puts it back as it was."""
+"""One chain for all tests that share a deployment, or take a fresh one on it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,15 @@ def anvil_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         anvil.stop(folder)
 
 
-@pytest.fixture
-def bare(anvil_url: str) -> Iterator[Stage]:
-    """A fresh deployment; the chain is as before when the test ends."""
-    stage = Stage(url=anvil_url)
-    yield stage
-    stage.chain.close()
+@pytest.fixture(scope="session")
+def stages(anvil_url: str) -> Iterator[Callable[[], Stage]]:
+    """Fresh deployments on one chain."""
+    opened: list[Stage] = []
+
+    def another() -> Stage:
+        opened.append(Stage(url=anvil_url))
+        return opened[-1]
+
+    yield another
+    for stage in opened:
+        stage.chain.close()

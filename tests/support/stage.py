@@ -20,16 +20,17 @@ from oracle.adapters.signer import KeySigner
 from oracle.ports import Call, Posted, Registration
 from oracle.protocol import epoch as ep
 from oracle.protocol import events as ev
+from oracle.protocol import leaves, refutations, trees
 from oracle.protocol import ledger as lg
-from oracle.protocol import refutations
 from oracle.protocol import state as st
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.epoch import Epoch, Packed
 from oracle.protocol.errors import Refused
+from oracle.protocol.evidence import ReceiptFields
 from oracle.protocol.heads import Debit, pack_debits
 from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import check_manifest, make_job
-from oracle.protocol.messages import Header, Register, digest
+from oracle.protocol.messages import Answer, Header, Receipt, Register, digest
 from oracle.protocol.refutations import Case
 from tests.support.epochs import EXPIRY, UNIT, World, manifest_document, person, wallet_of, with_verdict
 
@@ -204,6 +205,14 @@ class Stage(World):
         for member in self.members:
             if self.view("Committee", place, "stakeOf", member.address) < unit:
                 self.send(Call("top up", place, self.encode("Committee", "stake", member.address), value=unit))
+
+    def receipt(self, answers: Sequence[Answer], index: int) -> ReceiptFields:
+        """All members' word for a batch, and where one of its answers stands."""
+        domain = self.deployment.domain()
+        levels = trees.build([leaves.receipt_leaf(digest(domain, answer)) for answer in answers])
+        message = digest(domain, Receipt(trees.top(levels), len(answers)))
+        signatures = b"".join(member.sign(message) for member in self.members)
+        return ReceiptFields(trees.top(levels), len(answers), index, tuple(trees.proof(levels, index)), signatures)
 
     def accused(self, number: int | None = None) -> Posted:
         """The newest epoch, as the Referee takes it."""
