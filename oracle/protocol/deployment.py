@@ -43,7 +43,15 @@ class Deployment:
     hatch: Address = bytes(20)
 
     def digest(self) -> bytes:
-        contracts = (self.market, self.workers, self.committee.address, self.referee, self.disputes, self.hatch, self.token)
+        contracts = (
+            self.market,
+            self.workers,
+            self.committee.address,
+            self.referee,
+            self.disputes,
+            self.hatch,
+            self.token,
+        )
         return tagged("deployment", self.chain_id, *contracts, self.unit, self.window)
 
     def configuration(self) -> bytes:

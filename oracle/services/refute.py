@@ -1,8 +1,8 @@
 """The remedy: looks at a posted epoch as anybody can, and does what strikes it.
 
-chain, a copy of the content, receipts -> `Finding` -> a transaction: the cheapest proof of a fault, the demand for a leaf that is not
-there, the strike for one that was withheld, or the answer to a demand. Trusts no store: what is not committed is not there. Every step
-may be repeated by any number of refuters; the first one is rewarded.
+chain, a copy of the content, receipts -> `Finding` -> a transaction: the cheapest proof of a fault, the demand for a leaf that is
+not there, the strike for one that was withheld, or the answer to a demand. Trusts no store: what is not committed is not there.
+Every step may be repeated by any number of refuters; the first one is rewarded.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,6 @@ from oracle.ports import (
     ContentStore,
     Database,
     Demanded,
-    Outcome,
     Posted,
     Referee,
     Signer,
@@ -37,30 +36,41 @@ from oracle.services.books import Books, source
 
 KINDS = 6  # proofs of which the gas is asked, of the cheapest kinds by size
 LINKS = 2_000  # headers that one transaction links; for more, heads are traced first
+ANYBODY: Address = bytes(19) + b"\1"  # who would be rewarded, where nobody sends
 DemandPlace = tuple[str, int]
 DecodePost = Callable[[bytes], tuple[Header, list[Debit], bytes]]
 
 
 @dataclass(frozen=True, slots=True)
+class Purse:
+    """Who pays and is rewarded, and the outbox of its transactions."""
+
+    database: Database
+    signer: Signer
+
+
+@dataclass(frozen=True, slots=True)
 class Refuter:
-    """What refuting needs. `signer` pays and is rewarded; without one nothing is sent."""
+    """What refuting needs. Without a purse nothing is sent."""
 
     deployment: Deployment
     chain: Chain
     referee: Referee
     content: ContentStore
     decode_post: DecodePost
-    database: Database | None = None
-    signer: Signer | None = None
+    purse: Purse | None = None
 
     @property
     def beneficiary(self) -> Address:
-        return self.signer.address if self.signer else bytes(19) + b"\1"
+        return self.purse.signer.address if self.purse else ANYBODY
 
-    def send(self, call: Call, kind: str) -> Outcome:
-        if not self.signer or not self.database:
+    def send(self, call: Call, kind: str) -> tuple[bytes, int]:
+        """The transaction and its gas, once it is mined. Raises Refused if it reverts, BadInput without a purse."""
+        if not self.purse:
             raise BadInput("a key is needed to send this")
-        return outbox.run(self.database, self.chain, self.signer, call, kind)
+        database, signer = self.purse.database, self.purse.signer
+        outcome = outbox.run(database, self.chain, signer, call, kind)
+        return database.sent(signer.address, what=call.what)[0].transaction, outcome.gas
 
 
 @dataclass(slots=True)
@@ -153,7 +163,7 @@ def refute(
 ) -> Finding:
     """Looks at the epoch and, unless `dry`, does what there is to do about it at block time `now`."""
     seen = look(refuter, state, post)
-    finding = Finding(post.epoch, seen.faults, seen.missing)
+    finding = Finding(post.epoch, list(seen.faults), seen.missing)
     drops = list(_drops(refuter, seen, receipts))
     finding.faults += [fault for fault, _ in drops]
     if finding.stands:
@@ -179,11 +189,8 @@ def _strike(refuter: Refuter, finding: Finding, found: tuple[int, Call], dry: bo
 
 
 def _sent(refuter: Refuter, finding: Finding, call: Call, kind: str) -> None:
-    outcome = refuter.send(call, kind)
-    assert refuter.database
-    assert refuter.signer
-    sent = refuter.database.sent(refuter.signer.address, what=call.what)[0]
-    finding.transaction, finding.gas, finding.what = "0x" + sent.transaction.hex(), outcome.gas, call.what
+    transaction, finding.gas = refuter.send(call, kind)
+    finding.transaction, finding.what = "0x" + transaction.hex(), call.what
 
 
 def _cheapest(refuter: Refuter, seen: Seen, more: Sequence[Call], dry: bool) -> tuple[int, Call] | None:
@@ -238,8 +245,9 @@ def _drops(
     refuter: Refuter, seen: Seen, receipts: Sequence[tuple[Answer, StoredReceipt]]
 ) -> Iterator[tuple[Fault, Call]]:
     """R5: what a quorum receipted and this epoch's verdict does not list."""
-    for answer, receipt in receipts if seen.case else ():
-        assert seen.case
+    if seen.case is None:
+        return
+    for answer, receipt in receipts:
         drop = refutations.dropped(seen.case, answer, _fields(refuter.deployment, answer, receipt))
         if drop:
             what = f"the receipted answer of worker {answer.worker} is not listed"
