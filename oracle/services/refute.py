@@ -127,6 +127,11 @@ def posted_of(refuter: Refuter, state: State, post: Post) -> Posted:
     return Posted(header, post.signers, heads.pack_debits(debits), signatures, committee)
 
 
+def data_of(refuter: Refuter, post: Post) -> Epoch | None:
+    """An epoch's data as the store gives it; None where it does not."""
+    return ep.load(source(refuter.content), post.epoch, post.content)[0]
+
+
 def _load(refuter: Refuter, post: Post, demands: Sequence[Demanded]) -> tuple[Epoch | None, list[Fault]]:
     known: dict[str, dict[int, leaves.Leaf]] = {}
     for demand in demands:
@@ -322,7 +327,7 @@ def reply(refuter: Refuter, state: State, now: int) -> list[str]:
     if post is None:
         return []
     due = [d for d in refuter.referee.demands(post) if not d.answered and now < d.replies_end]
-    epoch, _ = ep.load(source(refuter.content), post.epoch, post.content) if due else (None, [])
+    epoch = data_of(refuter, post) if due else None
     if epoch is None:
         return []
     posted, prover, shown = posted_of(refuter, state, post), Prover(epoch), []
