@@ -90,10 +90,16 @@ def refutations(case: Case) -> Iterator[Refutation]:
 
 
 def refute(case: Case, fault: Fault) -> Refutation | None:
-    """The evidence for a fault; None for one that nothing proves."""
+    """The evidence for a fault; None for one that nothing proves.
+
+    Nor is there a proof of a wrong label by rows that are out of order: their order is the fault that is proven.
+    """
     if fault.kind is None:
         return None
-    return Refutation(fault, fault.kind, evidence(case, fault.kind, fault))
+    try:
+        return Refutation(fault, fault.kind, evidence(case, fault.kind, fault))
+    except LookupError:
+        return None
 
 
 def rootless(header: Header) -> Iterator[Fault]:

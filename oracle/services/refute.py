@@ -218,11 +218,11 @@ def _proofs(refuter: Refuter, seen: Seen, dry: bool) -> Iterator[Call]:
     kinds = {fault.kind: fault for fault in reversed(seen.faults) if fault.kind is not None}
     for kind, fault in kinds.items():
         if seen.case is None:
-            proof = Refutation(fault, kind, refutations.of_header(fault))
-        else:
-            proof = Refutation(fault, kind, refutations.evidence(seen.case, kind, fault))
+            proof: Refutation | None = Refutation(fault, kind, refutations.of_header(fault))
+        elif proof := refutations.refute(seen.case, fault):
             proof = _shortened(refuter, seen.case, proof, dry)
-        yield refuter.referee.refute(seen.posted, proof, refuter.beneficiary)
+        if proof:
+            yield refuter.referee.refute(seen.posted, proof, refuter.beneficiary)
 
 
 def _shortened(refuter: Refuter, case: Case, proof: Refutation, dry: bool) -> Refutation:
