@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from oracle.adapters.car import read_car
 from oracle.adapters.chain import RpcChain
 from oracle.adapters.content import FolderStore
-from oracle.adapters.contracts import Calls, Interfaces
+from oracle.adapters.contracts import Calls, Interfaces, decode_post
 from oracle.adapters.database import SqlDatabase
 from oracle.adapters.deployer import read_deployment_file, rewrite_committee
 from oracle.adapters.peers import HttpPeer
+from oracle.adapters.referee import RefereeCalls
 from oracle.adapters.rest import resting
 from oracle.adapters.signer import KeySigner, load_keystore
 from oracle.config import Home
@@ -24,6 +25,7 @@ from oracle.services import office, rules
 from oracle.services.books import Books
 from oracle.services.index import Index
 from oracle.services.member import Member
+from oracle.services.refute import Purse, Refuter
 from oracle.services.settle import Settler
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 Store: TypeAlias = "FolderStore | KuboStore"
 RELAYER = "relayer"
+WATCHER = "watcher"
 MEMBER = "member"
 
 
@@ -72,6 +75,17 @@ class Oracle:
             self.peers,
             self.books,
             put,
+        )
+
+    def refuter(self, signer: KeySigner) -> Refuter:
+        """The part that strikes wrong epochs. Raises BadInput for a deployment that has no Referee."""
+        return Refuter(
+            self.deployment,
+            self.chain,
+            RefereeCalls(self.chain, self.deployment),
+            self.content,
+            lambda data: decode_post(self.chain.interfaces, data),
+            Purse(self.database, signer),
         )
 
 

@@ -168,6 +168,49 @@ def audit(
 
 
 @app.command()
+def refute(
+    epoch: Annotated[int | None, typer.Option(min=1, help="Its number [the pending one].")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="Keystore that pays: a name in HOME/keys or a file.")] = None,
+    receipt: Annotated[list[Path] | None, typer.Option(help="Answers as sent, with their receipt (JSON).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look, and say what would be sent.")] = False,
+    collect: Annotated[bool, typer.Option("--collect", help="Also take the rewards and bonds that are due.")] = False,
+    home: HomeOption = None,
+    rpc: Annotated[str | None, typer.Option(help="Endpoint, to refute from outside.")] = None,
+    store: Annotated[str | None, typer.Option(help="Folder or gateway URL of the content, with --rpc.")] = None,
+    deployment: Annotated[Path | None, typer.Option(help="deployment.json [HOME/deployment.json].")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Strike an epoch that breaks a rule, with the cheapest proof; exit 1 if it stands. Demands data that is missing."""
+    from oracle.commands import refuting
+    from oracle.protocol.errors import BadInput
+
+    if not key and (not dry_run or collect):
+        raise BadInput("--key is needed to send a refutation (or --dry-run, to look only)")
+    place = refuting.Place(home, rpc, store, deployment)
+    signer = _signer(home, key) if key else None
+    document = refuting.refute(place, signer, epoch, receipt or [], dry_run, collect)
+    _answer(document, as_json, refuting.text, document["ok"])
+
+
+@app.command()
+def watch(
+    key: Annotated[str, typer.Option("--key", help="Keystore that pays: a name in HOME/keys or a file.")],
+    home: HomeOption = None,
+    rpc: Annotated[str | None, typer.Option(help="Endpoint, to watch from outside.")] = None,
+    store: Annotated[str | None, typer.Option(help="Folder or gateway URL of the content, with --rpc.")] = None,
+    deployment: Annotated[Path | None, typer.Option(help="deployment.json [HOME/deployment.json].")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Refute every new epoch that breaks a rule, and answer demands for data, until it is stopped."""
+    from oracle.commands import refuting
+
+    def say(event: str, facts: dict[str, Any]) -> None:
+        print(json.dumps({"event": event, **facts}) if as_json else f"{event}: {facts['what']}", flush=True)
+
+    refuting.watch(refuting.Place(home, rpc, store, deployment), _signer(home, key), say)
+
+
+@app.command()
 def backup(
     out: Annotated[Path, typer.Option(help="The archive to write, FILE.tar; never overwritten.")],
     without_password: Annotated[bool, typer.Option("--without-password", help="Leave HOME/password out.")] = False,
@@ -342,9 +385,12 @@ def _password(confirm: bool = False) -> str:
 
 
 def _signer(home: Path | None, name: str) -> "KeySigner":
+    from oracle.adapters.signer import load_keystore
     from oracle.bootstrap import load_key
     from oracle.config import Home
 
+    if Path(name).is_file():
+        return load_keystore(Path(name), _password())
     return load_key(Home.at(home), name, _password)
 
 

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from oracle.protocol.cids import Cid, Codec
-from oracle.protocol.deployment import Deployment
+from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import Refused
 from oracle.protocol.events import Log
+from oracle.protocol.evidence import Link
 from oracle.protocol.heads import Debit
 from oracle.protocol.keys import Address
+from oracle.protocol.leaves import Leaf
 from oracle.protocol.messages import Header
+from oracle.protocol.refutations import Drop, Refutation
+from oracle.protocol.state import Post
 from oracle.protocol.terms import Terms
 
 
@@ -80,6 +84,45 @@ class Calls(Protocol):
     def post_epoch(self, header: Header, debits: Sequence[Debit], signatures: Sequence[bytes]) -> Call: ...
     def finalise_epoch(self, header: Header, signers: int) -> Call: ...
     def claim_many(self, claims: Sequence[ClaimProof]) -> Call: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A posted epoch with all that it takes to strike it and to slash who signed it."""
+
+    header: Header
+    signers: int
+    debits: bytes  # packed, as they were posted
+    signatures: bytes
+    committee: Committee  # that the header's configuration names
+
+
+@dataclass(frozen=True, slots=True)
+class Demanded:
+    """A leaf of a pending epoch that must be shown on chain. `answer`: what was shown; None while nothing was."""
+
+    tree: str
+    index: int
+    demander: Address
+    bond: int  # wei; 0 once it is paid or released
+    replies_end: int  # block time, the first second that is too late
+    answered: bool
+    answer: Leaf | None = None
+
+
+class Referee(Protocol):
+    """The transactions of the Referee and of Demands, and what they know of an epoch."""
+
+    def refute(self, posted: Posted, refutation: Refutation, beneficiary: Address) -> Call: ...
+    def drop(self, posted: Posted, drop: Drop, beneficiary: Address) -> Call: ...
+    def withheld(self, posted: Posted, tree: str, index: int, beneficiary: Address) -> Call: ...
+    def trace(self, start: bytes, links: Sequence[Link]) -> Call: ...
+    def is_traced(self, head: bytes) -> bool: ...
+    def demand(self, posted: Posted, tree: str, index: int, bond: int) -> Call: ...
+    def reply(self, posted: Posted, tree: str, index: int, leaf: Leaf, proof: Sequence[bytes]) -> Call: ...
+    def collects(self, account: Address) -> list[tuple[Call, int]]: ...  # what takes what is owed, and how many wei
+    def price(self, head: bytes) -> int: ...  # of the next demand about the epoch that left this head, in wei
+    def demands(self, post: Post) -> list[Demanded]: ...
 
 
 class Chain(Protocol):

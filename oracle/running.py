@@ -2,7 +2,7 @@
 
     indexer   follows the chain                         settler   proposes, posts and finalises epochs
     matcher   offers open tasks to those without work   relayer   registers wallets and claims for workers
-    watcher   recomputes every new epoch
+    watcher   recomputes every new epoch; with a key of its own it strikes what breaks a rule, and shows what is demanded
 
 A round reads the finalised view of the chain and does what is due there; it may be cut off anywhere and repeated. Several processes
 of one role may share a database: a lease keeps them from doing the same work twice, and nothing is wrong where two have it.
@@ -22,16 +22,17 @@ from pathlib import Path
 
 from oracle import telemetry
 from oracle.adapters.contracts import decode_post
-from oracle.bootstrap import RELAYER, Oracle, open_key, open_oracle
+from oracle.bootstrap import RELAYER, WATCHER, Oracle, open_database, open_key, open_oracle
 from oracle.config import Home
-from oracle.ports import OfferedAssignment
+from oracle.ports import OfferedAssignment, StoredReceipt
 from oracle.protocol.errors import CrowdproofError, Fatal, Refused, Retryable
 from oracle.protocol.heads import Debit
 from oracle.protocol.manifest import Manifest
-from oracle.protocol.messages import Header
-from oracle.protocol.state import Job
-from oracle.services import assign, audit, outbox, rules, settle
+from oracle.protocol.messages import Answer, Header
+from oracle.protocol.state import Job, Post, State
+from oracle.services import assign, audit, outbox, refute, rules, settle
 from oracle.services.index import View
+from oracle.services.refute import Refuter
 from oracle.services.settle import Settler
 
 ROUND_S = 0.5  # between two rounds
@@ -173,24 +174,63 @@ def _admitted(view: View, manifest: Manifest, number: int, worker: int) -> bool:
     return True
 
 
-def watcher(_: Home, oracle: Oracle) -> Tick:
+def watcher(home: Home, oracle: Oracle) -> Tick:
     seen: list[tuple[int, bytes, str]] = []
     faults: list[str] = []
+    remedy = _remedy(home, oracle)
 
     def tick() -> str:
-        posts = [(p.epoch, p.head, p.status.value) for p in oracle.index.view().state.posts.values()]
+        view = oracle.index.view()
+        what = remedy(view) if remedy else ""
+        posts = [(p.epoch, p.head, p.status.value) for p in view.state.posts.values()]
         if posts != seen:
             report = audit.run(oracle.chain, oracle.content, oracle.deployment, decode)
             telemetry.log("audited", epochs=report.epochs, verdicts=report.verdicts, faults=len(report.faults))
             seen[:], faults[:] = posts, map(str, report.faults)
         if faults:
             raise Retryable(f"the audit found {len(faults)} faults, the first: {faults[0]}")
-        return "new epochs"
+        return what or "new epochs"
 
     def decode(data: bytes) -> tuple[Header, list[Debit], bytes]:
         return decode_post(oracle.chain.interfaces, data)
 
     return tick
+
+
+def _remedy(home: Home, oracle: Oracle) -> Callable[[View], str] | None:
+    """What is done about each new epoch, again while it is not settled; None without a key, or without a Referee."""
+    if not (home.keys / f"{WATCHER}.json").exists() or not any(oracle.deployment.referee):
+        return None
+    key = open_key(home, WATCHER)
+    hands = oracle.refuter(key)
+    settled: set[bytes] = set()  # heads of epochs that stand, or are struck
+
+    def remedy(view: View) -> str:
+        outbox.reconcile(oracle.database, oracle.chain, key)
+        for shown in refute.reply(hands, view.state, view.now):
+            telemetry.log("replied", what=shown)
+        post = view.state.pending()
+        if post is None or post.head in settled:
+            return ""
+        finding = refute.refute(hands, view.state, view.now, post, _held(home, hands, view.state, post))
+        telemetry.log("refuted", epoch=post.epoch, did=finding.did, what=finding.what, faults=len(finding.faults))
+        if finding.stands or finding.did == "struck":
+            settled.add(post.head)
+        return "" if finding.stands else f"{finding.did}: {finding.what}"
+
+    return remedy
+
+
+def _held(home: Home, hands: Refuter, state: State, post: Post) -> list[tuple[Answer, StoredReceipt]]:
+    """Answers that the members of this home keep, and the epoch does not list, with their receipts."""
+    epoch = refute.data_of(hands, post)
+    found: list[tuple[Answer, StoredReceipt]] = []
+    with closing(open_database(home)) as receipts:
+        for number in range(1, len(home.settings().members) + 1):
+            if epoch and home.member(number).keys.is_dir():
+                with closing(open_database(home, number)) as answers:
+                    found += refute.receipts_of(hands.deployment, state, epoch, answers, receipts)
+    return found
 
 
 ROLES: dict[str, Callable[[Home, Oracle], Tick]] = {

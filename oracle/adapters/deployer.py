@@ -21,9 +21,10 @@ from oracle.protocol.errors import BadInput
 from oracle.protocol.hashing import keccak
 from oracle.protocol.keys import Address, checksum
 
-NO_REFEREE: Address = bytes(20)
+NOBODY: Address = bytes(20)
 GWEI = 10**9
 DEMO_STAKE = 10**9  # gwei: a coin each
+BOND = 10**16  # wei: of the first open demand, more than showing the largest leaf costs
 DEMO_SUPPLY = 10**15  # a billion DEMO, 6 decimals
 VERSION = 0
 
@@ -50,13 +51,13 @@ def plan_deployment(
     window: int,
     treasury: Address,
     token: Address | None = None,
-    referee: Address = NO_REFEREE,
     stake: int = DEMO_STAKE,
     delay: int | None = None,
 ) -> Plan:
     """`members`: address -> seal key, in any order; `window` in seconds; without `token` comes a DemoToken too.
 
     stake: gwei that each member has at stake, paid by the deployer; delay: seconds from a change to its effect [two windows].
+    The Referee and the Committee name each other: where the second one will land is known before it is there.
     """
     calls: list[Call] = []
 
@@ -72,8 +73,11 @@ def plan_deployment(
     seals = [members[member] for member in ordered]
     delay = 2 * window if delay is None else delay
     unit = stake * GWEI
+    demands = create("Demands", BOND)
+    next_to_come = created_address(deployer, nonce + len(calls) + 1)
+    referee = create("Referee", next_to_come, demands)
     committee = create("Committee", ordered, seals, quorum, referee, unit, delay, value=unit * len(ordered))
-    market = create("Market", token, workers, committee, referee, window)
+    market = create("Market", token, workers, committee, referee, NOBODY, NOBODY, window)
     return Plan(tuple(calls), market, workers, committee, token)
 
 

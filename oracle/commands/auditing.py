@@ -27,9 +27,9 @@ def audit(home: Path | None, rpc: str | None, store: str | None, deployment: Pat
         raise BadInput("--rpc and --store go together: an endpoint and a copy of the content")
     found, abis = read_deployment_file(deployment or place.deployment)
     interfaces = Interfaces(abis)
-    with _reached(), _endpoint(place, rpc) as url, closing(RpcChain(url, interfaces, found.chain_id)) as chain:
+    with reached("audit"), endpoint(place, rpc) as url, closing(RpcChain(url, interfaces, found.chain_id)) as chain:
         chain.latest()
-        report = auditing.run(chain, _content(place, store), found, lambda data: decode_post(interfaces, data))
+        report = auditing.run(chain, content_of(place, store), found, lambda data: decode_post(interfaces, data))
     counts = {name: getattr(report, name) for name in COUNTED}
     faults = [{"epoch": f.epoch, "tree": f.tree, "index": f.index, "what": f.what} for f in report.faults]
     money = {"earned": report.total * found.unit, "claimed": report.claimed * found.unit}
@@ -46,7 +46,7 @@ def text(document: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _endpoint(home: Home, rpc: str | None) -> Iterator[str]:
+def endpoint(home: Home, rpc: str | None) -> Iterator[str]:
     """The given one, else the home's; the home's own chain runs at least for as long as this is used."""
     if rpc is not None:
         yield rpc
@@ -64,15 +64,15 @@ def _endpoint(home: Home, rpc: str | None) -> Iterator[str]:
 
 
 @contextmanager
-def _reached() -> Iterator[None]:
-    """An endpoint that cannot be used is bad input: an audit that could not be made is not one that failed."""
+def reached(what: str) -> Iterator[None]:
+    """An endpoint that cannot be used is bad input: what (an audit, ...) could not be made is not one that failed."""
     try:
         yield
     except (ChainUnavailable, WrongChain) as problem:
-        raise BadInput(f"no audit was made: {problem}") from None
+        raise BadInput(f"no {what} was made: {problem}") from None
 
 
-def _content(home: Home, store: str | None) -> ContentStore:
+def content_of(home: Home, store: str | None) -> ContentStore:
     if store is None:
         return open_content(home) if home.has_settings() and home.settings().content else _folder(home.store)
     if store.startswith(("http://", "https://")):
@@ -86,7 +86,7 @@ def _gateway(url: str) -> GatewayStore:
     try:
         gateway.get(cid_of(b"", Codec.RAW))
     except StoreUnavailable as problem:
-        raise BadInput(f"no audit was made: {problem}") from None
+        raise BadInput(f"{url} cannot be read: {problem}") from None
     except CrowdproofError:
         pass
     return gateway

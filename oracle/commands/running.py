@@ -18,7 +18,7 @@ import httpx
 
 from oracle import local
 from oracle.adapters import anvil, processes
-from oracle.bootstrap import RELAYER
+from oracle.bootstrap import RELAYER, WATCHER
 from oracle.config import Home, only_one
 from oracle.protocol.errors import BadInput, ChainUnavailable
 
@@ -133,7 +133,9 @@ def _deploy(home: Home, rpc: str, window: int) -> None:
     """Keys, contracts and coin for a home that has none."""
     deployer = local.key(home, DEPLOYER, lambda _: anvil.dev_key(0))
     deployment = local.deploy_with_committee(home, rpc, deployer, local.member_keys(home), window)
-    local.give_coin(home, rpc, deployment, deployer, {RELAYER: local.key(home, RELAYER).address})
+    local.give_coin(
+        home, rpc, deployment, deployer, {name: local.key(home, name).address for name in (RELAYER, WATCHER)}
+    )
 
 
 def _bound(port: int) -> socket:

@@ -39,9 +39,19 @@ class Deployment:
     unit: int
     window: int
     block: int
+    disputes: Address = bytes(20)
+    hatch: Address = bytes(20)
 
     def digest(self) -> bytes:
-        contracts = (self.market, self.workers, self.committee.address, self.referee, self.token)
+        contracts = (
+            self.market,
+            self.workers,
+            self.committee.address,
+            self.referee,
+            self.disputes,
+            self.hatch,
+            self.token,
+        )
         return tagged("deployment", self.chain_id, *contracts, self.unit, self.window)
 
     def configuration(self) -> bytes:

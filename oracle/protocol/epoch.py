@@ -11,12 +11,13 @@ from typing import Any, TypeAlias
 
 from oracle.protocol import heads, leaves, pages, scoring, trees
 from oracle.protocol.cids import Codec, Link, cid_of, decode, digest_of, encode, from_digest
+from oracle.protocol.faults import Fault
 from oracle.protocol.heads import Debit
 from oracle.protocol.keys import Address
 from oracle.protocol.leaves import Balance, Core, Opening, Status, Verdict, WeightRow
 from oracle.protocol.ledger import Ledger, Pointer
 from oracle.protocol.messages import Assignment, Header
-from oracle.protocol.pages import Block, Fault, Source
+from oracle.protocol.pages import Block, Source
 from oracle.protocol.terms import Terms
 
 VERSION = 0
@@ -32,7 +33,7 @@ class Listed:
     worker: int
     key: int
     label: int
-    status: Status
+    status: int
     opening: Opening
 
 
@@ -242,15 +243,20 @@ def leaves_of(epoch: Epoch, tree: str) -> list[bytes]:
     return [leaves.leaf_of(value) for value in getattr(epoch, tree)]
 
 
-def load(source: Source, number: int, content: bytes) -> tuple[Epoch | None, list[Fault]]:
-    """Epoch `number` under a content digest, or None and everything that is wrong with its blocks."""
+def load(
+    source: Source, number: int, content: bytes, known: Mapping[str, Mapping[int, leaves.Leaf]] | None = None
+) -> tuple[Epoch | None, list[Fault]]:
+    """Epoch `number` under a content digest, or None and everything that is wrong with its blocks.
+
+    known: leaves by tree and index that were learnt elsewhere: they stand in for records that cannot be read.
+    """
     try:
         node: Any = decode(source.read(from_digest(Codec.DAG_CBOR, content)))
         place, model, total, debits = _read_root(node, number)
         nodes = [(name, node["trees"][name]) for name in TREES]
     except pages.UNREADABLE as problem:
         return None, [Fault(number, "epoch", 0, f"the epoch's block cannot be read: {problem}")]
-    read = [pages.read(source, number, name, below) for name, below in nodes]
+    read = [pages.read(source, number, name, below, (known or {}).get(name)) for name, below in nodes]
     if faults := [fault for reading in read for fault in reading.faults]:
         return None, faults
     values: list[Any] = [reading.values for reading in read]

@@ -1,6 +1,9 @@
 """The leaves of an epoch's trees: the value, its leaf hash, and its record (dag-cbor values) in the content store.
 
 value <-> record; value -> leaf. Order in each tree: docs/protocol.md.
+
+A leaf may break the rules and be committed all the same: whatever bytes the Referee can be shown are read here, so that a fault
+is proven and not only met. Whether a value obeys the rules is for `oracle.protocol.audit` to say.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +18,7 @@ from oracle.protocol.messages import Assignment
 from oracle.protocol.terms import NO_LABEL
 
 NO_ROW = (1 << 32) - 1
+CORE = 20  # bytes
 
 
 class Status(IntEnum):
@@ -43,28 +47,32 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class WeightRow:
-    """What worker's answer `label` says about each class: nats x 2^16."""
+    """What worker's answer `label` says about each class: nats x 2^16. `tail`: odd bytes after them, which break the rules."""
 
     job: int
     worker: int
     label: int
     row: tuple[int, ...]
+    tail: bytes = b""
 
     def leaf(self) -> bytes:
-        return leaf("weight", self.job, self.worker, self.label, keccak(pack_int32(self.row)))
+        return leaf("weight", self.job, self.worker, self.label, keccak(self.packed()))
+
+    def packed(self) -> bytes:
+        return pack_int32(self.row) + self.tail
 
     def record(self) -> list[Any]:
-        return [self.job, self.worker, self.label, pack_int32(self.row)]
+        return [self.job, self.worker, self.label, self.packed()]
 
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """One listed answer, as the score needs it: 20 packed bytes."""
+    """One listed answer, as the score needs it: 20 packed bytes. A `status` that is no Status breaks the rules."""
 
     worker: int
     key: int
     label: int
-    status: Status
+    status: int
     row: int
     epoch: int
     index: int
@@ -84,14 +92,18 @@ class Core:
         at = [
             int.from_bytes(data[a:b], "big") for a, b in ((0, 4), (4, 6), (6, 7), (7, 8), (8, 12), (12, 16), (16, 20))
         ]
-        return Core(at[0], at[1], at[2], Status(at[3]), at[4], at[5], at[6])
+        return Core(at[0], at[1], at[2], _STATUS.get(at[3], at[3]), at[4], at[5], at[6])
+
+
+_STATUS: dict[int, int] = {status.value: status for status in Status}
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
     """One listed answer, as its check needs it. `reason` is a block's digest.
 
-    `envelope` travels only with an unopened one, outside the leaf: the seal hash in the leaf binds it.
+    `envelope` travels only with an unopened one, outside the leaf: the seal hash in the leaf binds it. `hashed` is the payload's
+    hash where it is all that is known: of a leaf that was revealed on chain.
     """
 
     commitment: bytes
@@ -101,11 +113,15 @@ class Opening:
     reason: bytes
     signature: bytes
     envelope: bytes = b""
+    hashed: bytes = b""
 
     def hash(self) -> bytes:
-        payload_hash = keccak(self.payload) if self.salt != ZERO else ZERO
         signature = keccak(self.signature)
-        return tagged("opening", self.commitment, self.seal_hash, payload_hash, self.salt, self.reason, signature)
+        return tagged("opening", self.commitment, self.seal_hash, self.payload_hash, self.salt, self.reason, signature)
+
+    @property
+    def payload_hash(self) -> bytes:
+        return self.hashed or (keccak(self.payload) if self.salt != ZERO else ZERO)
 
     def record(self) -> list[bytes]:
         parts = [self.commitment, self.seal_hash, self.payload, self.salt, self.reason, self.signature]
@@ -114,7 +130,10 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision on one task with the complete list of its answers, ascending by worker."""
+    """The decision on one task with the complete list of its answers, ascending by worker.
+
+    prior_tail, cores_tail: odd bytes after them, which break the rules.
+    """
 
     job: int
     task: int
@@ -123,15 +142,29 @@ class Verdict:
     pay: int
     cores: tuple[Core, ...]
     openings: tuple[Opening, ...]
+    prior_tail: bytes = b""
+    cores_tail: bytes = b""
 
     def leaf(self) -> bytes:
-        listed = list_hash(self.cores, self.openings)
-        return leaf("verdict", self.job, self.task, self.label, keccak(pack_int32(self.prior)), self.pay, listed)
+        prior, listed = keccak(self.packed_prior()), self.list_hash()
+        return leaf("verdict", self.job, self.task, self.label, prior, self.pay, listed)
+
+    def list_hash(self) -> bytes:
+        return list_hash(self.cores, self.openings, self.cores_tail)
+
+    def packed_prior(self) -> bytes:
+        return pack_int32(self.prior) + self.prior_tail
+
+    def packed_cores(self) -> bytes:
+        return b"".join([core.pack() for core in self.cores]) + self.cores_tail
+
+    def opening_hashes(self) -> bytes:
+        return b"".join([opening.hash() for opening in self.openings])
 
     def record(self) -> list[Any]:
-        cores = b"".join(core.pack() for core in self.cores)
         openings = [opening.record() for opening in self.openings]
-        return [self.job, self.task, self.label, pack_int32(self.prior), self.pay, cores, openings]
+        prior, cores = self.packed_prior(), self.packed_cores()
+        return [self.job, self.task, self.label, prior, self.pay, cores, openings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +186,10 @@ def assignment_leaf(a: Assignment) -> bytes:
     return leaf("assignment", a.job, a.task, a.worker, a.expiry, a.terms)
 
 
-def list_hash(cores: Iterable[Core], openings: Iterable[Opening]) -> bytes:
+def list_hash(cores: Iterable[Core], openings: Iterable[Opening], tail: bytes = b"") -> bytes:
     """Binds the ordered list of answers; the cores apart, so that a score is checked without signatures."""
-    packed = b"".join(core.pack() for core in cores)
-    hashes = b"".join(opening.hash() for opening in openings)
+    packed = b"".join([core.pack() for core in cores]) + tail
+    hashes = b"".join([opening.hash() for opening in openings])
     return tagged("list", keccak(packed), keccak(hashes))
 
 
@@ -186,7 +219,8 @@ def balance_from(record: Sequence[Any]) -> Balance:
 
 def weight_from(record: Sequence[Any]) -> WeightRow:
     job, worker, label, row = record
-    return WeightRow(_uint(job, 32), _uint(worker, 32), _uint(label, 8), tuple(unpack_int32(_bytes(row))))
+    numbers, tail = _cut(row, 4)
+    return WeightRow(_uint(job, 32), _uint(worker, 32), _uint(label, 8), tuple(unpack_int32(numbers)), tail)
 
 
 def assignment_from(record: Sequence[Any]) -> Assignment:
@@ -203,16 +237,17 @@ def task_from(record: Sequence[Any]) -> Task:
 
 def verdict_from(record: Sequence[Any]) -> Verdict:
     job, task, label, prior, pay, cores, openings = record
-    if len(_bytes(cores)) % 20:
-        raise ValueError("the cores of a verdict are 20 bytes each")
+    (numbers, prior_tail), (whole, cores_tail) = _cut(prior, 4), _cut(cores, CORE)
     return Verdict(
         _uint(job, 32),
         _uint(task, 32),
         _uint(label, 8),
-        tuple(unpack_int32(_bytes(prior))),
+        tuple(unpack_int32(numbers)),
         _uint(pay, 64),
-        tuple(Core.unpack(cores[i : i + 20]) for i in range(0, len(cores), 20)),
+        tuple(Core.unpack(whole[i : i + CORE]) for i in range(0, len(whole), CORE)),
         tuple(opening_from(_list(o)) for o in _list(openings)),
+        prior_tail,
+        cores_tail,
     )
 
 
@@ -245,6 +280,13 @@ def _uint(value: Any, bits: int) -> int:
     if type(value) is not int or not 0 <= value < 1 << bits:
         raise ValueError(f"{str(value)[:40]} is not a uint{bits}")
     return value
+
+
+def _cut(value: Any, size: int) -> tuple[bytes, bytes]:
+    """Whole parts of that size, and what is left."""
+    data = _bytes(value)
+    whole = len(data) - len(data) % size
+    return data[:whole], data[whole:]
 
 
 def _list(value: Any) -> list[Any]:

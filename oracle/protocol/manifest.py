@@ -18,8 +18,9 @@ import jsonschema
 from oracle.protocol import pages
 from oracle.protocol.cids import DEPTH_LIMIT, Codec, cid_of, decode, digest_of, encode, from_digest
 from oracle.protocol.errors import BadInput
+from oracle.protocol.faults import Fault
 from oracle.protocol.leaves import Task
-from oracle.protocol.pages import Block, Fault, Source
+from oracle.protocol.pages import Block, Source
 from oracle.protocol.terms import MAX_LEAF, MAX_TASKS, NAT, Terms, check_terms
 
 MAX_BYTES = 4_000_000

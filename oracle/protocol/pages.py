@@ -5,7 +5,7 @@ the leaf that its page lists, all leaves against the root. Damaged data is compa
 is named by its index.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from oracle.protocol import cids, leaves, trees
 from oracle.protocol.cids import Cid, Codec, Link, cid_of, decode, encode
 from oracle.protocol.errors import CrowdproofError
+from oracle.protocol.faults import Fault
 
 TARGET = 1 << 18  # bytes of a data block
 MOST = 2048  # records of a page
@@ -20,20 +21,6 @@ MAX_LEAVES = 1 << 24
 UNREADABLE = (CrowdproofError, TypeError, KeyError, ValueError, AttributeError, OverflowError)  # what bad data raises
 Block: TypeAlias = tuple[bytes, Codec]
 Problem: TypeAlias = tuple[int, str]  # index in the page, what is wrong
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong and where: the epoch (or the job whose data it is), the tree, the index of the leaf."""
-
-    epoch: int
-    tree: str
-    index: int | None
-    what: str
-
-    def __str__(self) -> str:
-        place = f"epoch {self.epoch}, {self.tree}" + ("" if self.index is None else f", index {self.index}")
-        return f"{place}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +57,11 @@ def pack(tree: Sequence[leaves.Leaf]) -> tuple[dict[str, Any], list[Block]]:
     return {"root": trees.root(hashes), "size": len(tree), "pages": pages}, blocks
 
 
-def read(source: Source, epoch: int, tree: str, node: Any) -> Reading:
-    """Every value of the tree that `node` in a parent block describes, each the one to which its leaf commits."""
+def read(source: Source, epoch: int, tree: str, node: Any, known: Mapping[int, leaves.Leaf] | None = None) -> Reading:
+    """Every value of the tree that `node` in a parent block describes, each the one to which its leaf commits.
+
+    known: leaves by index that were learnt elsewhere; each takes the place of a record that cannot be read.
+    """
     try:
         root, pages = node["root"], _extents(node)
     except UNREADABLE:
@@ -80,7 +70,8 @@ def read(source: Source, epoch: int, tree: str, node: Any) -> Reading:
     hashes: list[bytes] = []
     faults: list[Fault] = []
     for first, count, cid in pages:
-        more, listed, problems = _read_page(source, tree, count, cid)
+        here = {index - first: leaf for index, leaf in (known or {}).items() if first <= index < first + count}
+        more, listed, problems = _read_page(source, tree, count, cid, here)
         values += more
         hashes += [listed[i : i + 32] for i in range(0, len(listed), 32)]
         faults += [Fault(epoch, tree, first + offset, what) for offset, what in problems]
@@ -108,7 +99,9 @@ def _extents(node: Any) -> list[tuple[int, int, Cid]]:
     return [(one, two - one, cid) for (one, two), cid in zip(pairwise(bounds), links, strict=True)]
 
 
-def _read_page(source: Source, tree: str, count: int, cid: Cid) -> tuple[list[leaves.Leaf], bytes, list[Problem]]:
+def _read_page(
+    source: Source, tree: str, count: int, cid: Cid, known: Mapping[int, leaves.Leaf]
+) -> tuple[list[leaves.Leaf], bytes, list[Problem]]:
     """(values, their leaves, problems) of the page with so many leaves."""
     try:
         listed, spans, block = _page(decode(source.read(cid)), count)
@@ -120,9 +113,13 @@ def _read_page(source: Source, tree: str, count: int, cid: Cid) -> tuple[list[le
         data = source.read(block)
     except CrowdproofError as problem:
         data, broken = source.damaged(block), problem
-    if data is None:
-        return [], listed, [(0, f"the records from here on cannot be read: {broken}")]
-    values, problems = _values(tree, [data[start:end] for start, end in spans], listed)
+    if data is None and len(known) < count:
+        first = next(offset for offset in range(count) if offset not in known)
+        return [], listed, [(first, f"the records from here on cannot be read: {broken}")]
+    data = data or b""
+    values, problems = _values(tree, [data[start:end] for start, end in spans], listed, known)
+    if known and not problems:
+        return values, listed, []
     if broken:
         problems = [(offset, f"{what}: {broken}") for offset, what in problems]
     if not problems and (broken or len(data) != spans[-1][1]):
@@ -140,12 +137,14 @@ def _page(page: Any, count: int) -> tuple[bytes, list[tuple[int, int]], Cid]:
     return listed, list(pairwise(bounds)), linked(page["data"], Codec.RAW)
 
 
-def _values(tree: str, records: Sequence[bytes], listed: bytes) -> tuple[list[leaves.Leaf], list[Problem]]:
+def _values(
+    tree: str, records: Sequence[bytes], listed: bytes, known: Mapping[int, leaves.Leaf]
+) -> tuple[list[leaves.Leaf], list[Problem]]:
     values: list[leaves.Leaf] = []
     problems: list[Problem] = []
     for offset, record in enumerate(records):
         try:
-            value = leaves.parse(tree, decode(record))
+            value = known[offset] if offset in known else leaves.parse(tree, decode(record))
             if leaves.leaf_of(value) != listed[32 * offset : 32 * offset + 32]:
                 raise ValueError("it is not the one committed")
             values.append(value)

@@ -8,6 +8,7 @@ oracle.verification.record.
 import math
 from collections.abc import Sequence
 
+from oracle.protocol.faults import Kind
 from oracle.protocol.terms import NAT, Terms
 
 
@@ -39,22 +40,28 @@ def vote_row(classes: int, label: int) -> list[int]:
     return [NAT if c == label else 0 for c in range(classes)]
 
 
-def row_fault(terms: Terms, label: int, row: Sequence[int]) -> str | None:
-    """Why a weight row breaks the rules, or None."""
-    if len(row) != terms.classes:
-        return f"has {len(row)} weights for {terms.classes} classes"
+def row_fault(terms: Terms, label: int, row: Sequence[int], tail: bytes = b"") -> tuple[Kind, str] | None:
+    """Why a weight row breaks the rules, or None. `tail`: what follows its last whole weight."""
+    if len(row) != terms.classes or tail:
+        return Kind.RowLength, f"has {_length(row, tail)} weights for {terms.classes} classes"
     if terms.weight_cap == 0:
-        return None if list(row) == vote_row(terms.classes, label) else "is not the plain vote that the job fixes"
+        is_vote = list(row) == vote_row(terms.classes, label)
+        return None if is_vote else (Kind.RowNotVote, "is not the plain vote that the job fixes")
     if any(abs(w) > terms.weight_cap for w in row):
-        return f"has a weight beyond the cap of {terms.weight_cap}"
+        return Kind.RowBeyondCap, f"has a weight beyond the cap of {terms.weight_cap}"
     if any(w > row[label] for w in row):
-        return f"counts against its own label {label}"
+        return Kind.RowAgainstItself, f"counts against its own label {label}"
     return None
 
 
-def prior_fault(terms: Terms, prior: Sequence[int]) -> str | None:
+def prior_fault(terms: Terms, prior: Sequence[int], tail: bytes = b"") -> tuple[Kind, str] | None:
     """Why a task's prior breaks the rules, or None."""
-    if len(prior) != terms.classes:
-        return f"has {len(prior)} classes instead of {terms.classes}"
+    if len(prior) != terms.classes or tail:
+        return Kind.PriorLength, f"has {_length(prior, tail)} classes instead of {terms.classes}"
     cap = terms.prior_cap if terms.weight_cap else 0
-    return f"is beyond the cap of {cap}" if any(abs(b) > cap for b in prior) else None
+    beyond = any(abs(b) > cap for b in prior)
+    return (Kind.PriorBeyondCap, f"is beyond the cap of {cap}") if beyond else None
+
+
+def _length(numbers: Sequence[int], tail: bytes) -> str:
+    return f"{len(numbers)} and a part" if tail else str(len(numbers))

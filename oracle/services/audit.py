@@ -16,11 +16,12 @@ from oracle.protocol.cids import Cid, Codec, decode, from_digest
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import ContentMismatch, CrowdproofError, Refused, WrongChain
+from oracle.protocol.faults import Fault
 from oracle.protocol.heads import Debit
 from oracle.protocol.keys import recover
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Header, digest
-from oracle.protocol.pages import Fault, Source
+from oracle.protocol.pages import Source
 from oracle.protocol.state import EpochStatus, Post, State, fold
 
 DecodePost = Callable[[bytes], tuple[Header, list[Debit], bytes]]

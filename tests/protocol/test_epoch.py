@@ -14,11 +14,12 @@ from oracle.protocol import ledger as lg
 from oracle.protocol.cids import Cid, Codec, Link, cid_of, decode, digest_of, encode, from_digest
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import BadInput, ChainUnavailable, ContentMismatch, ContentMissing, CrowdproofError
+from oracle.protocol.faults import Fault
 from oracle.protocol.hashing import ZERO
 from oracle.protocol.heads import Debit, debits_hash
 from oracle.protocol.leaves import Status
 from oracle.protocol.ledger import Ledger
-from oracle.protocol.pages import Fault, Source
+from oracle.protocol.pages import Source
 from tests.support.epochs import Said, World, everybody, fill, tiny, with_verdict
 
 DATA, PAGE, ROOT = "data", "page", "root"

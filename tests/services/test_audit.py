@@ -14,10 +14,10 @@ from oracle.protocol import events as ev
 from oracle.protocol import pages
 from oracle.protocol.cids import Cid, Codec, decode, from_digest
 from oracle.protocol.errors import ContentMissing, Fatal, Refused, WrongChain
+from oracle.protocol.faults import Fault
 from oracle.protocol.keys import sign
 from oracle.protocol.leaves import Status
 from oracle.protocol.messages import Header, digest
-from oracle.protocol.pages import Fault
 from oracle.services import audit, settle
 from oracle.services.books import source
 from tests.support.committee import WINDOW, Town

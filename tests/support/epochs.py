@@ -20,20 +20,21 @@ from oracle.protocol.cids import Cid, Codec, cid_of
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.epoch import Decision, Epoch, Listed, Packed, Place
 from oracle.protocol.errors import ContentMismatch, ContentMissing
+from oracle.protocol.faults import Fault
 from oracle.protocol.hashing import ZERO, keccak
 from oracle.protocol.keys import Address, address_of, sign
 from oracle.protocol.leaves import Opening, Status, Task
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.manifest import check_manifest, make_job
 from oracle.protocol.messages import Answer, Assignment, digest
-from oracle.protocol.pages import Fault, Source
+from oracle.protocol.pages import Source
 from oracle.protocol.sealing import commitment
 from oracle.protocol.state import State
 from oracle.protocol.terms import NAT, NO_LABEL
 
 T = TypeVar("T")
 UNIT = 1
-EXPIRY = 1_800_000_000
+EXPIRY = 4_000_000_000
 
 
 def fill(name: str) -> bytes:
@@ -211,8 +212,9 @@ class World:
         )
 
     def pack(self, epoch: Epoch) -> Packed:
-        """Header and blocks, the blocks stored."""
-        packed = ep.pack(epoch, {number: job.terms.manifest for number, job in self.state.jobs.items()})
+        """Header and blocks, the blocks stored; of a job that is none, nobody has a manifest."""
+        named = {v.job: ZERO for v in epoch.verdicts} | {a.job: ZERO for a in epoch.assignments}
+        packed = ep.pack(epoch, named | {number: job.terms.manifest for number, job in self.state.jobs.items()})
         self.store(packed.blocks)
         return packed
 

@@ -1,0 +1,250 @@
+"""What the whole system promises of a committee all of whose members are dishonest: R1 to R6, by a bystander's `crowdproof refute`.
+
+Each time: the fault is posted with all signatures; a bystander who has an endpoint, a copy of the data and some coin strikes
+it; every signer loses a unit, of which half at least is burnt and the bystander collects the rest; topped up, the members post the
+correct epoch, it is final, and everyone is paid what the answers earned.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oracle.adapters import anvil
+from oracle.adapters.compiler import artefacts
+from oracle.adapters.content import FolderStore
+from oracle.adapters.deployer import write_deployment
+from oracle.adapters.signer import create_keystore
+from oracle.ports import Call
+from oracle.protocol import pages, trees
+from oracle.protocol.cids import Codec, cid_of, parse
+from oracle.protocol.epoch import Epoch, leaves_of
+from oracle.protocol.faults import Kind
+from oracle.protocol.hashing import keccak
+from oracle.protocol.messages import Answer, digest
+from oracle.protocol.state import EpochStatus
+from tests.support.commands import Run, inside
+from tests.support.epochs import with_verdict
+from tests.support.plants import PLANTS, UNOPENED, prepare, third
+from tests.support.stage import COIN, WINDOW, Stage
+
+pytestmark = pytest.mark.sockets
+__all__ = ["inside"]
+DROPPED = (1, 0, 2)  # job, task, worker
+
+
+@dataclass
+class Bystander:
+    """Nobody in particular: a key with coin, a copy of the data, and the command."""
+
+    world: Stage
+    folder: Path
+    run: Run
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir()
+        _, self.signer = create_keystore(self.folder / "keys", "me", "secret", light=True)
+        anvil.fund(self.world.url, self.signer.address, 10 * COIN)
+        write_deployment(self.folder / "deployment.json", self.world.deployment, artefacts())
+
+    def copy(self, without: frozenset[str] = frozenset()) -> Path:
+        """The content as it can be had."""
+        store = FolderStore(self.folder / "store")
+        for cid, data in self.world.blocks.items():
+            if cid not in without:
+                store.put(data, parse(cid)[0])
+        return self.folder / "store"
+
+    def refute(self, *words: object, code: int = 0) -> dict[str, Any]:
+        outside = ("--rpc", self.world.url, "--store", self.folder / "store")
+        place = ("--deployment", self.folder / "deployment.json", "--home", self.folder)
+        ended = self.run("refute", *outside, *place, "--key", "me", "--json", *words)
+        assert ended.code == code, ended.err
+        self.world.sync()
+        return ended.document
+
+    def coin(self) -> int:
+        return self.world.chain.native_balance(self.signer.address)
+
+
+@pytest.fixture(scope="module")
+def ready(stages: Callable[[], Stage]) -> tuple[Stage, Epoch]:
+    return prepare(stages())
+
+
+@pytest.fixture
+def scene(ready: tuple[Stage, Epoch], tmp_path: Path, inside: Run) -> Iterator[tuple[Stage, Epoch, Bystander]]:
+    world, epoch = ready
+    taken = world.snapshot()
+    yield world, epoch, Bystander(world, tmp_path / "bystander", inside)
+    world.restore(taken)
+
+
+# ------------------------------------------------------------------------------------------------------------ what is owed
+
+
+def stakes(world: Stage) -> list[int]:
+    place = world.deployment.committee.address
+    return [world.view("Committee", place, "stakeOf", member.address) for member in world.members]
+
+
+def check_slashed(world: Stage, before: list[int], bystander: Bystander) -> None:
+    """A unit of each who signed; half at least burnt, the rest the bystander's for the asking."""
+    place = world.deployment.committee.address
+    unit, burnt = (world.view("Committee", place, name) for name in ("unit", "burnt"))
+    assert stakes(world) == [stake - unit for stake in before]
+    reward = world.view("Committee", place, "rewardOf", bystander.signer.address)
+    assert 0 < reward <= 4 * unit // 2
+    assert burnt >= 4 * unit // 2
+    coin = bystander.coin()
+    assert bystander.refute("--collect")["collected"] >= reward
+    assert bystander.coin() > coin + reward - COIN // 100  # gas
+
+
+def check_paid(world: Stage) -> None:
+    """Topped up, the members post what follows from the answers; it is final, and each wallet gets its all."""
+    world.top_up()
+    honest = third(world)
+    assert world.check(honest) == []
+    packed = world.put(honest)
+    world.finalise(packed.header)
+    assert world.state.posts[honest.epoch].status is EpochStatus.FINAL
+    levels = trees.build(leaves_of(honest, "balances"))
+    for b in honest.balances:
+        held = world.chain.token_balance(world.deployment.token, b.wallet)
+        leaf = (b.worker, b.wallet, b.cumulative, keccak(b.earnings))
+        data = world.encode("Market", "claim", leaf, trees.proof(levels, b.worker))
+        world.send(Call("claim", world.deployment.market, data))
+        assert world.chain.token_balance(world.deployment.token, b.wallet) == held + b.cumulative
+        assert b.cumulative
+
+
+@pytest.mark.parametrize("kind", [Kind.WrongLabel, Kind.SignatureForged, Kind.EarningMissing, Kind.ListUnordered])
+def test_refute__r1_to_r4_signed_by_all_members__strikes_and_the_honest_epoch_pays(
+    scene: tuple[Stage, Epoch, Bystander], kind: Kind
+) -> None:
+    world, epoch, bystander = scene
+    before = stakes(world)
+    world.put(PLANTS[kind][0](world, epoch))
+    bystander.copy()
+    found = bystander.refute()
+    assert found["struck"]
+    assert kind.name in {fault["kind"] for fault in found["faults"]}
+    assert found["transaction"]
+    assert found["gas"] < 1_000_000
+    assert world.state.posts[3].status is EpochStatus.STRUCK
+    check_slashed(world, before, bystander)
+    check_paid(world)
+
+
+def test_refute__r5_a_receipted_answer_is_dropped__strikes_by_its_receipt(
+    scene: tuple[Stage, Epoch, Bystander],
+) -> None:
+    world, epoch, bystander = scene
+    before = stakes(world)
+    (job, task, worker), verdict = DROPPED, epoch.verdicts[0]
+    at = [core.worker for core in verdict.cores].index(worker)
+    opening, terms = verdict.openings[at], world.state.jobs[job].terms.hash()
+    answer = Answer(job, terms, task, worker, opening.commitment, opening.seal_hash)
+    world.put(third(world, leave_out=[DROPPED]))
+    bystander.copy()
+    assert bystander.refute(code=1)["stands"]  # nobody sees it without the receipt
+    found = bystander.refute("--receipt", receipt_file(world, answer, bystander.folder))
+    assert found["struck"]
+    assert [fault["kind"] for fault in found["faults"]] == ["Dropped"]
+    check_slashed(world, before, bystander)
+    check_paid(world)
+
+
+def receipt_file(world: Stage, answer: Answer, folder: Path) -> Path:
+    """The answer as it was sent with the receipt as it came."""
+    receipt = world.receipt([answer], 0)
+    signatures = [receipt.signatures[i : i + 65] for i in range(0, len(receipt.signatures), 65)]
+    sent = {"job": answer.job, "task": answer.task, "worker": answer.worker}
+    bound = {"commitment": "0x" + answer.commitment.hex(), "sealHash": "0x" + answer.seal_hash.hex()}
+    named = "0x" + digest(world.deployment.domain(), answer).hex()
+    came = {"root": "0x" + receipt.root.hex(), "size": 1, "answers": [named]}
+    file = folder / "receipt.json"
+    came_signed = came | {"signatures": ["0x" + one.hex() for one in signatures]}
+    file.write_text(json.dumps({"answers": [sent | bound], "receipt": came_signed}))
+    return file
+
+
+def records_of(world: Stage, epoch: Epoch) -> frozenset[str]:
+    """The block that holds the records of the verdicts."""
+    _, blocks = pages.pack(epoch.verdicts)
+    return frozenset(cid_of(data, codec) for data, codec in blocks if codec is Codec.RAW)
+
+
+def test_refute__r6_data_that_nobody_gives__is_demanded_and_then_struck(
+    scene: tuple[Stage, Epoch, Bystander],
+) -> None:
+    world, epoch, bystander = scene
+    before = stakes(world)
+    world.put(epoch)
+    bystander.copy(without=records_of(world, epoch))
+    found = bystander.refute()
+    assert (found["did"], found["struck"], found["missing"][0]["tree"]) == ("demanded", False, "verdicts")
+    assert bystander.refute()["did"] == "waits"
+    world.warp(WINDOW * 2 // 3)
+    found = bystander.refute()
+    assert found["struck"]
+    assert [fault["kind"] for fault in found["faults"]] == ["Withheld"]
+    check_slashed(world, before, bystander)  # with the bond
+    check_paid(world)
+
+
+def test_refute__r6_the_demanded_leaf_is_shown__its_own_fault_strikes(scene: tuple[Stage, Epoch, Bystander]) -> None:
+    """Whoever shows a wrong leaf on chain has given its refuter what was withheld."""
+    world, epoch, bystander = scene
+    only = with_verdict(epoch, 0, label=(epoch.verdicts[0].label + 1) % 3)
+    world.put(only)
+    bystander.copy(without=records_of(world, only))
+    accused, case = world.accused(), world.case(only)
+    for index in range(len(only.verdicts)):
+        found = bystander.refute()
+        assert found["did"] == "demanded"
+        place = found["missing"][0]["index"]
+        leaf, proof = only.verdicts[place], case.prover.proof("verdicts", place)
+        world.send(world.referee.reply(accused, "verdicts", place, leaf, proof))
+        assert index == place
+    found = bystander.refute()
+    assert found["struck"]
+    assert {fault["kind"] for fault in found["faults"]} >= {"WrongLabel"}
+
+
+def test_refute__data_missing_too_late_to_demand__says_so(scene: tuple[Stage, Epoch, Bystander]) -> None:
+    world, epoch, bystander = scene
+    world.put(epoch)
+    bystander.copy(without=records_of(world, epoch))
+    world.warp(WINDOW // 3)
+    assert bystander.refute(code=1)["did"] == "too late"
+
+
+def test_refute__a_correct_epoch__stands_with_exit_1(scene: tuple[Stage, Epoch, Bystander]) -> None:
+    world, epoch, bystander = scene
+    world.put(epoch)
+    bystander.copy()
+    found = bystander.refute(code=1)
+    assert (found["stands"], found["struck"], found["faults"], found["missing"]) == (True, False, [], [])
+
+
+def test_refute__dry_run__says_what_it_would_send(scene: tuple[Stage, Epoch, Bystander]) -> None:
+    world, epoch, bystander = scene
+    world.put(PLANTS[Kind.ReasonMismatch][0](world, epoch))
+    bystander.copy()
+    found = bystander.refute("--dry-run")
+    assert (found["did"], found["struck"], found["transaction"]) == ("would strike", False, None)
+    assert world.state.posts[3].status is EpochStatus.PENDING
+
+
+def test_refute__a_final_epoch__is_too_late(scene: tuple[Stage, Epoch, Bystander]) -> None:
+    world, epoch, bystander = scene
+    packed = world.put(PLANTS[Kind.UncountedWithLabel][0](world, epoch))
+    world.finalise(packed.header)
+    bystander.copy()
+    found = bystander.refute("--epoch", 3, code=1)
+    assert (found["did"], UNOPENED) == ("too late", (found["faults"][0]["index"], 2))
