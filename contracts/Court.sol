@@ -7,6 +7,7 @@ import {Case, ICourt, Round, Vote} from "./interfaces/ICourt.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {BlockHeader} from "@openzeppelin/contracts/utils/BlockHeader.sol";
 import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
+import {Memory} from "@openzeppelin/contracts/utils/Memory.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 /// @title Court: the default arbitrator
@@ -146,15 +147,16 @@ contract Court is ICourt {
     function draw(bytes calldata header) external {
         (uint256 dispute, uint256 number) = _oldest();
         Round storage round = _rounds[dispute][number];
-        uint256 given = BlockHeader.getNumber(header);
+        Memory.Slice[] memory fields = BlockHeader.parseHeader(header);
+        uint256 given = BlockHeader.getNumber(fields);
         require(given == round.drawBlock, CourtHeaderMismatch(given, round.drawBlock));
-        require(BlockHeader.verifyBlockHeader(header), CourtHeaderUnknown(given));
+        require(BlockHeader.verifyBlockHeader(fields, keccak256(header)), CourtHeaderUnknown(given));
 
         ++_next;
         round.drawnAt = block.timestamp.toUint64();
         uint256 seats = _seatsOf(number);
         _promised -= seats;
-        bytes32 seed = keccak256(abi.encode(BlockHeader.getPrevRandao(header), dispute, number));
+        bytes32 seed = keccak256(abi.encode(BlockHeader.getPrevRandao(fields), dispute, number));
         for (uint256 i = 0; i < seats; ++i) {
             address juror = _leave(uint256(keccak256(abi.encode(seed, i))) % _bench.length);
             round.seats.push(juror);
