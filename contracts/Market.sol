@@ -53,6 +53,11 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         uint64 total;
     }
 
+    /// @dev So that a slot that is read and written is looked up once.
+    struct Word {
+        uint256 counters;
+    }
+
     /// @inheritdoc IMarket
     IERC20 public immutable token;
     /// @inheritdoc IMarket
@@ -86,7 +91,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IMarket
     mapping(address satellite => mapping(uint32 job => uint64)) public reservedOf;
     /// @dev Units claimed, frozen or settled, by worker, as Counters packs them.
-    mapping(uint256 slot => uint256 counters) private _claimed;
+    mapping(uint256 slot => Word) private _claimed;
 
     // slither-disable-start missing-zero-check (a satellite of zero: nobody is it)
     constructor(
@@ -229,19 +234,22 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     function claim(Balance calldata balance, bytes32[] calldata proof) external nonReentrant {
-        (uint256 index, address wallet, uint64 cumulative, bytes32 leaf) = Balances.read(balance);
+        (uint256 index, address wallet, uint256 cumulative, bytes32 leaf) = Balances.read(balance);
         // forge-lint: disable-next-line(unsafe-typecast)
         uint32 worker = uint32(index);
         uint256 pool = _pool;
-        uint256 counters = _claimed[Counters.slot(index)];
-        uint64 claimed = Counters.read(counters, index);
-        require(cumulative > claimed, MarketNothingToClaim(worker, cumulative));
+        Word storage word = _claimed[Counters.slot(index)];
+        uint256 counters = word.counters;
+        uint256 amount = Counters.read(counters, index);
+        require(cumulative > amount, MarketNothingToClaim(worker, uint64(cumulative)));
         require(Trees.contains(claimRoot, Counters.read(pool, SIZE), leaf, index, proof), MarketBalanceUnproven(worker));
-        uint64 amount = cumulative - claimed;
-        _claimed[Counters.slot(index)] = counters + Counters.placed(amount, index);
-        _allocate(pool, amount);
-        emit Claimed(worker, cumulative);
-        token.safeTransfer(wallet, amount * unit);
+        unchecked {
+            amount = cumulative - amount;
+            word.counters = counters + Counters.placed(amount, index);
+            _allocate(pool, amount);
+            emit Claimed(worker, uint64(cumulative));
+            token.safeTransfer(wallet, amount * unit);
+        }
     }
 
     /// @inheritdoc IMarket
@@ -257,7 +265,8 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     function freeze(uint32 worker, uint64 amount) external onlyDisputes {
-        _claimed[Counters.slot(worker)] = Counters.raised(_claimed[Counters.slot(worker)], worker, amount);
+        Word storage word = _claimed[Counters.slot(worker)];
+        word.counters = Counters.raised(word.counters, worker, amount);
         _pool = Counters.raised(_pool, FROZEN, amount);
         emit ClaimFrozen(worker, amount);
     }
@@ -386,7 +395,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     function claimedOf(uint32 worker) external view returns (uint64) {
-        return Counters.read(_claimed[Counters.slot(worker)], worker);
+        return Counters.read(_claimed[Counters.slot(worker)].counters, worker);
     }
 
     // ------------------------------------------------------------------ checks of an epoch
@@ -495,9 +504,9 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
                 (uint256 worker,, uint256 cumulative) = Balances.item(balances, i);
                 uint256 mine = Counters.slot(worker);
                 if (mine != slot) {
-                    if (i != 0) _claimed[slot] = counters;
+                    if (i != 0) _claimed[slot].counters = counters;
                     slot = mine;
-                    counters = _claimed[slot];
+                    counters = _claimed[slot].counters;
                 }
                 uint256 claimed = Counters.read(counters, worker);
                 if (cumulative <= claimed) continue;
@@ -506,7 +515,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
                 counters += Counters.placed(cumulative - claimed, worker);
             }
         }
-        _claimed[slot] = counters;
+        _claimed[slot].counters = counters;
         _allocate(_pool, sum);
     }
 
@@ -529,7 +538,8 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     }
 
     function _lower(uint256 worker, uint64 amount) private {
-        _claimed[Counters.slot(worker)] = Counters.lowered(_claimed[Counters.slot(worker)], worker, amount);
+        Word storage word = _claimed[Counters.slot(worker)];
+        word.counters = Counters.lowered(word.counters, worker, amount);
     }
 
     function _unfreeze(uint32 worker, uint64 amount) private {

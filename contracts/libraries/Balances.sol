@@ -37,7 +37,7 @@ library Balances {
     function read(Balance calldata given)
         internal
         pure
-        returns (uint256 worker, address wallet, uint64 cumulative, bytes32 leaf)
+        returns (uint256 worker, address wallet, uint256 cumulative, bytes32 leaf)
     {
         bytes32 tag = Leaves.BALANCE;
         assembly ("memory-safe") {

@@ -20,9 +20,10 @@ library Trees {
         if (index >= size || (size - 1) >> steps != 0 || (steps != 0 && (size - 1) >> (steps - 1) == 0)) return false;
         // Plain Solidity costs 170 gas more for each step.
         assembly ("memory-safe") {
-            let end := add(proof.offset, mul(0x20, steps))
+            let end := add(proof.offset, shl(5, steps))
+            index := shl(5, index)
             for { let from := proof.offset } lt(from, end) { from := add(from, 0x20) } {
-                let right := shl(5, and(index, 1))
+                let right := and(index, 0x20)
                 mstore(right, leaf)
                 mstore(xor(right, 0x20), calldataload(from))
                 leaf := keccak256(0x00, 0x40)
