@@ -16,12 +16,11 @@ from eth_utils.abi import collapse_if_tuple
 
 from oracle.adapters.compiler import Artefact
 from oracle.ports import Call
-from oracle.protocol.deployment import Committee, Deployment
+from oracle.protocol.deployment import NOBODY, Committee, Deployment
 from oracle.protocol.errors import BadInput
 from oracle.protocol.hashing import keccak
 from oracle.protocol.keys import Address, checksum
 
-NO_REFEREE: Address = bytes(20)
 DEMO_SUPPLY = 10**15  # a billion DEMO, 6 decimals
 VERSION = 0
 
@@ -48,7 +47,9 @@ def plan_deployment(
     window: int,
     treasury: Address,
     token: Address | None = None,
-    referee: Address = NO_REFEREE,
+    referee: Address = NOBODY,
+    disputes: Address = NOBODY,
+    hatch: Address = NOBODY,
 ) -> Plan:
     """`members`: address -> seal key, in any order; `window` in seconds; without `token` comes a DemoToken too."""
     calls: list[Call] = []
@@ -62,7 +63,7 @@ def plan_deployment(
     workers = create("Workers", treasury)
     ordered = sorted(members)
     committee = create("Committee", ordered, [members[member] for member in ordered], quorum)
-    market = create("Market", token, workers, committee, referee, window)
+    market = create("Market", token, workers, committee, referee, disputes, hatch, window)
     return Plan(tuple(calls), market, workers, committee, token)
 
 
@@ -98,6 +99,8 @@ def write_deployment(path: Path, deployment: Deployment, artefacts: Mapping[str,
             "quorum": committee.quorum,
         },
         "referee": checksum(d.referee),
+        "disputes": checksum(d.disputes),
+        "hatch": checksum(d.hatch),
         "token": checksum(d.token),
         "unit": d.unit,
         "window": d.window,
@@ -130,6 +133,8 @@ def read_deployment_file(path: Path) -> tuple[Deployment, dict[str, list[dict[st
         workers=read.hexes("workers", 20),
         committee=committee,
         referee=read.hexes("referee", 20),
+        disputes=read.hexes("disputes", 20),
+        hatch=read.hexes("hatch", 20),
         token=read.hexes("token", 20),
         unit=read.number("unit", 256),
         window=read.number("window", 64),
