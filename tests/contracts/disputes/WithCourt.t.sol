@@ -15,7 +15,7 @@ abstract contract WithCourtFixture is DisputesFixture {
     function setUp() public {
         Blocks.roll(1000);
         _court = new Court(SEAT, 0.4 ether, 0.01 ether, 1 days, 1 days, 1 days);
-        _deployEpochs(IArbitrator(address(_court)), FEE, BOND, PATIENCE);
+        _deployContested(IArbitrator(address(_court)), FEE, BOND, PATIENCE);
         vm.deal(CONTESTER, 100 ether);
         for (uint256 i = 0; i < 10; ++i) {
             address juror = address(uint160(0x1000 + i));
