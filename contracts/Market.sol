@@ -35,6 +35,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     /// @dev A unit of 10^30 times any uint64 amount still fits uint256.
     uint256 private constant MOST_DECIMALS = 36;
     uint256 private constant LONGEST_WINDOW = 7 days;
+    uint256 private constant DEBIT_WINDOWS = 3;
     uint256 private constant REFUND_WINDOWS = 4;
     /// @dev Places in the pool's word.
     uint256 private constant SIZE = 0;
@@ -51,6 +52,11 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         uint64 postedAt;
         // The pool's final total, and what the pending epoch reserves.
         uint64 total;
+    }
+
+    struct Record {
+        Account account;
+        bytes32 identity;
     }
 
     /// @dev So that a slot that is read and written is looked up once.
@@ -86,8 +92,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     /// @dev All that claiming touches beside the root and the counters: four counters in a word.
     uint256 private _pool;
 
-    mapping(uint256 job => Account) private _accounts;
-    mapping(uint256 job => bytes32) private _identities;
+    mapping(uint256 job => Record) private _jobs;
     /// @inheritdoc IMarket
     mapping(address satellite => mapping(uint32 job => uint64)) public reservedOf;
     /// @dev Units claimed, frozen or settled, by worker, as Counters packs them.
@@ -152,32 +157,35 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     function topUp(uint32 job_, uint64 amount) external nonReentrant {
-        Account account = _existing(job_);
+        Record storage record = _existing(job_);
+        Account account = record.account;
         require(block.timestamp < account.deadline(), MarketJobOver(job_, account.deadline()));
         uint256 funded = uint256(account.funded()) + amount;
         require(funded <= type(uint64).max, MarketEscrowTooLarge(funded));
-        _accounts[job_] = account.fund(amount);
+        record.account = account.fund(amount);
         emit JobFunded(job_, msg.sender, amount);
         _pull(amount * unit);
     }
 
     /// @inheritdoc IMarket
     function closeJob(uint32 job_, bytes32 termsHash) external {
-        Account account = _identified(job_, msg.sender, termsHash);
+        Record storage record = _identified(job_, msg.sender, termsHash);
+        Account account = record.account;
         require(block.timestamp < account.deadline(), MarketJobOver(job_, account.deadline()));
-        _accounts[job_] = account.close(uint48(block.timestamp));
+        record.account = account.close(uint48(block.timestamp));
         emit JobClosed(job_, uint64(block.timestamp));
     }
 
     /// @inheritdoc IMarket
     function refund(uint32 job_, address requester, bytes32 termsHash) external nonReentrant {
-        Account account = _identified(job_, requester, termsHash);
-        uint256 opensAt = _refundOpensAt(account.deadline(), _progress.lastStrike);
+        Record storage record = _identified(job_, requester, termsHash);
+        Account account = record.account;
+        uint256 opensAt = _refundOpensAt(account);
         require(block.timestamp >= opensAt, MarketRefundClosed(job_, opensAt));
         uint64 amount = account.locked();
         require(amount != 0, MarketNothingToRefund(job_));
 
-        _accounts[job_] = account.refund(amount);
+        record.account = account.refund(amount);
         emit JobRefunded(job_, requester, amount);
         token.safeTransfer(requester, amount * unit);
     }
@@ -287,14 +295,19 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         _unfreeze(worker, amount);
         _allocate(_pool, amount);
         emit FrozenSettled(worker, wallet, job_, amount);
-        if (job_ == 0) token.safeTransfer(wallet, amount * unit);
-        else _accounts[job_] = _existing(job_).credit(amount);
+        if (job_ == 0) {
+            token.safeTransfer(wallet, amount * unit);
+        } else {
+            Record storage record = _existing(job_);
+            record.account = record.account.credit(amount);
+        }
     }
 
     /// @inheritdoc IMarket
     function reserve(uint32 job_, uint64 amount) external {
-        Account account = _existing(job_);
-        uint256 opensAt = _refundOpensAt(account.deadline(), _progress.lastStrike);
+        Record storage record = _existing(job_);
+        Account account = record.account;
+        uint256 opensAt = _refundOpensAt(account);
         require(msg.sender == disputes || msg.sender == hatch, MarketNotSatellite(msg.sender));
         require(
             block.timestamp < opensAt && (msg.sender == disputes || block.timestamp >= opensAt - window),
@@ -302,7 +315,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         );
         uint64 locked = account.locked();
         require(amount <= locked, MarketReserveTooLarge(job_, amount, locked));
-        _accounts[job_] = account.debit(amount);
+        record.account = account.debit(amount);
         reservedOf[msg.sender][job_] += amount;
         emit JobReserved(job_, msg.sender, amount);
     }
@@ -310,7 +323,8 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IMarket
     function release(uint32 job_, uint64 amount) external {
         _unreserve(job_, amount);
-        _accounts[job_] = _accounts[job_].credit(amount);
+        Record storage record = _jobs[job_];
+        record.account = record.account.credit(amount);
         emit JobReleased(job_, msg.sender, amount);
     }
 
@@ -335,20 +349,21 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     function job(uint32 job_) external view returns (Job memory) {
-        Account account = _existing(job_);
+        Record storage record = _existing(job_);
+        Account account = record.account;
         return Job({
             funded: account.funded(),
             debited: account.debited(),
             refunded: account.refunded(),
             deadline: account.deadline(),
             feeBps: account.feeBps(),
-            identity: _identities[job_]
+            identity: record.identity
         });
     }
 
     /// @inheritdoc IMarket
     function refundOpensAt(uint32 job_) external view returns (uint256) {
-        return _refundOpensAt(_existing(job_).deadline(), _progress.lastStrike);
+        return _refundOpensAt(_existing(job_).account);
     }
 
     /// @inheritdoc IMarket
@@ -453,39 +468,50 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
         job_ = ++_progress.jobCount;
         require(terms.parent < job_, MarketParentUnknown(terms.parent, job_));
-        _accounts[job_] = Accounts.create(escrow, uint256(deadline).toUint48(), terms.feeBps);
-        _identities[job_] = Leaves.identity(msg.sender, termsHash);
+        _jobs[job_] = Record({
+            account: Accounts.create(escrow, uint256(deadline).toUint48(), terms.feeBps),
+            identity: Leaves.identity(msg.sender, termsHash)
+        });
         emit JobOpened(job_, msg.sender, termsHash, terms, deadline, escrow);
         return (job_, escrow * unit);
     }
 
     /// @dev Reserves what the debits take from their jobs. `total` cannot pass uint64: the caller compares it to one.
     function _reserve(bytes calldata debits, uint256 lastStrike_) private returns (uint256 total) {
+        uint256 reach = _reach(DEBIT_WINDOWS);
         uint32 previous = 0;
-        for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
-            (uint32 job_, uint64 pay,) = Debits.read(debits, i);
-            require(job_ > previous, MarketDebitsUnordered(previous, job_));
-            previous = job_;
-            total += _reserveOne(job_, pay, lastStrike_);
+        // Nothing overflows: at most 512 amounts below 2^65.
+        unchecked {
+            for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
+                (uint32 job_, uint64 pay,) = Debits.read(debits, i);
+                require(job_ > previous, MarketDebitsUnordered(previous, job_));
+                previous = job_;
+                total += _reserveOne(job_, pay, lastStrike_, reach);
+            }
         }
     }
 
-    function _reserveOne(uint32 job_, uint64 pay, uint256 lastStrike_) private returns (uint256 amount) {
-        Account account = _existing(job_);
-        uint256 closesAt = _refundOpensAt(account.deadline(), lastStrike_) - window;
-        require(block.timestamp < closesAt, MarketDebitClosed(job_, closesAt));
+    function _reserveOne(uint32 job_, uint64 pay, uint256 lastStrike_, uint256 reach) private returns (uint256 amount) {
+        Record storage record = _existing(job_);
+        Account account = record.account;
+        unchecked {
+            uint256 closesAt = account.deadline();
+            closesAt = (closesAt > lastStrike_ ? closesAt : lastStrike_) + reach;
+            require(block.timestamp < closesAt, MarketDebitClosed(job_, closesAt));
+        }
         amount = Escrow.withFee(pay, account.feeBps());
         uint256 locked = account.locked();
         require(amount <= locked, MarketDebitTooLarge(job_, amount, locked));
-        _accounts[job_] = account.debit(amount);
+        record.account = account.debit(amount);
     }
 
     /// @dev The debits are those that were reserved: the header's hash of them was checked.
     function _release(bytes calldata debits) private {
         for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
             (uint32 job_, uint64 pay,) = Debits.read(debits, i);
-            Account account = _accounts[job_];
-            _accounts[job_] = account.credit(Escrow.withFee(pay, account.feeBps()).toUint64());
+            Record storage record = _jobs[job_];
+            Account account = record.account;
+            record.account = account.credit(Escrow.withFee(pay, account.feeBps()).toUint64());
         }
     }
 
@@ -564,22 +590,29 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     // ------------------------------------------------------------------ accounts
 
-    function _existing(uint32 job_) private view returns (Account account) {
-        account = _accounts[job_];
+    function _existing(uint32 job_) private view returns (Record storage record) {
+        record = _jobs[job_];
         // Every opened job has an escrow, since its reward is not zero.
-        require(account.funded() != 0, MarketJobUnknown(job_));
+        require(record.account.funded() != 0, MarketJobUnknown(job_));
     }
 
-    function _identified(uint32 job_, address requester, bytes32 termsHash) private view returns (Account account) {
-        account = _existing(job_);
+    function _identified(uint32 job_, address requester, bytes32 termsHash)
+        private
+        view
+        returns (Record storage record)
+    {
+        record = _existing(job_);
         require(
-            _identities[job_] == Leaves.identity(requester, termsHash),
-            MarketIdentityMismatch(job_, requester, termsHash)
+            record.identity == Leaves.identity(requester, termsHash), MarketIdentityMismatch(job_, requester, termsHash)
         );
     }
 
-    function _refundOpensAt(uint256 deadline, uint256 lastStrike_) private view returns (uint256) {
-        return Math.max(deadline, lastStrike_) + REFUND_WINDOWS * window;
+    function _refundOpensAt(Account account) private view returns (uint256) {
+        return Math.max(account.deadline(), _progress.lastStrike) + _reach(REFUND_WINDOWS);
+    }
+
+    function _reach(uint256 windows) private view returns (uint256) {
+        return windows * window;
     }
 
     /// @dev Measured by the balance, so that a token that keeps a fee is refused.

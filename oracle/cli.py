@@ -548,5 +548,13 @@ def bench_pipeline(
     _print(pipeline.pipeline(pipeline.read_sizes(sizes), rounds), as_json, pipeline.text)
 
 
+@bench_app.command("gas")
+def bench_gas(as_json: JsonOption = False) -> None:
+    """Measure what each transaction costs, whole, on a local chain: jobs, epochs, claims, and whole jobs by the answer."""
+    from oracle.bench import gas
+
+    _print(gas.gas(), as_json, gas.text)
+
+
 if __name__ == "__main__":
     main()

@@ -5,9 +5,13 @@ pragma solidity 0.8.37;
 library Debits {
     uint256 internal constant SIZE = 16;
 
-    /// @notice The debit that starts at byte `start`.
+    /// @notice The debit that starts at byte `start`: the caller sees to it that all of it lies inside. A slice, which looks
+    /// for itself, costs each debit 200 gas more.
     function read(bytes calldata debits, uint256 start) internal pure returns (uint32 job, uint64 pay, uint32 last) {
-        uint256 packed = uint128(bytes16(debits[start:start + SIZE]));
+        uint256 packed;
+        assembly ("memory-safe") {
+            packed := shr(128, calldataload(add(debits.offset, start)))
+        }
         // forge-lint: disable-next-line(unsafe-typecast)
         return (uint32(packed >> 96), uint64(packed >> 32), uint32(packed));
     }

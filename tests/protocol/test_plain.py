@@ -16,7 +16,7 @@ from oracle.protocol.leaves import Status
 from oracle.protocol.messages import Header
 from oracle.protocol.plain import from_json, to_json
 from oracle.protocol.terms import Terms
-from tests.protocol.test_state import CHANGE, FIRST_MEMBERS, STORY
+from tests.protocol.test_state import CHANGE, FIRST_MEMBERS, MONEY, STORY
 from tests.support.epochs import make_deployment
 
 
@@ -159,17 +159,20 @@ def test_from_json__a_deployment_with_its_committee__comes_back() -> None:
 # -------------------------------------------------------------------------------------------------------------- events
 
 
-@pytest.mark.parametrize("event", [FIRST_MEMBERS, *CHANGE, *STORY], ids=lambda event: type(event).__name__)
+EVENTS = [FIRST_MEMBERS, *CHANGE, *STORY, *MONEY]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_events__to_json_and_back__is_the_event(event: ev.Event) -> None:
     fields = json.loads(json.dumps(ev.to_json(event)))
     assert ev.from_json(type(event).__name__, fields) == event
 
 
 def test_events__the_story_of_the_state_tests__holds_every_kind() -> None:
-    assert {type(event).__name__ for event in [FIRST_MEMBERS, *CHANGE, *STORY]} == set(ev.KINDS)
+    assert {type(event).__name__ for event in EVENTS} == set(ev.KINDS)
 
 
-@pytest.mark.parametrize("event", [FIRST_MEMBERS, *CHANGE, *STORY], ids=lambda event: type(event).__name__)
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_events__a_field_missing_unknown_or_mistyped__is_bad_input(event: ev.Event) -> None:
     fields = ev.to_json(event)
     for name in fields:

@@ -122,3 +122,66 @@ def test_build__the_leaves_given__are_not_changed() -> None:
     given_leaves = LEAVES[:5]
     trees.build(given_leaves)
     assert given_leaves == LEAVES[:5]
+
+
+def naive_multiproof(leaves: list[bytes], indexes: list[int]) -> list[bytes]:
+    """By marking: on each level, from left to right, each sibling that is not known."""
+    level, known, steps = list(leaves), [i in indexes for i in range(len(leaves))], []
+    while len(level) > 1:
+        if len(level) % 2:
+            level, known = [*level, bytes(32)], [*known, False]
+        steps += [level[i ^ 1] for i in range(len(level)) if known[i] and not known[i ^ 1]]
+        known = [known[i] or known[i + 1] for i in range(0, len(level), 2)]
+        level = [keccak(level[i] + level[i + 1]) for i in range(0, len(level), 2)]
+    return steps
+
+
+@pytest.mark.parametrize("size", range(1, 8))
+def test_multiproof__every_choice_of_a_small_tree__proves_it_and_no_other(size: int) -> None:
+    levels = trees.build(LEAVES[:size])
+    root = trees.top(levels)
+    choices = [[i for i in range(size) if choice >> i & 1] for choice in range(1, 1 << size)]
+    for indexes in choices:
+        steps = trees.multiproof(levels, indexes)
+        assert steps == naive_multiproof(LEAVES[:size], indexes)
+        known = [LEAVES[i] for i in indexes]
+        assert trees.verify_many(root, size, indexes, known, steps)
+        same = [other for other in choices if len(other) == len(indexes) and other != indexes]
+        assert not any(trees.verify_many(root, size, other, known, steps) for other in same)
+
+
+@given(st.sets(st.integers(0, 40), min_size=1), st.integers(0, 400), st.binary(min_size=32, max_size=32))
+def test_verify_many__anything_changed__is_refused(chosen: set[int], place: int, other: bytes) -> None:
+    levels, indexes = trees.build(LEAVES), sorted(chosen)
+    root, steps, known = trees.top(levels), trees.multiproof(levels, indexes), [LEAVES[i] for i in indexes]
+    assert trees.verify_many(root, 41, indexes, known, steps)
+    assert not trees.verify_many(other, 41, indexes, known, steps)
+    assert not trees.verify_many(root, 41, indexes, known, [*steps, other])
+    at = place % len(known)
+    assert not trees.verify_many(root, 41, indexes, [*known[:at], other, *known[at + 1 :]], steps)
+    assert not trees.verify_many(root, 41, [*indexes, indexes[-1]], [*known, known[-1]], steps)
+    if steps:
+        at = place % len(steps)
+        assert not trees.verify_many(root, 41, indexes, known, steps[:-1])
+        assert not trees.verify_many(root, 41, indexes, known, [*steps[:at], other, *steps[at + 1 :]])
+
+
+@pytest.mark.parametrize("index", range(17))
+def test_multiproof__of_one_leaf__is_its_proof(index: int) -> None:
+    levels = trees.build(LEAVES[:17])
+    assert trees.multiproof(levels, [index]) == trees.proof(levels, index)
+
+
+@pytest.mark.parametrize("indexes", [[], [5], [-1], [1, 0], [2, 2]])
+def test_multiproof__no_such_leaves_or_out_of_order__are_refused(indexes: list[int]) -> None:
+    levels = trees.build(LEAVES[:5])
+    assert not trees.verify_many(trees.top(levels), 5, indexes, [LEAVES[0]] * len(indexes), [])
+    if indexes:
+        with pytest.raises(IndexError):
+            trees.multiproof(levels, indexes)
+
+
+def test_verify_many__one_leaf_twice_in_a_tree_of_one__is_refused() -> None:
+    """No level is folded there: only the order says so."""
+    assert trees.verify_many(LEAVES[0], 1, [0], [LEAVES[0]], [])
+    assert not trees.verify_many(LEAVES[0], 1, [0, 0], [LEAVES[0], LEAVES[1]], [])

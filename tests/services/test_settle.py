@@ -448,3 +448,20 @@ def test_fake_chain__nonce_that_was_used__is_refused() -> None:
     assert (outcome.block, len(chain.mined)) == (1, 2)
     with pytest.raises(Refused, match="nonce too low"):
         chain.send(signer.sign_transaction({"nonce": 0, "data": b"y"})[0])
+
+
+def test_batches__neighbours__are_claimed_200_at_once() -> None:
+    parts = settle.batches(range(1, 451), 500)
+    assert [len(part) for part in parts] == [200, 200, 50]
+    assert [worker for part in parts for worker in part] == list(range(1, 451))
+
+
+def test_batches__strangers_in_a_large_tree__cost_a_transaction_no_more_than_it_may() -> None:
+    parts = settle.batches(range(0, 100_000, 97), 1 << 20)
+    each = settle.CLAIM_WORKER + settle.CLAIM_SLOT + 20 * settle.CLAIM_STEP
+    assert {len(part) for part in parts[:-1]} == {settle.CLAIM_GAS // each}
+    assert [worker for part in parts for worker in part] == list(range(0, 100_000, 97))
+
+
+def test_batches__nobody__is_no_transaction() -> None:
+    assert settle.batches([], 10) == []

@@ -45,6 +45,12 @@ contract TreesTest is Fixture {
         }
     }
 
+    /// @dev No level is folded there: only the order says so.
+    function test_containsMany__one_leaf_twice_in_a_tree_of_one__is_refused() public view {
+        bytes32[] memory known = _some(2);
+        vm.assertTrue(!this.containsMany(known[0], 1, new uint256[](2), known, new bytes32[](0)), "twice");
+    }
+
     /// @dev One index: what `contains` takes.
     function testFuzz_containsMany__one_index__is_contains(uint8 size, uint8 index, bytes32 change) public view {
         vm.assume(size != 0);
