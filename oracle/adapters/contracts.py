@@ -20,7 +20,7 @@ from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import Refused
 from oracle.protocol.events import KINDS, Event
 from oracle.protocol.hashing import keccak
-from oracle.protocol.heads import Debit, pack_debits, unpack_debits
+from oracle.protocol.heads import Debit
 from oracle.protocol.keys import Address, checksum
 from oracle.protocol.messages import Header, values
 from oracle.protocol.terms import Terms
@@ -158,7 +158,7 @@ class Calls:
 
     def post_epoch(self, header: Header, debits: Sequence[Debit], signatures: Sequence[bytes]) -> Call:
         """`signatures`: 65 bytes each, ascending by member address."""
-        args = (tuple(values(header)), pack_debits(debits), b"".join(signatures))
+        args = (tuple(values(header)), [astuple(debit) for debit in debits], b"".join(signatures))
         return self._market(f"post epoch {header.epoch} after {to_hex(header.previous)}", "postEpoch", *args)
 
     def finalise_epoch(self, header: Header, signers: int) -> Call:
@@ -198,4 +198,4 @@ def decode_post(interfaces: Interfaces, calldata: bytes) -> tuple[Header, list[D
     if function != "postEpoch":
         raise Refused("no-post", f"the transaction calls {function}, not postEpoch")
     header = Header(*args["header"])
-    return header, unpack_debits(args["debits"]), args["signatures"]
+    return header, [Debit(*debit) for debit in args["debits"]], args["signatures"]

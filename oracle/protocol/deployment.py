@@ -39,10 +39,9 @@ class Deployment:
     unit: int
     window: int
     block: int
-    disputes: Address = bytes(20)
-    hatch: Address = bytes(20)
 
     def digest(self) -> bytes:
+<<<<<<< HEAD
         contracts = (
             self.market,
             self.workers,
@@ -52,6 +51,9 @@ class Deployment:
             self.hatch,
             self.token,
         )
+=======
+        contracts = (self.market, self.workers, self.committee.address, self.referee, self.token)
+>>>>>>> parent of cf5808a (TEMPORARY: encodings of the new Market until its branch has them)
         return tagged("deployment", self.chain_id, *contracts, self.unit, self.window)
 
     def configuration(self) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oracle.protocol.hashing import keccak, tagged
+from oracle.protocol.hashing import keccak, tagged, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,22 +16,8 @@ class Debit:
 
 
 def debits_hash(debits: Sequence[Debit]) -> bytes:
-    return keccak(pack_debits(debits))
-
-
-def pack_debits(debits: Sequence[Debit]) -> bytes:
-    """16 bytes each."""
-    parts = ((d.job.to_bytes(4, "big"), d.pay.to_bytes(8, "big"), d.last.to_bytes(4, "big")) for d in debits)
-    return b"".join(b"".join(part) for part in parts)
-
-
-def unpack_debits(data: bytes) -> list[Debit]:
-    """The inverse of `pack_debits`."""
-    number = int.from_bytes
-    return [
-        Debit(number(data[i : i + 4], "big"), number(data[i + 4 : i + 12], "big"), number(data[i + 12 : i + 16], "big"))
-        for i in range(0, len(data), 16)
-    ]
+    """`keccak(abi.encode(Debit[]))`."""
+    return keccak(words(32, len(debits)) + b"".join(words(d.job, d.pay, d.last) for d in debits))
 
 
 def posted(head: bytes, header_digest: bytes, signers: int) -> bytes:

@@ -36,7 +36,6 @@ class Terms:
     prior_cap: int
     task_root: bytes
     manifest: bytes
-    parent: int = 0
 
     def hash(self) -> bytes:
         return _hash(self)

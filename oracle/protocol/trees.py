@@ -57,20 +57,3 @@ def verify(root: bytes, size: int, index: int, leaf: bytes, steps: Sequence[byte
     for bit, step in enumerate(steps):
         node = keccak(step + node) if index >> bit & 1 else keccak(node + step)
     return node == root
-
-
-def multiproof(levels: Levels, indexes: Sequence[int]) -> list[bytes]:
-    """What the nodes at these indexes (strictly ascending) lack: level by level from the bottom, left to right."""
-    steps: list[bytes] = []
-    known = list(indexes)
-    for level in levels[:-1]:
-        at = 0
-        while at < len(known):
-            sibling = known[at] ^ 1
-            if at + 1 < len(known) and known[at + 1] == sibling:
-                at += 1
-            else:
-                steps.append(level[sibling] if sibling < len(level) else ZERO)
-            at += 1
-        known = list(dict.fromkeys(index >> 1 for index in known))
-    return steps
