@@ -114,6 +114,7 @@ def _picture(state: State) -> State:
         worker_of=dict(state.worker_of),
         posts=dict(state.posts),
         claimed=dict(state.claimed),
+        frozen=dict(state.frozen),
     )
 
 

@@ -4,6 +4,8 @@ pragma solidity 0.8.37;
 import {ICommittee} from "./interfaces/ICommittee.sol";
 import {Balance, Deployment, Header, IMarket, Job, Permit, Terms} from "./interfaces/IMarket.sol";
 import {IWorkers} from "./interfaces/IWorkers.sol";
+import {Account, Accounts} from "./libraries/Accounts.sol";
+import {Balances} from "./libraries/Balances.sol";
 import {Counters} from "./libraries/Counters.sol";
 import {Debits} from "./libraries/Debits.sol";
 import {Escrow} from "./libraries/Escrow.sol";
@@ -14,6 +16,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Arrays} from "@openzeppelin/contracts/utils/Arrays.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
@@ -33,6 +36,11 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     uint256 private constant MOST_DECIMALS = 36;
     uint256 private constant LONGEST_WINDOW = 7 days;
     uint256 private constant REFUND_WINDOWS = 4;
+    /// @dev Places in the pool's word.
+    uint256 private constant SIZE = 0;
+    uint256 private constant FINAL = 1;
+    uint256 private constant CLAIMED = 2;
+    uint256 private constant FROZEN = 3;
 
     /// @dev One slot: all that posting touches beside the head and its jobs.
     struct Progress {
@@ -45,12 +53,9 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         uint64 total;
     }
 
-    /// @dev One slot: all that claiming touches beside the root and the counters.
-    struct Pool {
-        uint32 size;
-        uint64 finalTotal;
-        uint64 totalClaimed;
-        uint64 frozen;
+    /// @dev So that a slot that is read and written is looked up once.
+    struct Word {
+        uint256 counters;
     }
 
     /// @inheritdoc IMarket
@@ -78,12 +83,13 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     bytes32 public claimRoot;
-    Pool private _pool;
+    /// @dev All that claiming touches beside the root and the counters: four counters in a word.
+    uint256 private _pool;
 
-    /// @dev A debit only touches a job's first slot.
-    mapping(uint256 job => Job) private _jobs;
+    mapping(uint256 job => Account) private _accounts;
+    mapping(uint256 job => bytes32) private _identities;
     /// @dev Units claimed, frozen or settled, by worker, as Counters packs them.
-    mapping(uint256 slot => uint256 counters) private _claimed;
+    mapping(uint256 slot => Word) private _claimed;
 
     // slither-disable-start missing-zero-check (a satellite of zero: nobody is it)
     constructor(
@@ -144,32 +150,32 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     function topUp(uint32 job_, uint64 amount) external nonReentrant {
-        Job storage account = _existing(job_);
-        require(block.timestamp < account.deadline, MarketJobOver(job_, account.deadline));
-        uint256 funded = uint256(account.funded) + amount;
+        Account account = _existing(job_);
+        require(block.timestamp < account.deadline(), MarketJobOver(job_, account.deadline()));
+        uint256 funded = uint256(account.funded()) + amount;
         require(funded <= type(uint64).max, MarketEscrowTooLarge(funded));
-        account.funded = funded.toUint64();
+        _accounts[job_] = account.fund(amount);
         emit JobFunded(job_, msg.sender, amount);
         _pull(amount * unit);
     }
 
     /// @inheritdoc IMarket
     function closeJob(uint32 job_, bytes32 termsHash) external {
-        Job storage account = _identified(job_, msg.sender, termsHash);
-        require(block.timestamp < account.deadline, MarketJobOver(job_, account.deadline));
-        account.deadline = uint48(block.timestamp);
+        Account account = _identified(job_, msg.sender, termsHash);
+        require(block.timestamp < account.deadline(), MarketJobOver(job_, account.deadline()));
+        _accounts[job_] = account.close(uint48(block.timestamp));
         emit JobClosed(job_, uint64(block.timestamp));
     }
 
     /// @inheritdoc IMarket
     function refund(uint32 job_, address requester, bytes32 termsHash) external nonReentrant {
-        Job storage account = _identified(job_, requester, termsHash);
-        uint256 opensAt = _refundOpensAt(account.deadline, _progress.lastStrike);
+        Account account = _identified(job_, requester, termsHash);
+        uint256 opensAt = _refundOpensAt(account.deadline(), _progress.lastStrike);
         require(block.timestamp >= opensAt, MarketRefundClosed(job_, opensAt));
-        uint64 amount = _locked(account);
+        uint64 amount = account.locked();
         require(amount != 0, MarketNothingToRefund(job_));
 
-        account.refunded += amount;
+        _accounts[job_] = account.refund(amount);
         emit JobRefunded(job_, requester, amount);
         token.safeTransfer(requester, amount * unit);
     }
@@ -201,9 +207,8 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
         _progress.postedAt = 0;
         claimRoot = header.balances;
-        Pool memory pool = _pool;
-        (pool.size, pool.finalTotal) = (header.balancesSize, header.total);
-        _pool = pool;
+        uint256 pool = Counters.set(_pool, SIZE, header.balancesSize);
+        _pool = Counters.set(pool, FINAL, header.total);
         emit EpochFinalised(header.epoch, header.balances, header.total);
     }
 
@@ -218,7 +223,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         bytes32 newHead = Leaves.struck(head);
         head = newHead;
         Progress memory progress = _progress;
-        (progress.postedAt, progress.total, progress.lastStrike) = (0, _pool.finalTotal, uint64(block.timestamp));
+        (progress.postedAt, progress.total, progress.lastStrike) = (0, finalTotal(), uint64(block.timestamp));
         _progress = progress;
         emit EpochStruck(header.epoch, newHead);
     }
@@ -227,36 +232,40 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     function claim(Balance calldata balance, bytes32[] calldata proof) external nonReentrant {
-        Pool memory pool = _pool;
-        uint32 worker = balance.worker;
-        uint256 counters = _claimed[Counters.slot(worker)];
-        uint64 amount = _due(balance, counters);
-        require(amount != 0, MarketNothingToClaim(worker, balance.cumulative));
-        require(Trees.contains(claimRoot, pool.size, _leaf(balance), worker, proof), MarketBalanceUnproven(worker));
-        _claimed[Counters.slot(worker)] = Counters.raised(counters, worker, amount);
-        _allocate(pool, amount);
-        emit Claimed(worker, balance.wallet, amount, balance.cumulative);
-        token.safeTransfer(balance.wallet, amount * unit);
+        (uint256 index, address wallet, uint256 cumulative, bytes32 leaf) = Balances.read(balance);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint32 worker = uint32(index);
+        uint256 pool = _pool;
+        Word storage word = _claimed[Counters.slot(index)];
+        uint256 counters = word.counters;
+        uint256 amount = Counters.read(counters, index);
+        require(cumulative > amount, MarketNothingToClaim(worker, uint64(cumulative)));
+        require(Trees.contains(claimRoot, Counters.read(pool, SIZE), leaf, index, proof), MarketBalanceUnproven(worker));
+        unchecked {
+            amount = cumulative - amount;
+            word.counters = counters + Counters.placed(amount, index);
+            _allocate(pool, amount);
+            emit Claimed(worker, uint64(cumulative));
+            token.safeTransfer(wallet, amount * unit);
+        }
     }
 
     /// @inheritdoc IMarket
     function claimMany(Balance[] calldata balances, bytes32[] calldata proof) external nonReentrant {
-        require(balances.length <= MOST_CLAIMS, MarketClaimsTooMany(balances.length));
-        Pool memory pool = _pool;
-        _checkBalances(balances, proof, pool.size);
-        (uint64[] memory amounts, uint256 sum) = _count(balances);
-        _allocate(pool, sum);
-        for (uint256 i = 0; i < balances.length; ++i) {
-            if (amounts[i] != 0) _payOut(balances[i], amounts[i]);
-        }
+        uint256 count = balances.length;
+        require(count <= MOST_CLAIMS, MarketClaimsTooMany(count));
+        (uint256[] memory indexes, bytes32[] memory leaves) = Balances.leaves(balances);
+        require(Trees.containsMany(claimRoot, claimSize(), indexes, leaves, proof), MarketBalancesUnproven(count));
+        _payOut(balances, _count(balances));
     }
 
     // ------------------------------------------------------------------ disputes and the hatch
 
     /// @inheritdoc IMarket
     function freeze(uint32 worker, uint64 amount) external onlyDisputes {
-        _claimed[Counters.slot(worker)] = Counters.raised(_claimed[Counters.slot(worker)], worker, amount);
-        _pool.frozen += amount;
+        Word storage word = _claimed[Counters.slot(worker)];
+        word.counters = Counters.raised(word.counters, worker, amount);
+        _pool = Counters.raised(_pool, FROZEN, amount);
         emit ClaimFrozen(worker, amount);
     }
 
@@ -277,22 +286,22 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         _allocate(_pool, amount);
         emit FrozenSettled(worker, wallet, job_, amount);
         if (job_ == 0) token.safeTransfer(wallet, amount * unit);
-        else _existing(job_).debited -= amount;
+        else _accounts[job_] = _existing(job_).credit(amount);
     }
 
     /// @inheritdoc IMarket
     function award(uint32 job_, address wallet, uint64 amount) external nonReentrant {
-        Job storage account = _existing(job_);
-        uint256 opensAt = _refundOpensAt(account.deadline, _progress.lastStrike);
+        Account account = _existing(job_);
+        uint256 opensAt = _refundOpensAt(account.deadline(), _progress.lastStrike);
         bool byDisputes = msg.sender == disputes;
         require(byDisputes || msg.sender == hatch, MarketNotSatellite(msg.sender));
         require(
             byDisputes ? block.timestamp < opensAt : block.timestamp >= opensAt - window,
             MarketAwardClosed(job_, block.timestamp)
         );
-        uint64 locked = _locked(account);
+        uint64 locked = account.locked();
         require(amount <= locked, MarketAwardTooLarge(job_, amount, locked));
-        account.debited += amount;
+        _accounts[job_] = account.debit(amount);
         emit JobAwarded(job_, wallet, amount);
         token.safeTransfer(wallet, amount * unit);
     }
@@ -311,19 +320,27 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     function job(uint32 job_) external view returns (Job memory) {
-        return _existing(job_);
+        Account account = _existing(job_);
+        return Job({
+            funded: account.funded(),
+            debited: account.debited(),
+            refunded: account.refunded(),
+            deadline: account.deadline(),
+            feeBps: account.feeBps(),
+            identity: _identities[job_]
+        });
     }
 
     /// @inheritdoc IMarket
     function refundOpensAt(uint32 job_) external view returns (uint256) {
-        return _refundOpensAt(_existing(job_).deadline, _progress.lastStrike);
+        return _refundOpensAt(_existing(job_).deadline(), _progress.lastStrike);
     }
 
     /// @inheritdoc IMarket
     function pending() external view returns (uint32 epoch, uint64 postedAt, uint64 reserved) {
         Progress memory progress = _progress;
         if (progress.postedAt == 0) return (0, 0, 0);
-        return (progress.lastEpoch, progress.postedAt, progress.total - _pool.finalTotal);
+        return (progress.lastEpoch, progress.postedAt, progress.total - finalTotal());
     }
 
     /// @inheritdoc IMarket
@@ -342,28 +359,28 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IMarket
-    function claimSize() external view returns (uint32) {
-        return _pool.size;
+    function claimSize() public view returns (uint32) {
+        return uint32(Counters.read(_pool, SIZE));
     }
 
     /// @inheritdoc IMarket
-    function finalTotal() external view returns (uint64) {
-        return _pool.finalTotal;
+    function finalTotal() public view returns (uint64) {
+        return Counters.read(_pool, FINAL);
     }
 
     /// @inheritdoc IMarket
-    function totalClaimed() external view returns (uint64) {
-        return _pool.totalClaimed;
+    function totalClaimed() public view returns (uint64) {
+        return Counters.read(_pool, CLAIMED);
     }
 
     /// @inheritdoc IMarket
-    function frozen() external view returns (uint64) {
-        return _pool.frozen;
+    function frozen() public view returns (uint64) {
+        return Counters.read(_pool, FROZEN);
     }
 
     /// @inheritdoc IMarket
     function claimedOf(uint32 worker) external view returns (uint64) {
-        return Counters.read(_claimed[Counters.slot(worker)], worker);
+        return Counters.read(_claimed[Counters.slot(worker)].counters, worker);
     }
 
     // ------------------------------------------------------------------ checks of an epoch
@@ -421,14 +438,8 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
         job_ = ++_progress.jobCount;
         require(terms.parent < job_, MarketParentUnknown(terms.parent, job_));
-        _jobs[job_] = Job({
-            funded: escrow,
-            debited: 0,
-            refunded: 0,
-            deadline: uint256(deadline).toUint48(),
-            feeBps: terms.feeBps,
-            identity: Leaves.identity(msg.sender, termsHash)
-        });
+        _accounts[job_] = Accounts.create(escrow, uint256(deadline).toUint48(), terms.feeBps);
+        _identities[job_] = Leaves.identity(msg.sender, termsHash);
         emit JobOpened(job_, msg.sender, termsHash, terms, deadline, escrow);
         return (job_, escrow * unit);
     }
@@ -445,111 +456,104 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     }
 
     function _reserveOne(uint32 job_, uint64 pay, uint256 lastStrike_) private returns (uint256 amount) {
-        Job storage account = _existing(job_);
-        uint256 closesAt = _refundOpensAt(account.deadline, lastStrike_) - window;
+        Account account = _existing(job_);
+        uint256 closesAt = _refundOpensAt(account.deadline(), lastStrike_) - window;
         require(block.timestamp < closesAt, MarketDebitClosed(job_, closesAt));
-        amount = Escrow.withFee(pay, account.feeBps);
-        uint256 locked = _locked(account);
+        amount = Escrow.withFee(pay, account.feeBps());
+        uint256 locked = account.locked();
         require(amount <= locked, MarketDebitTooLarge(job_, amount, locked));
-        account.debited += amount.toUint64();
+        _accounts[job_] = account.debit(amount);
     }
 
     /// @dev The debits are those that were reserved: the header's hash of them was checked.
     function _release(bytes calldata debits) private {
         for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
             (uint32 job_, uint64 pay,) = Debits.read(debits, i);
-            Job storage account = _jobs[job_];
-            account.debited -= Escrow.withFee(pay, account.feeBps).toUint64();
+            Account account = _accounts[job_];
+            _accounts[job_] = account.credit(Escrow.withFee(pay, account.feeBps()).toUint64());
         }
     }
 
     // ------------------------------------------------------------------ counters
 
-    function _checkBalances(Balance[] calldata balances, bytes32[] calldata proof, uint256 size) private view {
-        uint256[] memory indexes = new uint256[](balances.length);
-        bytes32[] memory leaves = new bytes32[](balances.length);
-        for (uint256 i = 0; i < balances.length; ++i) {
-            indexes[i] = balances[i].worker;
-            leaves[i] = _leaf(balances[i]);
-        }
-        require(Trees.containsMany(claimRoot, size, indexes, leaves, proof), MarketBalancesUnproven(balances.length));
-    }
-
-    /// @dev Counts all that the balances are due as claimed, each slot of counters being written once.
-    function _count(Balance[] calldata balances) private returns (uint64[] memory amounts, uint256 sum) {
-        amounts = new uint64[](balances.length);
-        uint256 i = 0;
-        while (i < balances.length) {
-            uint256 slot = Counters.slot(balances[i].worker);
-            uint256 before = _claimed[slot];
-            uint256 counters = before;
-            for (; i < balances.length && Counters.slot(balances[i].worker) == slot; ++i) {
-                uint64 amount = _due(balances[i], counters);
-                counters = Counters.raised(counters, balances[i].worker, amount);
-                amounts[i] = amount;
-                sum += amount;
+    /// @dev Counts all that the balances are due as claimed, each word of counters being written once.
+    function _count(Balance[] calldata balances) private returns (uint256[] memory amounts) {
+        uint256 count = balances.length;
+        amounts = new uint256[](count);
+        uint256 sum = 0;
+        uint256 slot = type(uint256).max;
+        uint256 counters = 0;
+        // Nothing overflows: at most 200 amounts of 64 bits.
+        unchecked {
+            for (uint256 i = 0; i < count; ++i) {
+                (uint256 worker,, uint256 cumulative) = Balances.item(balances, i);
+                uint256 mine = Counters.slot(worker);
+                if (mine != slot) {
+                    if (i != 0) _claimed[slot].counters = counters;
+                    slot = mine;
+                    counters = _claimed[slot].counters;
+                }
+                uint256 claimed = Counters.read(counters, worker);
+                if (cumulative <= claimed) continue;
+                amounts[i] = cumulative - claimed;
+                sum += cumulative - claimed;
+                counters += Counters.placed(cumulative - claimed, worker);
             }
-            if (counters != before) _claimed[slot] = counters;
+        }
+        _claimed[slot].counters = counters;
+        _allocate(_pool, sum);
+    }
+
+    /// @dev What is paid is already counted; it is taken back where the token refuses.
+    function _payOut(Balance[] calldata balances, uint256[] memory amounts) private {
+        unchecked {
+            for (uint256 i = 0; i < amounts.length; ++i) {
+                uint256 amount = Arrays.unsafeMemoryAccess(amounts, i);
+                if (amount == 0) continue;
+                (uint256 worker, address wallet, uint256 cumulative) = Balances.item(balances, i);
+                if (token.trySafeTransfer(wallet, amount * unit)) {
+                    emit Claimed(uint32(worker), uint64(cumulative));
+                } else {
+                    _lower(worker, amount.toUint64());
+                    _pool = Counters.lowered(_pool, CLAIMED, amount.toUint64());
+                    emit ClaimFailed(uint32(worker), uint64(cumulative));
+                }
+            }
         }
     }
 
-    /// @dev The claim is already counted; it is taken back if the token refuses to pay.
-    function _payOut(Balance calldata balance, uint64 amount) private {
-        if (token.trySafeTransfer(balance.wallet, amount * unit)) {
-            emit Claimed(balance.worker, balance.wallet, amount, balance.cumulative);
-        } else {
-            _lower(balance.worker, amount);
-            _pool.totalClaimed -= amount;
-            emit ClaimFailed(balance.worker, balance.wallet, amount, balance.cumulative);
-        }
-    }
-
-    function _leaf(Balance calldata balance) private pure returns (bytes32) {
-        return Leaves.balance(balance.worker, balance.wallet, balance.cumulative, balance.earnings);
-    }
-
-    /// @dev 0 if the balance brings nothing new.
-    function _due(Balance calldata balance, uint256 counters) private pure returns (uint64) {
-        uint64 claimed = Counters.read(counters, balance.worker);
-        return balance.cumulative > claimed ? balance.cumulative - claimed : 0;
-    }
-
-    function _lower(uint32 worker, uint64 amount) private {
-        _claimed[Counters.slot(worker)] = Counters.lowered(_claimed[Counters.slot(worker)], worker, amount);
+    function _lower(uint256 worker, uint64 amount) private {
+        Word storage word = _claimed[Counters.slot(worker)];
+        word.counters = Counters.lowered(word.counters, worker, amount);
     }
 
     function _unfreeze(uint32 worker, uint64 amount) private {
-        uint64 frozen_ = _pool.frozen;
-        require(amount <= frozen_, MarketThawTooLarge(worker, amount, frozen_));
-        _pool.frozen = frozen_ - amount;
+        require(amount <= frozen(), MarketThawTooLarge(worker, amount, frozen()));
+        _pool = Counters.lowered(_pool, FROZEN, amount);
     }
 
     /// @dev The only place where money leaves the pool of final epochs.
-    function _allocate(Pool memory pool, uint256 amount) private {
-        uint256 total = pool.totalClaimed + amount;
-        require(total <= pool.finalTotal, MarketClaimsExceedTotal(total, pool.finalTotal));
-        pool.totalClaimed = total.toUint64();
-        _pool = pool;
+    function _allocate(uint256 pool, uint256 amount) private {
+        uint256 total = Counters.read(pool, CLAIMED) + amount;
+        uint64 limit = Counters.read(pool, FINAL);
+        require(total <= limit, MarketClaimsExceedTotal(total, limit));
+        _pool = pool + Counters.placed(amount, CLAIMED);
     }
 
     // ------------------------------------------------------------------ accounts
 
-    function _existing(uint32 job_) private view returns (Job storage account) {
-        account = _jobs[job_];
+    function _existing(uint32 job_) private view returns (Account account) {
+        account = _accounts[job_];
         // Every opened job has an escrow, since its reward is not zero.
-        require(account.funded != 0, MarketJobUnknown(job_));
+        require(account.funded() != 0, MarketJobUnknown(job_));
     }
 
-    function _identified(uint32 job_, address requester, bytes32 termsHash) private view returns (Job storage account) {
+    function _identified(uint32 job_, address requester, bytes32 termsHash) private view returns (Account account) {
         account = _existing(job_);
         require(
-            account.identity == Leaves.identity(requester, termsHash),
+            _identities[job_] == Leaves.identity(requester, termsHash),
             MarketIdentityMismatch(job_, requester, termsHash)
         );
-    }
-
-    function _locked(Job storage account) private view returns (uint64) {
-        return account.funded - account.debited - account.refunded;
     }
 
     function _refundOpensAt(uint256 deadline, uint256 lastStrike_) private view returns (uint256) {

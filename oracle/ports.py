@@ -14,7 +14,7 @@ from oracle.protocol.events import Log
 from oracle.protocol.evidence import Link
 from oracle.protocol.heads import Debit
 from oracle.protocol.keys import Address
-from oracle.protocol.leaves import Leaf
+from oracle.protocol.leaves import Balance, Leaf
 from oracle.protocol.messages import Header
 from oracle.protocol.refutations import Drop, Refutation
 from oracle.protocol.state import Post
@@ -62,14 +62,11 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimProof:
-    """A balance leaf with its proof, as the Market checks it."""
+class Permit:
+    """An ERC-2612 signature of the requester over exactly the escrow, good until block time `deadline`."""
 
-    worker: int
-    wallet: Address
-    cumulative: int
-    earnings: bytes  # hash
-    proof: tuple[bytes, ...]
+    deadline: int
+    signature: bytes
 
 
 class Calls(Protocol):
@@ -77,13 +74,14 @@ class Calls(Protocol):
 
     def approve(self, token: Address, spender: Address, amount: int, purpose: str = "") -> Call: ...
     def transfer(self, token: Address, to: Address, amount: int, purpose: str = "") -> Call: ...
-    def open_job(self, terms: Terms, deadline: int) -> Call: ...
-    def close_job(self, job: int) -> Call: ...
-    def refund(self, job: int, refunded: int = 0) -> Call: ...
+    def open_job(self, terms: Terms, deadline: int, permit: Permit | None = None) -> Call: ...
+    def top_up(self, job: int, amount: int, purpose: str = "") -> Call: ...
+    def close_job(self, job: int, terms: bytes) -> Call: ...
+    def refund(self, job: int, requester: Address, terms: bytes, refunded: int = 0) -> Call: ...
     def register_many(self, registrations: Sequence[Registration]) -> Call: ...
     def post_epoch(self, header: Header, debits: Sequence[Debit], signatures: Sequence[bytes]) -> Call: ...
     def finalise_epoch(self, header: Header, signers: int) -> Call: ...
-    def claim_many(self, claims: Sequence[ClaimProof]) -> Call: ...
+    def claim_many(self, balances: Sequence[Balance], proof: Sequence[bytes]) -> Call: ...
 
 
 @dataclass(frozen=True, slots=True)

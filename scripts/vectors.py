@@ -32,12 +32,22 @@ def person(name: str) -> PrivateKey:
 
 
 MEMBERS = sorted((person(f"member {i}") for i in range(4)), key=address_of)
-TERMS = Terms(3, 5, 4, 10_000, 2_500, 250, 6 << 16, 1 << 16, fill("task root"), fill("manifest"))
+TERMS = Terms(3, 5, 4, 10_000, 2_500, 250, 6 << 16, 1 << 16, fill("task root"), fill("manifest"), 2)
 COMMITTEE = Committee(
     fill("committee")[12:], tuple(map(address_of, MEMBERS)), tuple(fill(f"seal key {i}") for i in range(4)), 3
 )
 DEPLOYMENT = Deployment(
-    31337, fill("market")[12:], fill("workers")[12:], COMMITTEE, bytes(20), fill("token")[12:], 1, 3600, 0
+    chain_id=31337,
+    market=fill("market")[12:],
+    workers=fill("workers")[12:],
+    committee=COMMITTEE,
+    referee=fill("referee")[12:],
+    token=fill("token")[12:],
+    unit=1,
+    window=3600,
+    block=0,
+    disputes=fill("disputes")[12:],
+    hatch=bytes(20),
 )
 DEBITS = [heads.Debit(1, 45_000, 2), heads.Debit(7, 12_500, 3)]
 
@@ -59,6 +69,26 @@ def tree_vectors() -> list[dict[str, Any]]:
         proofs = [trees.proof(levels, i) for i in range(size)]
         out.append({"size": size, "leaves": items, "root": trees.top(levels), "proofs": proofs})
     return out
+
+
+def multiproof_vectors() -> dict[str, Any]:
+    """Choices of leaves in the trees of `tree_vectors`; `tree` is the place there."""
+    sizes = [*range(10), 17]
+    choices = [
+        (1, [0]),
+        (2, [0, 1]),
+        (5, [4]),
+        (5, [0, 4]),
+        (7, [1, 2, 6]),
+        (9, list(range(9))),
+        (17, [0, 3, 4, 15, 16]),
+    ]
+    cases = []
+    for size, indexes in choices:
+        levels = trees.build([fill(f"leaf {i}") for i in range(size)])
+        proof = trees.multiproof(levels, indexes)
+        cases.append({"tree": sizes.index(size), "indexes": indexes, "proof": proof})
+    return {"count": len(cases), "cases": cases}
 
 
 def leaf_vectors() -> dict[str, Any]:
@@ -205,6 +235,7 @@ def vectors() -> dict[str, Any]:
                 "priorCap": TERMS.prior_cap,
                 "taskRoot": TERMS.task_root,
                 "manifest": TERMS.manifest,
+                "parent": TERMS.parent,
                 "hash": TERMS.hash(),
                 "escrow": TERMS.escrow(),
             },
@@ -219,6 +250,8 @@ def vectors() -> dict[str, Any]:
                 "market": DEPLOYMENT.market,
                 "workers": DEPLOYMENT.workers,
                 "referee": DEPLOYMENT.referee,
+                "disputes": DEPLOYMENT.disputes,
+                "hatch": DEPLOYMENT.hatch,
                 "token": DEPLOYMENT.token,
                 "unit": DEPLOYMENT.unit,
                 "window": DEPLOYMENT.window,
@@ -229,12 +262,14 @@ def vectors() -> dict[str, Any]:
                 "jobs": [d.job for d in DEBITS],
                 "pays": [d.pay for d in DEBITS],
                 "lasts": [d.last for d in DEBITS],
+                "packed": heads.pack_debits(DEBITS),
                 "hash": heads.debits_hash(DEBITS),
             },
             "leaves": leaf_vectors(),
             "messages": message_vectors(),
             "heads": head_vectors(),
             "trees": tree_vectors(),
+            "multiproofs": multiproof_vectors(),
             "decision": {
                 "prior": prior,
                 "rows": rows,

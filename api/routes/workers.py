@@ -88,7 +88,7 @@ def _balance(reader: Reader, number: int, worker: Worker) -> schemas.Balance:
         wallet=worker.wallet,
         cumulative=earned * unit,
         claimed=claimed * unit,
-        claimable=(earned - claimed) * unit,
+        claimable=max(earned - state.taken(number), 0) * unit,
         pending=later * unit,
         units=earned,
         epoch=final.epoch if proof and final else 0,

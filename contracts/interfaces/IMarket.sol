@@ -131,8 +131,8 @@ interface IMarket {
     event EpochPosted(uint32 indexed epoch, bytes32 head, bytes32 digest, bytes32 content, uint256 signers);
     event EpochFinalised(uint32 indexed epoch, bytes32 root, uint64 total);
     event EpochStruck(uint32 indexed epoch, bytes32 head);
-    event Claimed(uint32 indexed worker, address indexed wallet, uint64 amount, uint64 cumulative);
-    event ClaimFailed(uint32 indexed worker, address indexed wallet, uint64 amount, uint64 cumulative);
+    event Claimed(uint32 indexed worker, uint64 cumulative);
+    event ClaimFailed(uint32 indexed worker, uint64 cumulative);
     event ClaimFrozen(uint32 indexed worker, uint64 amount);
     event ClaimThawed(uint32 indexed worker, uint64 amount);
     /// @param job 0 if the wallet was paid; else the job that has the amount again.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
+import {Arrays} from "@openzeppelin/contracts/utils/Arrays.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @title Positional Merkle trees
@@ -15,14 +15,22 @@ library Trees {
         pure
         returns (bool)
     {
-        if (index >= size || proof.length != depth(size)) return false;
-        bytes32 node = leaf;
-        for (uint256 i = 0; i < proof.length; ++i) {
-            node =
-                index & 1 == 1 ? Hashes.efficientKeccak256(proof[i], node) : Hashes.efficientKeccak256(node, proof[i]);
-            index >>= 1;
+        // The same as `proof.length == depth(size)`, without counting the depth out.
+        uint256 steps = proof.length;
+        if (index >= size || (size - 1) >> steps != 0 || (steps != 0 && (size - 1) >> (steps - 1) == 0)) return false;
+        // Plain Solidity costs 170 gas more for each step.
+        assembly ("memory-safe") {
+            let end := add(proof.offset, shl(5, steps))
+            index := shl(5, index)
+            for { let from := proof.offset } lt(from, end) { from := add(from, 0x20) } {
+                let right := and(index, 0x20)
+                mstore(right, leaf)
+                mstore(xor(right, 0x20), calldataload(from))
+                leaf := keccak256(0x00, 0x40)
+                index := shr(1, index)
+            }
         }
-        return node == root;
+        return leaf == root;
     }
 
     /// @notice Whether each of `leaves` stands at its index in the tree of `size` leaves under `root`.
@@ -38,26 +46,46 @@ library Trees {
     ) internal pure returns (bool) {
         uint256 known = indexes.length;
         if (known == 0 || known != leaves.length || !_ascending(indexes, size)) return false;
+        return _fold(leaves, indexes, proof, depth(size)) && leaves[0] == root;
+    }
+
+    /// @dev Leaves the top in the first of `nodes`. A proof that is too short reads on behind its end, which the last line
+    /// notices. Plain Solidity costs a claim among 50 neighbours about 700 gas more, among 50 strangers of 4,096 about 2,000.
+    /// @return Whether exactly the whole proof was used.
+    function _fold(bytes32[] memory nodes, uint256[] memory indexes, bytes32[] calldata proof, uint256 levels)
+        private
+        pure
+        returns (bool)
+    {
         uint256 used = 0;
-        for (uint256 levels = depth(size); levels > 0; --levels) {
-            uint256 above = 0;
-            for (uint256 i = 0; i < known; ++i) {
-                uint256 index = indexes[i];
-                bytes32 node = leaves[i];
-                if (index & 1 == 0 && i + 1 < known && indexes[i + 1] == index + 1) {
-                    node = Hashes.efficientKeccak256(node, leaves[++i]);
-                } else {
-                    if (used == proof.length) return false;
-                    bytes32 step = proof[used++];
-                    node =
-                        index & 1 == 1 ? Hashes.efficientKeccak256(step, node) : Hashes.efficientKeccak256(node, step);
+        assembly ("memory-safe") {
+            let at := add(indexes, 0x20)
+            let node := add(nodes, 0x20)
+            let known := shl(5, mload(indexes))
+            for {} levels { levels := sub(levels, 1) } {
+                let above := 0
+                for { let i := 0 } lt(i, known) { i := add(i, 0x20) } {
+                    let index := mload(add(at, i))
+                    let right := and(index, 1)
+                    let next := add(i, 0x20)
+                    mstore(shl(5, right), mload(add(node, i)))
+                    switch and(lt(next, known), and(iszero(right), eq(mload(add(at, next)), add(index, 1))))
+                    case 0 {
+                        mstore(shl(5, iszero(right)), calldataload(add(proof.offset, used)))
+                        used := add(used, 0x20)
+                    }
+                    default {
+                        mstore(0x20, mload(add(node, next)))
+                        i := next
+                    }
+                    mstore(add(at, above), shr(1, index))
+                    mstore(add(node, above), keccak256(0x00, 0x40))
+                    above := add(above, 0x20)
                 }
-                indexes[above] = index >> 1;
-                leaves[above++] = node;
+                known := above
             }
-            known = above;
         }
-        return used == proof.length && leaves[0] == root;
+        return used == 32 * proof.length;
     }
 
     /// @notice Steps of a proof in a tree of `size` leaves.
@@ -66,9 +94,14 @@ library Trees {
     }
 
     function _ascending(uint256[] memory indexes, uint256 size) private pure returns (bool) {
-        for (uint256 i = 1; i < indexes.length; ++i) {
-            if (indexes[i - 1] >= indexes[i]) return false;
+        uint256 least = 0;
+        unchecked {
+            for (uint256 i = 0; i < indexes.length; ++i) {
+                uint256 index = Arrays.unsafeMemoryAccess(indexes, i);
+                if (index < least || index >= size) return false;
+                least = index + 1;
+            }
         }
-        return indexes[indexes.length - 1] < size;
+        return true;
     }
 }

@@ -304,11 +304,11 @@ def _same(reply: Any, transaction: bytes) -> None:
 def read_deployment(chain: RpcChain, market: Address, block: int = 0) -> Deployment:
     """All that binds signatures, read from the contracts. Raises Fatal when their digest is another than ours."""
     read = _reader(chain)
-    names = ("token", "workers", "committee", "referee", "unit", "window", "configuration")
-    token, workers, address, referee, unit, window, configuration = read("Market", market, names)
+    names = ("token", "workers", "committee", "unit", "window", "configuration", "referee", "disputes", "hatch")
+    token, workers, address, unit, window, configuration, referee, *others = read("Market", market, names)
     members, seal_keys, quorum = read("Committee", address, ("members", "sealKeys", "quorum"))
     committee = Committee(address, tuple(members), tuple(seal_keys), quorum)
-    found = Deployment(chain.chain_id(), market, workers, committee, referee, token, unit, window, block)
+    found = Deployment(chain.chain_id(), market, workers, committee, referee, token, unit, window, block, *others)
     if found.configuration() != configuration:
         raise Fatal(
             f"the Market {checksum(market)} names configuration {to_hex(configuration)}, "

@@ -15,13 +15,14 @@ from web3.providers import BaseProvider
 
 from oracle.adapters import accounts as _accounts  # noqa: F401 - beside web3
 from oracle.adapters.rpc import NONSENSE, short, to_hex
-from oracle.ports import Call, ClaimProof, Registration
+from oracle.ports import Call, Permit, Registration
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import Refused
 from oracle.protocol.events import KINDS, Event
 from oracle.protocol.hashing import keccak
-from oracle.protocol.heads import Debit
+from oracle.protocol.heads import Debit, pack_debits, unpack_debits
 from oracle.protocol.keys import Address, checksum
+from oracle.protocol.leaves import Balance
 from oracle.protocol.messages import Header, values
 from oracle.protocol.terms import Terms
 
@@ -144,31 +145,46 @@ class Calls:
         self._interfaces = interfaces
         self._deployment = deployment
 
-    def open_job(self, terms: Terms, deadline: int) -> Call:
+    def open_job(self, terms: Terms, deadline: int, permit: Permit | None = None) -> Call:
+        """Without a permit the Market must be allowed the escrow before."""
         what = f"open a job with terms {to_hex(terms.hash())} until {deadline}"
-        return self._market(what, "openJob", astuple(terms), deadline)
+        if permit is None:
+            return self._market(what, "openJob", astuple(terms), deadline)
+        signature = permit.signature
+        signed = (permit.deadline, signature[64], signature[:32], signature[32:64])
+        return self._market(what, "openJobWithPermit", astuple(terms), deadline, signed)
 
-    def close_job(self, job: int) -> Call:
-        return self._market(f"close job {job}", "closeJob", job)
+    def top_up(self, job: int, amount: int, purpose: str = "") -> Call:
+        """`amount` in units; `purpose` tells two equal ones apart."""
+        what = f"add {amount} units to job {job}" + (f" for {purpose}" if purpose else "")
+        return self._market(what, "topUp", job, amount)
 
-    def refund(self, job: int, refunded: int = 0) -> Call:
-        """`refunded`: units refunded before; a strike can free more later, which is another refund."""
+    def close_job(self, job: int, terms: bytes) -> Call:
+        """`terms`: their hash."""
+        return self._market(f"close job {job}", "closeJob", job, terms)
+
+    def refund(self, job: int, requester: Address, terms: bytes, refunded: int = 0) -> Call:
+        """`refunded`: units refunded before; a ruling can free more later, which is another refund."""
         again = f" beyond {refunded} units" if refunded else ""
-        return self._market(f"refund job {job}{again}", "refund", job)
+        return self._market(f"refund job {job}{again}", "refund", job, requester, terms)
 
     def post_epoch(self, header: Header, debits: Sequence[Debit], signatures: Sequence[bytes]) -> Call:
         """`signatures`: 65 bytes each, ascending by member address."""
-        args = (tuple(values(header)), [astuple(debit) for debit in debits], b"".join(signatures))
+        args = (tuple(values(header)), pack_debits(debits), b"".join(signatures))
         return self._market(f"post epoch {header.epoch} after {to_hex(header.previous)}", "postEpoch", *args)
 
     def finalise_epoch(self, header: Header, signers: int) -> Call:
         what = f"finalise epoch {header.epoch} after {to_hex(header.previous)}"
         return self._market(what, "finaliseEpoch", tuple(values(header)), signers)
 
-    def claim_many(self, claims: Sequence[ClaimProof]) -> Call:
-        listed = [(c.worker, c.wallet, c.cumulative, c.earnings, list(c.proof)) for c in claims]
-        data = self._interfaces.encode("Market", "claimMany", listed)
-        return Call(f"claim for {len(claims)} workers ({keccak(data)[:8].hex()})", self._deployment.market, data)
+    def claim(self, balance: Balance, proof: Sequence[bytes]) -> Call:
+        what = f"claim {balance.cumulative} units in all for worker {balance.worker}"
+        return self._market(what, "claim", _claimed(balance), list(proof))
+
+    def claim_many(self, balances: Sequence[Balance], proof: Sequence[bytes]) -> Call:
+        """`balances` ascending by worker, `proof` of all of them together (trees.multiproof)."""
+        data = self._interfaces.encode("Market", "claimMany", [_claimed(b) for b in balances], list(proof))
+        return Call(f"claim for {len(balances)} workers ({keccak(data)[:8].hex()})", self._deployment.market, data)
 
     def register_many(self, registrations: Sequence[Registration]) -> Call:
         listed = [(r.wallet, r.key, r.valid_until, r.signature) for r in registrations]
@@ -189,6 +205,10 @@ class Calls:
         return Call(what, self._deployment.market, self._interfaces.encode("Market", function, *args))
 
 
+def _claimed(balance: Balance) -> tuple[int, Address, int, bytes]:
+    return balance.worker, balance.wallet, balance.cumulative, keccak(balance.earnings)
+
+
 def decode_post(interfaces: Interfaces, calldata: bytes) -> tuple[Header, list[Debit], bytes]:
     """Header, debits and signatures of a `postEpoch`. Raises Refused when the bytes are no such call."""
     try:
@@ -197,5 +217,8 @@ def decode_post(interfaces: Interfaces, calldata: bytes) -> tuple[Header, list[D
         raise Refused("no-post", f"the transaction is no call of the Market: {short(problem)}") from None
     if function != "postEpoch":
         raise Refused("no-post", f"the transaction calls {function}, not postEpoch")
-    header = Header(*args["header"])
-    return header, [Debit(*debit) for debit in args["debits"]], args["signatures"]
+    try:
+        debits = unpack_debits(args["debits"])
+    except ValueError as problem:
+        raise Refused("no-post", f"the transaction posts {problem}") from None
+    return Header(*args["header"]), debits, args["signatures"]

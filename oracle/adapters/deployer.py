@@ -16,12 +16,11 @@ from eth_utils.abi import collapse_if_tuple
 
 from oracle.adapters.compiler import Artefact
 from oracle.ports import Call
-from oracle.protocol.deployment import Committee, Deployment
+from oracle.protocol.deployment import NOBODY, Committee, Deployment
 from oracle.protocol.errors import BadInput
 from oracle.protocol.hashing import keccak
 from oracle.protocol.keys import Address, checksum
 
-NOBODY: Address = bytes(20)
 GWEI = 10**9
 DEMO_STAKE = 10**9  # gwei: a coin each
 BOND = 10**16  # wei: of the first open demand, more than showing the largest leaf costs
@@ -51,6 +50,8 @@ def plan_deployment(
     window: int,
     treasury: Address,
     token: Address | None = None,
+    disputes: Address = NOBODY,
+    hatch: Address = NOBODY,
     stake: int = DEMO_STAKE,
     delay: int | None = None,
 ) -> Plan:
@@ -77,7 +78,7 @@ def plan_deployment(
     next_to_come = created_address(deployer, nonce + len(calls) + 1)
     referee = create("Referee", next_to_come, demands)
     committee = create("Committee", ordered, seals, quorum, referee, unit, delay, value=unit * len(ordered))
-    market = create("Market", token, workers, committee, referee, NOBODY, NOBODY, window)
+    market = create("Market", token, workers, committee, referee, disputes, hatch, window)
     return Plan(tuple(calls), market, workers, committee, token)
 
 
@@ -108,6 +109,8 @@ def write_deployment(path: Path, deployment: Deployment, artefacts: Mapping[str,
         "workers": checksum(d.workers),
         "committee": _committee(d.committee),
         "referee": checksum(d.referee),
+        "disputes": checksum(d.disputes),
+        "hatch": checksum(d.hatch),
         "token": checksum(d.token),
         "unit": d.unit,
         "window": d.window,
@@ -161,6 +164,8 @@ def read_deployment_file(path: Path) -> tuple[Deployment, dict[str, list[dict[st
         workers=read.hexes("workers", 20),
         committee=committee,
         referee=read.hexes("referee", 20),
+        disputes=read.hexes("disputes", 20),
+        hatch=read.hexes("hatch", 20),
         token=read.hexes("token", 20),
         unit=read.number("unit", 256),
         window=read.number("window", 64),

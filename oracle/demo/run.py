@@ -36,6 +36,7 @@ from oracle.protocol.keys import address_of, checksum
 from oracle.protocol.manifest import Manifest, make_job
 from oracle.protocol.state import State
 from oracle.services import assign, audit, outbox, settle
+from oracle.services.rules import refund_opens
 
 BASE, BONUS, FEE_BPS = 10_000, 2_500, 250  # a cent and a quarter in a token of six decimals; 2.5 %
 LIFE = 86_400 * 30
@@ -231,7 +232,9 @@ class Demo:
 
     def _close(self) -> None:
         """Nothing more will come: the requester brings the deadline forward to now."""
-        self._send(REQUESTER, self._oracle.calls.close_job(self.job), "close")
+        state = self._state()
+        self._require(self.job in state.jobs, "the job is gone")
+        self._send(REQUESTER, self._oracle.calls.close_job(self.job, state.jobs[self.job].terms.hash()), "close")
         job = self._state().jobs.get(self.job)
         self._require(job is not None and job.deadline <= self._oracle.index.now, "the job is still open")
 
@@ -264,13 +267,13 @@ class Demo:
         self._require(sum(state.claimed.values()) == state.final_total > 0, "somebody is not paid yet")
 
     def _refund(self) -> None:
-        """What nobody earned goes back to the requester, three windows after the deadline."""
+        """What nobody earned goes back to the requester, four windows after the deadline."""
         state = self._state()
         self._require(self.job in state.jobs, "the job is gone")
         job = state.jobs[self.job]
-        self._wait_until(job.deadline + 3 * self._oracle.deployment.window, "the refund")
+        self._wait_until(refund_opens(state, job, self._oracle.deployment.window), "the refund")
         if job.escrow > state.final_total:
-            self._settler.send(self._oracle.calls.refund(self.job), "refund")
+            self._settler.send(self._oracle.calls.refund(self.job, job.requester, job.terms.hash()), "refund")
             left = self._state().jobs.get(self.job)
             self._require(left is not None and left.refunded > 0, "the refund is not made yet")
 

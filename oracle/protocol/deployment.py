@@ -10,6 +10,8 @@ from oracle.protocol.hashing import keccak, tag, tagged, word, words
 from oracle.protocol.keys import Address
 from oracle.protocol.messages import Domain
 
+NOBODY: Address = bytes(20)
+
 
 @dataclass(frozen=True, slots=True)
 class Committee:
@@ -28,7 +30,10 @@ class Committee:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """`unit`: the token's smallest units in one amount; `window`: seconds to challenge; `block`: where events begin."""
+    """`unit`: the token's smallest units in one amount; `window`: seconds to challenge; `block`: where events begin.
+
+    `referee`, `disputes` and `hatch` are the contracts that may act on the Market; zero: nobody may.
+    """
 
     chain_id: int
     market: Address
@@ -39,21 +44,12 @@ class Deployment:
     unit: int
     window: int
     block: int
+    disputes: Address = NOBODY
+    hatch: Address = NOBODY
 
     def digest(self) -> bytes:
-<<<<<<< HEAD
-        contracts = (
-            self.market,
-            self.workers,
-            self.committee.address,
-            self.referee,
-            self.disputes,
-            self.hatch,
-            self.token,
-        )
-=======
-        contracts = (self.market, self.workers, self.committee.address, self.referee, self.token)
->>>>>>> parent of cf5808a (TEMPORARY: encodings of the new Market until its branch has them)
+        satellites = (self.referee, self.disputes, self.hatch)
+        contracts = (self.market, self.workers, self.committee.address, *satellites, self.token)
         return tagged("deployment", self.chain_id, *contracts, self.unit, self.window)
 
     def configuration(self) -> bytes:

@@ -42,6 +42,23 @@ class JobOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class JobFunded:
+    """More for a job that is open, from anybody."""
+
+    job: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobAwarded:
+    """Paid at once from what is locked in a job, by a ruling or through the hatch."""
+
+    job: int
+    wallet: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobClosed:
     job: int
     deadline: int
@@ -77,10 +94,32 @@ class EpochStruck:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
+    """`cumulative`: of all that the worker ever earned, so much is claimed, frozen or settled now."""
+
+    worker: int
+    cumulative: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFrozen:
+    worker: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimThawed:
+    worker: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenSettled:
+    """To `wallet` if `job` is 0, else back to that job."""
+
     worker: int
     wallet: Address
+    job: int
     amount: int
-    cumulative: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +148,8 @@ Event: TypeAlias = (
     | KeyAdded
     | KeyRevoked
     | JobOpened
+    | JobFunded
+    | JobAwarded
     | JobClosed
     | JobRefunded
     | EpochPosted
@@ -117,6 +158,9 @@ Event: TypeAlias = (
     | Claimed
     | ChangeProposed
     | ChangeEnacted
+    | ClaimFrozen
+    | ClaimThawed
+    | FrozenSettled
 )
 KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
 

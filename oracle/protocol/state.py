@@ -6,6 +6,7 @@ events -> State. Nothing here knows a node, a clock or a file: the same logs giv
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeAlias
 
 from oracle.protocol import events as ev
 from oracle.protocol import heads
@@ -28,8 +29,10 @@ class Job:
     requester: Address
     terms: Terms
     deadline: int  # block time, seconds
-    escrow: int  # units
-    refunded: int = 0  # units
+    escrow: int  # units, with what was added later
+    refunded: int = 0
+    awarded: int = 0  # paid at once from what was locked
+    returned: int = 0  # final pay that a ruling gave back
 
 
 @dataclass(slots=True)
@@ -77,7 +80,8 @@ class State:
     workers: dict[int, Worker] = field(default_factory=dict)
     worker_of: dict[Address, int] = field(default_factory=dict)
     posts: dict[int, Post] = field(default_factory=dict)
-    claimed: dict[int, int] = field(default_factory=dict)
+    claimed: dict[int, int] = field(default_factory=dict)  # units that left the pool for a worker: paid, or settled
+    frozen: dict[int, int] = field(default_factory=dict)
     final_total: int = 0
     last_strike: int = 0
     terms: list[Term] = field(default_factory=list)
@@ -90,6 +94,10 @@ class State:
     def pending(self) -> Post | None:
         last = self.posts.get(self.last_epoch)
         return last if last and last.status is EpochStatus.PENDING else None
+
+    def taken(self, worker: int) -> int:
+        """What the worker cannot claim any more, or not now: the Market's counter."""
+        return self.claimed.get(worker, 0) + self.frozen.get(worker, 0)
 
     def unstruck(self) -> list[Post]:
         return [post for post in self.posts.values() if post.status is not EpochStatus.STRUCK]
@@ -107,7 +115,7 @@ class State:
 def fold(first_head: bytes, logs: Iterable[ev.Log]) -> State:
     """The state after `logs`, in their order. Raises Fatal when they cannot be of one chain.
 
-    A gap in dense numbers, a head that does not link, a claim that skips one, terms without their hash.
+    A gap in dense numbers, a head that does not link, a claim of nothing new, terms without their hash.
     """
     state = State(first_head)
     for log in logs:
@@ -120,12 +128,10 @@ def apply(state: State, log: ev.Log) -> None:
     match log.event:
         case ev.WorkerRegistered() | ev.KeyAdded() | ev.KeyRevoked():
             _apply_worker(state, log.event)
-        case ev.JobOpened() | ev.JobClosed() | ev.JobRefunded():
+        case ev.JobOpened() | ev.JobFunded() | ev.JobAwarded() | ev.JobClosed() | ev.JobRefunded():
             _apply_job(state, log.event)
-        case ev.Claimed(worker, _, amount, cumulative):
-            claimed = state.claimed.get(worker, 0)
-            _require(cumulative == claimed + amount, f"worker {worker} claimed {amount} on {claimed}, not {cumulative}")
-            state.claimed[worker] = cumulative
+        case ev.Claimed() | ev.ClaimFrozen() | ev.ClaimThawed() | ev.FrozenSettled():
+            _apply_claim(state, log.event)
         case ev.ChangeProposed():
             state.proposed = log.event
         case ev.ChangeEnacted():
@@ -151,7 +157,11 @@ def _apply_worker(state: State, event: ev.WorkerRegistered | ev.KeyAdded | ev.Ke
         worker.revoked.add(event.number)
 
 
-def _apply_job(state: State, event: ev.JobOpened | ev.JobClosed | ev.JobRefunded) -> None:
+_JobEvent: TypeAlias = ev.JobOpened | ev.JobFunded | ev.JobAwarded | ev.JobClosed | ev.JobRefunded
+_ClaimEvent: TypeAlias = ev.Claimed | ev.ClaimFrozen | ev.ClaimThawed | ev.FrozenSettled
+
+
+def _apply_job(state: State, event: _JobEvent) -> None:
     number = event.job
     if isinstance(event, ev.JobOpened):
         _require(number == len(state.jobs) + 1, f"job {number} follows job {len(state.jobs)}")
@@ -162,9 +172,36 @@ def _apply_job(state: State, event: ev.JobOpened | ev.JobClosed | ev.JobRefunded
     job = state.jobs[number]
     if isinstance(event, ev.JobClosed):
         job.deadline = event.deadline
-    else:
-        _require(job.refunded + event.amount <= job.escrow, f"job {number} is refunded more than its escrow")
+        return
+    if isinstance(event, ev.JobFunded):
+        job.escrow += event.amount
+        return
+    left = job.escrow - job.refunded - job.awarded
+    _require(event.amount <= left, f"job {number} gives {event.amount} units of the {left} that its escrow has left")
+    if isinstance(event, ev.JobRefunded):
         job.refunded += event.amount
+    else:
+        job.awarded += event.amount
+
+
+def _apply_claim(state: State, event: _ClaimEvent) -> None:
+    worker = event.worker
+    claimed, frozen = state.claimed.get(worker, 0), state.frozen.get(worker, 0)
+    if isinstance(event, ev.Claimed):
+        taken = claimed + frozen
+        _require(event.cumulative > taken, f"worker {worker} claimed up to {event.cumulative}, but had {taken}")
+        state.claimed[worker] = event.cumulative - frozen
+        return
+    if isinstance(event, ev.ClaimFrozen):
+        state.frozen[worker] = frozen + event.amount
+        return
+    _require(event.amount <= frozen, f"{event.amount} units of worker {worker} are released, but {frozen} are frozen")
+    if isinstance(event, ev.FrozenSettled):
+        _require(event.job == 0 or event.job in state.jobs, f"job {event.job} gets pay back and was never opened")
+        state.claimed[worker] = claimed + event.amount
+        if event.job:
+            state.jobs[event.job].returned += event.amount
+    state.frozen[worker] = frozen - event.amount
 
 
 def _apply_epoch(state: State, log: ev.Log) -> None:

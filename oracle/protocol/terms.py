@@ -24,7 +24,10 @@ NO_LABEL = 255
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Field order is the encoding order. `manifest` is the digest of the manifest's dag-cbor block."""
+    """Field order is the encoding order. `manifest` is the digest of the manifest's dag-cbor block.
+
+    `parent`: 0, or an earlier job that must be over before this one is offered.
+    """
 
     classes: int
     tasks: int
@@ -36,6 +39,7 @@ class Terms:
     prior_cap: int
     task_root: bytes
     manifest: bytes
+    parent: int = 0
 
     def hash(self) -> bytes:
         return _hash(self)
@@ -64,6 +68,7 @@ _RANGES = {
     "fee_bps": (0, 10_000),
     "weight_cap": (0, MAX_CAP),
     "prior_cap": (0, MAX_CAP),
+    "parent": (0, (1 << 32) - 1),
 }
 
 

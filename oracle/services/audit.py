@@ -164,7 +164,8 @@ class _Audit:
         if report.claimed > report.total:
             what = f"{report.claimed} units are claimed of {report.total}"
             report.faults.append(Fault(number, "balances", None, what))
-        owed = sum(job.escrow - job.refunded for job in state.jobs.values()) - report.claimed
+        jobs = state.jobs.values()
+        owed = sum(job.escrow - job.refunded - job.awarded + job.returned for job in jobs) - report.claimed
         held = self._chain.token_balance(self._deployment.token, self._deployment.market)
         if held < owed * self._deployment.unit:
             what = f"the Market holds {held} of the token and owes {owed * self._deployment.unit}"

@@ -52,7 +52,7 @@ def _jobs(view: View, ledger: Ledger, books: Books, window: int) -> Iterator[tup
     """(job, answers that a task needs) of each job that can still be debited. Without its manifest a job waits, alone."""
     decided = Counter(job for job, _ in ledger.decided)
     for number, job in sorted(view.state.jobs.items()):
-        if decided[number] < job.terms.tasks and view.now < rules.refund_opens(view.state, job, window):
+        if decided[number] < job.terms.tasks and view.now < rules.debits_close(view.state, job, window):
             try:
                 manifest, _ = books.job(job.terms)
             except ContentMissing:
@@ -114,10 +114,10 @@ def build(
     judged: dict[int, Judgement],
     model: bytes,
 ) -> Epoch:
-    """The epoch that decides these tasks. It expires before any of its jobs can be refunded."""
+    """The epoch that decides these tasks. It expires before any of its jobs closes to debits."""
     state = view.state
-    refunds = [rules.refund_opens(state, state.jobs[number], deployment.window) - 1 for number in answers]
-    until = min(view.now + rules.VALID_SECONDS, *refunds)
+    closes = [rules.debits_close(state, state.jobs[number], deployment.window) - 1 for number in answers]
+    until = min(view.now + rules.VALID_SECONDS, *closes)
     decisions = [
         Decision(number, task, judged[number].priors[task], lists[number][task])
         for number in sorted(lists)

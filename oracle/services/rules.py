@@ -23,7 +23,8 @@ from oracle.services.index import View
 CHOICE = 1  # bytes of the payload of a choice: its label
 VALID_SECONDS = 3_600  # how long a proposer lets a header be posted
 LAG_SECONDS = 900  # by which members may see the chain apart
-REFUND_WINDOWS = 3
+DEBIT_WINDOWS = 3
+REFUND_WINDOWS = 4
 Pair = tuple[int, int]  # task, worker, of one job
 
 
@@ -69,9 +70,14 @@ def check_admitted(state: State, manifest: Manifest, number: int, worker: int) -
         raise Refused("not-allowed", f"the manifest of job {number} does not admit worker {worker}")
 
 
-def refund_opens(state: State, job: Job, window: int) -> int:
+def debits_close(state: State, job: Job, window: int) -> int:
     """Block time from which the Market takes no debit of the job."""
-    return max(job.deadline, state.last_strike) + REFUND_WINDOWS * window
+    return max(job.deadline, state.last_strike) + DEBIT_WINDOWS * window
+
+
+def refund_opens(state: State, job: Job, window: int) -> int:
+    """Block time from which the requester can have back what is left. The window before belongs to the hatch."""
+    return debits_close(state, job, window) + (REFUND_WINDOWS - DEBIT_WINDOWS) * window
 
 
 def needed(view: View, job: Job, manifest: Manifest) -> int:
@@ -129,11 +135,11 @@ def check_place(view: View, deployment: Deployment, header: Header) -> None:
         raise Refused("wrong-expiry", f"a header must expire between block times {view.now} and {latest}")
 
 
-def check_refunds(view: View, window: int, epoch: Epoch) -> None:
+def check_debits_open(view: View, window: int, epoch: Epoch) -> None:
     for number in {verdict.job for verdict in epoch.verdicts}:
-        opens = refund_opens(view.state, view.state.jobs[number], window)
-        if epoch.valid_until >= opens:
-            raise Refused("refund-open", f"job {number} can be refunded from block time {opens}: no debit then")
+        closes = debits_close(view.state, view.state.jobs[number], window)
+        if epoch.valid_until >= closes:
+            raise Refused("debits-closed", f"job {number} can be debited no more from block time {closes} on")
 
 
 def check_closed(view: View, manifest: Manifest, verdict: Verdict) -> None:

@@ -12,7 +12,6 @@ from oracle.ports import (
     Call,
     Calls,
     Chain,
-    ClaimProof,
     ContentStore,
     Database,
     Evidence,
@@ -27,8 +26,6 @@ from oracle.protocol import heads, trees
 from oracle.protocol.cids import Codec, from_digest
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import ContentMissing, CrowdproofError, Refused, Retryable
-from oracle.protocol.hashing import keccak
-from oracle.protocol.leaves import Balance
 from oracle.protocol.messages import Header, digest
 from oracle.protocol.state import Post, State
 from oracle.services import outbox
@@ -41,7 +38,14 @@ T = TypeVar("T")
 
 ROUNDS = 4  # proposals of one member that may grow by evidence
 REGISTRATIONS = 50  # a transaction
-CLAIMS = 50
+COUNTERS = 4  # of workers, in a slot of the Market
+CLAIMS = 200  # a transaction
+CLAIM_GAS = 10_000_000  # of a batch
+CLAIM_WORKER, CLAIM_SLOT, CLAIM_STEP = (
+    31_000,
+    22_000,
+    700,
+)  # of a wallet without the token, of a slot that is fresh, of a hash
 MARGIN_S = 60  # a signed wish must hold so much longer than now: it takes a while to be mined
 PATIENCE_S = 600.0  # for the members' checks of an epoch
 GRACE_S = 2.0  # for the evidence of those who come last
@@ -239,16 +243,30 @@ def pay(settler: Settler, state: State) -> int:
         return 0
     epoch = settler.books.epoch(final.epoch, final.content)
     wanted = [w for w in sorted(settler.database.claims()) if w < len(epoch.balances)]
-    due = [w for w in wanted if epoch.balances[w].cumulative > state.claimed.get(w, 0)]
+    due = [w for w in wanted if epoch.balances[w].cumulative > state.taken(w)]
     levels = trees.build(ep.leaves_of(epoch, "balances")) if due else []
-    for part in _parts(due, CLAIMS):
-        proofs = [_claim(epoch.balances[w], trees.proof(levels, w)) for w in part]
-        settler.send(settler.calls.claim_many(proofs), "claim")
+    for part in batches(due, len(epoch.balances)):
+        proven = settler.calls.claim_many([epoch.balances[w] for w in part], trees.multiproof(levels, part))
+        settler.send(proven, "claim")
     return len(due)
 
 
-def _claim(balance: Balance, proof: list[bytes]) -> ClaimProof:
-    return ClaimProof(balance.worker, balance.wallet, balance.cumulative, keccak(balance.earnings), tuple(proof))
+def batches(workers: Sequence[int], size: int) -> list[list[int]]:
+    """Ascending workers of a tree of `size`, neighbours together, as many as the Market takes and a transaction bears.
+
+    Reckoned as if every wallet and every slot of counters were new, and every slot needed a proof of its own.
+    """
+    found: list[list[int]] = []
+    apart = CLAIM_SLOT + CLAIM_STEP * trees.depth(size)
+    gas, slot = 0, -1
+    for worker in workers:
+        cost = CLAIM_WORKER + (apart if worker // COUNTERS != slot else 0)
+        if not found or gas + cost > CLAIM_GAS or len(found[-1]) == CLAIMS:
+            found.append([])
+            gas, cost = 0, CLAIM_WORKER + apart
+        found[-1].append(worker)
+        gas, slot = gas + cost, worker // COUNTERS
+    return found
 
 
 def _parts(items: Sequence[T], size: int) -> list[Sequence[T]]:

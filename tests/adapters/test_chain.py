@@ -19,12 +19,13 @@ from oracle.adapters.contracts import Calls, decode_post
 from oracle.adapters.database import memory_database
 from oracle.adapters.rpc import Rpc
 from oracle.adapters.signer import KeySigner
-from oracle.ports import Block, Call, ClaimProof, Outcome
+from oracle.ports import Block, Call, Outcome
 from oracle.protocol import events as ev
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import BadInput, ChainUnavailable, Fatal, Refused, WrongChain
 from oracle.protocol.hashing import ZERO, keccak
 from oracle.protocol.heads import Debit
+from oracle.protocol.leaves import Balance
 from oracle.protocol.messages import digest
 from oracle.protocol.terms import Terms
 from oracle.services import outbox
@@ -334,7 +335,7 @@ def test_logs__a_stale_head__is_unavailable_instead_of_empty() -> None:
 
 def test_logs__events_that_the_protocol_does_not_read__are_passed_over() -> None:
     node = Node()
-    node.logs = [closed(1, 4) | {"topics": [text(keccak(b"ClaimFailed(uint32,address,uint64,uint64)"))]}]
+    node.logs = [closed(1, 4) | {"topics": [text(keccak(b"ClaimFailed(uint32,uint64)"))]}]
     node.logs.append(closed(1, 4, 1) | {"topics": []})
     assert chain_of(node).logs(DEPLOYMENT, 0, 10) == []
 
@@ -496,7 +497,7 @@ def test_decode_post__what_is_no_call_of_the_market__is_refused(data: bytes) -> 
 def test_decode_post__another_function_or_cut_short__is_refused() -> None:
     calls = Calls(INTERFACES, DEPLOYMENT)
     with pytest.raises(Refused, match="calls refund, not postEpoch"):
-        decode_post(INTERFACES, calls.refund(1).data)
+        decode_post(INTERFACES, calls.refund(1, MARKET, ZERO).data)
     posted = calls.post_epoch(a_header(ZERO, ZERO, 9), [Debit(1, 10, 0)], [b"\x01" * 65]).data
     assert decode_post(INTERFACES, posted)[1:] == ([Debit(1, 10, 0)], b"\x01" * 65)
     with pytest.raises(Refused):
@@ -505,17 +506,20 @@ def test_decode_post__another_function_or_cut_short__is_refused() -> None:
 
 def test_calls__two_effects__never_share_their_words() -> None:
     calls = Calls(INTERFACES, DEPLOYMENT)
-    claim = ClaimProof(1, b"\x01" * 20, 5, ZERO, ())
+    balance = Balance(1, b"\x01" * 20, 5, b"")
     made = [
         calls.open_job(TERMS, 5),
         calls.open_job(TERMS, 6),
-        calls.close_job(1),
-        calls.refund(1),
-        calls.refund(1, refunded=5),
+        calls.top_up(1, 5),
+        calls.top_up(1, 5, purpose="more"),
+        calls.close_job(1, ZERO),
+        calls.refund(1, MARKET, ZERO),
+        calls.refund(1, MARKET, ZERO, refunded=5),
         calls.approve(MARKET, MARKET, 1),
         calls.approve(MARKET, MARKET, 1, purpose="job 2"),
-        calls.claim_many([claim]),
-        calls.claim_many([replace(claim, cumulative=6)]),
+        calls.claim(balance, []),
+        calls.claim_many([balance], []),
+        calls.claim_many([replace(balance, cumulative=6)], []),
         calls.post_epoch(a_header(ZERO, ZERO, 9), [], []),
         calls.finalise_epoch(a_header(ZERO, ZERO, 9), 7),
     ]
@@ -584,7 +588,7 @@ def test_calls__a_job_from_funding_to_claims__is_what_the_logs_then_say(deployed
 
     anvil.warp(deployed.url, 61)
     deployed.send(calls.finalise_epoch(epoch.header, deployed.state().posts[1].signers))
-    deployed.send(calls.claim_many(epoch.claims()))
+    deployed.send(calls.claim_many(epoch.due(), epoch.proof(epoch.due())))
     final = deployed.state()
     assert final.claimed == {1: 5, 2: 5}
     assert [chain.token_balance(d.token, b.wallet) for b in epoch.balances[1:]] == [5, 5]
@@ -594,7 +598,7 @@ def test_calls__a_job_from_funding_to_claims__is_what_the_logs_then_say(deployed
 @pytest.mark.sockets
 def test_estimate__a_revert_of_our_contracts__is_refused_by_name(deployed: Deployed) -> None:
     with pytest.raises(Refused) as raised:
-        deployed.chain.estimate(deployed.sender.address, deployed.calls.refund(9))
+        deployed.chain.estimate(deployed.sender.address, deployed.calls.refund(9, ZERO[:20], ZERO))
     assert raised.value.code == "MarketJobUnknown"
 
 

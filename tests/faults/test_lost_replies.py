@@ -122,8 +122,9 @@ class Settlement:
         anvil.warp(self.deployed.url, WINDOW + 1)
         post = until(self.index.advance).posts[epoch.header.epoch]
         self.make(calls.finalise_epoch(epoch.header, post.signers))
-        claims = epoch.claims()[-4 * CROWD :]
-        self.make(*[calls.claim_many(claims[at : at + 5]) for at in range(0, len(claims), 5)])
+        claims = epoch.due()[-4 * CROWD :]
+        parts = [claims[at : at + 5] for at in range(0, len(claims), 5)]
+        self.make(*[calls.claim_many(part, epoch.proof(part)) for part in parts])
         self.owed |= Counter({claim.wallet: claim.cumulative for claim in claims})
         gifts = [(wallet(1_000_000 + 100 * self.rounds + i).address, 1 + i) for i in range(12)]
         self.make(*[calls.transfer(d.token, to, amount) for to, amount in gifts])

@@ -115,16 +115,24 @@ def test_committee_digest__any_size__is_encoded_as_solidity_does(members: int) -
 
 def test_deployment_digest__the_vector__is_abi_encoded() -> None:
     d = DEPLOYMENT
-    places = [d["market"], d["workers"], COMMITTEE["address"], d["referee"], d["token"]]
-    types = ["uint256", *["address"] * 5, "uint256", "uint64"]
+    places = [d["market"], d["workers"], COMMITTEE["address"], d["referee"], d["disputes"], d["hatch"], d["token"]]
+    types = ["uint256", *["address"] * 7, "uint256", "uint64"]
     assert d["digest"] == once("deployment", types, [V["chainId"], *places, d["unit"], d["window"]])
     assert d["configuration"] == once("configuration", ["bytes32"] * 2, [d["digest"], COMMITTEE["digest"]])
 
 
-def test_debits_hash__the_vector__is_that_of_an_array_of_structs() -> None:
+def test_debits_hash__the_vector__is_that_of_the_packed_records() -> None:
     items = list(zip(*[V["debits"][k] for k in ("jobs", "pays", "lasts")], strict=True))
-    assert V["debits"]["hash"] == "0x" + keccak(abi_encode(["(uint32,uint64,uint32)[]"], [items])).hex()
-    assert heads.debits_hash([]) == keccak(abi_encode(["(uint32,uint64,uint32)[]"], [[]]))
+    packed = b"".join(encode_packed(["uint32", "uint64", "uint32"], item) for item in items)
+    assert V["debits"]["packed"] == "0x" + packed.hex()
+    assert V["debits"]["hash"] == "0x" + keccak(packed).hex()
+    assert heads.unpack_debits(packed) == [heads.Debit(*item) for item in items]
+    assert heads.debits_hash([]) == keccak(b"")
+
+
+def test_unpack_debits__no_whole_records__is_refused() -> None:
+    with pytest.raises(ValueError, match="17 bytes are no debits"):
+        heads.unpack_debits(bytes(17))
 
 
 @pytest.mark.parametrize(

@@ -345,7 +345,7 @@ def test_run__event_altered__is_found(town: Town, change: dict[str, Any]) -> Non
 
 def test_run__claims_beyond_the_balance__name_the_worker(town: Town) -> None:
     balance = town.market.state().claimed[2]
-    town.chain.mine(ev.Claimed(2, town.market.state().workers[2].wallet, 5, balance + 5))
+    town.chain.mine(ev.Claimed(2, balance + 5))
     town.market.donated = 5
     report = run(town)
     assert (2, "balances", 2) in where(report)
@@ -353,7 +353,7 @@ def test_run__claims_beyond_the_balance__name_the_worker(town: Town) -> None:
 
 def test_run__claim_by_somebody_without_balance__names_the_worker(town: Town) -> None:
     (new,) = town.register(1)
-    town.chain.mine(ev.Claimed(new, town.market.state().workers[new].wallet, 5, 5))
+    town.chain.mine(ev.Claimed(new, 5))
     assert (2, "balances", new) in where(run(town))
 
 

@@ -157,12 +157,12 @@ def test_propose__job_whose_manifest_nobody_has__waits_alone(town: Town) -> None
     assert {v.job for v in load(town, propose(town).header).verdicts} == {job}
 
 
-def test_propose__job_that_can_be_refunded__is_left_out(town: Town) -> None:
+def test_propose__job_that_can_be_debited_no_more__is_left_out(town: Town) -> None:
     """The Market takes no debit of it: one such job would make every post revert."""
     old, _ = town.ready_job()
     town.close_job(old)
     town.chain.mine_until(town.state.jobs[old].deadline + 3 * WINDOW - 1)
-    assert propose(town).header.valid_until == town.chain.now  # expires before the refund opens
+    assert propose(town).header.valid_until == town.chain.now  # expires before debits close
     town.chain.mine(seconds=1)
     assert town.all[0].propose(NOTHING) is None
     new, _ = town.ready_job()
@@ -175,8 +175,10 @@ def header_of(town: Town) -> Header:
     return settle.header_of_post(town.settler(), post)
 
 
-def test_propose__without_the_rule_on_refunds__every_post_reverts(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "refund_opens", lambda *_: 1 << 40)
+def test_propose__without_the_rule_on_closed_debits__every_post_reverts(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "debits_close", lambda *_: 1 << 40)
     old, _ = town.ready_job()
     town.close_job(old)
     town.chain.mine(seconds=3 * WINDOW)
@@ -546,7 +548,7 @@ def test_approve__answer_receipted_during_the_checks__is_missed_after_all(
 
 
 @pytest.mark.parametrize(("late", "signed"), [(-1, True), (0, False), (1, False)])
-def test_approve__header_that_expires_as_the_refund_opens__is_refused(town: Town, late: int, signed: bool) -> None:
+def test_approve__header_that_expires_as_debits_close__is_refused(town: Town, late: int, signed: bool) -> None:
     job, _ = town.ready_job()
     town.close_job(job)
     opens = town.state.jobs[job].deadline + 3 * WINDOW
@@ -555,7 +557,7 @@ def test_approve__header_that_expires_as_the_refund_opens__is_refused(town: Town
     if signed:
         assert town.all[1].approve(header)
     else:
-        assert refusals(town, header) == {"refund-open"}
+        assert refusals(town, header) == {"debits-closed"}
 
 
 # ------------------------------------------------------------------------------------------- restarts and struck epochs

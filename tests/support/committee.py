@@ -180,7 +180,7 @@ class Town:
         return len(self.market.state().jobs)
 
     def close_job(self, job: int) -> None:
-        self.chain.mine(*self.market.run(self.market.close_job(job).data))
+        self.chain.mine(*self.market.run(self.market.close_job(job, self.market.state().jobs[job].terms.hash()).data))
 
     # ------------------------------------------------------------------------------------------------------- answers
 

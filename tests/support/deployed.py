@@ -14,7 +14,7 @@ from oracle.adapters.compiler import artefacts
 from oracle.adapters.contracts import Calls, Interfaces
 from oracle.adapters.deployer import plan_deployment
 from oracle.adapters.signer import KeySigner
-from oracle.ports import Call, ClaimProof, Registration
+from oracle.ports import Call, Registration
 from oracle.protocol import events as ev
 from oracle.protocol import state, trees
 from oracle.protocol.deployment import Deployment
@@ -53,14 +53,13 @@ class SmallEpoch:
     signatures: list[bytes]
     balances: list[Balance]
 
-    def claims(self) -> list[ClaimProof]:
-        """Of all workers with a balance."""
-        levels = trees.build([balance.leaf() for balance in self.balances])
-        return [
-            ClaimProof(b.worker, b.wallet, b.cumulative, keccak(b.earnings), tuple(trees.proof(levels, b.worker)))
-            for b in self.balances
-            if b.cumulative
-        ]
+    def due(self) -> list[Balance]:
+        """Of all workers that ever earned something."""
+        return [balance for balance in self.balances if balance.cumulative]
+
+    def proof(self, balances: Sequence[Balance]) -> list[bytes]:
+        """Of those together."""
+        return trees.multiproof(trees.build([b.leaf() for b in self.balances]), [b.worker for b in balances])
 
 
 class Deployed:

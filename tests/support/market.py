@@ -7,14 +7,15 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from oracle.ports import Call, ClaimProof, Registration
+from oracle.ports import Call, Permit, Registration
 from oracle.protocol import events as ev
 from oracle.protocol import heads, trees
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import Refused
-from oracle.protocol.hashing import keccak, leaf
+from oracle.protocol.hashing import keccak
 from oracle.protocol.heads import Debit
 from oracle.protocol.keys import Address, recover
+from oracle.protocol.leaves import Balance
 from oracle.protocol.messages import Header, digest
 from oracle.protocol.state import EpochStatus, Post, State, fold
 from oracle.protocol.terms import Terms
@@ -63,14 +64,17 @@ class Market:
     def transfer(self, token: Address, to: Address, amount: int, purpose: str = "") -> Call:
         return self._call(f"transfer {amount} {purpose}", "nothing")
 
-    def open_job(self, terms: Terms, deadline: int) -> Call:
+    def open_job(self, terms: Terms, deadline: int, permit: Permit | None = None) -> Call:
         return self._call(f"open {terms.hash().hex()} {deadline}", "open", terms, deadline)
 
-    def close_job(self, job: int) -> Call:
-        return self._call(f"close job {job}", "close", job)
+    def top_up(self, job: int, amount: int, purpose: str = "") -> Call:
+        return self._call(f"add {amount} to job {job} {purpose}", "fund", job, amount)
 
-    def refund(self, job: int, refunded: int = 0) -> Call:
-        return self._call(f"refund job {job} beyond {refunded}", "refund", job)
+    def close_job(self, job: int, terms: bytes) -> Call:
+        return self._call(f"close job {job}", "close", job, terms)
+
+    def refund(self, job: int, requester: Address, terms: bytes, refunded: int = 0) -> Call:
+        return self._call(f"refund job {job} beyond {refunded}", "refund", job, requester, terms)
 
     def register_many(self, registrations: Sequence[Registration]) -> Call:
         return self._call(f"register {len(registrations)}", "register", tuple(registrations))
@@ -83,8 +87,8 @@ class Market:
         what = f"finalise epoch {header.epoch} after {header.previous.hex()}"
         return self._call(what, "finalise", header, signers)
 
-    def claim_many(self, claims: Sequence[ClaimProof]) -> Call:
-        return self._call(f"claim for {len(claims)}", "claim", tuple(claims))
+    def claim_many(self, balances: Sequence[Balance], proof: Sequence[bytes]) -> Call:
+        return self._call(f"claim for {len(balances)}", "claim", tuple(balances), tuple(proof))
 
     def _call(self, what: str, name: str, *args: Any) -> Call:
         data = keccak(repr((name, args)).encode())
@@ -101,12 +105,18 @@ class Market:
         _require(deadline > self.chain.now, "MarketDeadlineOutOfRange")
         return [ev.JobOpened(len(state.jobs) + 1, REQUESTER, terms.hash(), terms, deadline, terms.escrow())]
 
-    def _close(self, state: State, job: int) -> list[ev.Event]:
+    def _fund(self, state: State, job: int, amount: int) -> list[ev.Event]:
+        _require(self.chain.now < state.jobs[job].deadline, "MarketJobOver")
+        return [ev.JobFunded(job, amount)]
+
+    def _close(self, state: State, job: int, terms: bytes) -> list[ev.Event]:
+        _require(terms == state.jobs[job].terms.hash(), "MarketIdentityMismatch")
         _require(self.chain.now < state.jobs[job].deadline, "MarketJobOver")
         return [ev.JobClosed(job, self.chain.now)]
 
-    def _refund(self, state: State, job: int) -> list[ev.Event]:
+    def _refund(self, state: State, job: int, requester: Address, terms: bytes) -> list[ev.Event]:
         opened = state.jobs[job]
+        _require((requester, terms) == (opened.requester, opened.terms.hash()), "MarketIdentityMismatch")
         _require(self.chain.now >= self._opens(state, job), "MarketRefundClosed")
         amount = opened.escrow - self._debited(state, job) - opened.refunded
         _require(amount > 0, "MarketNothingToRefund")
@@ -136,7 +146,7 @@ class Market:
         signers = self._signers(message, signatures)
         total = state.final_total
         for debit in debits:
-            _require(self.chain.now < self._opens(state, debit.job), "MarketDebitClosed")
+            _require(self.chain.now < self._opens(state, debit.job) - self.deployment.window, "MarketDebitClosed")
             job = state.jobs[debit.job]
             amount = debit.pay + job.terms.fee(debit.pay)
             _require(amount <= job.escrow - job.refunded - self._debited(state, debit.job), "MarketDebitTooLarge")
@@ -154,23 +164,22 @@ class Market:
         _require(self.chain.now >= pending.posted_at + self.deployment.window, "MarketWindowStillOpen")
         return [ev.EpochFinalised(header.epoch, header.balances, header.total)]
 
-    def _claim(self, state: State, claims: tuple[ClaimProof, ...]) -> list[ev.Event]:
+    def _claim(self, state: State, balances: tuple[Balance, ...], proof: tuple[bytes, ...]) -> list[ev.Event]:
         final = state.final()
-        _require(final is not None, "MarketBalanceUnproven")
+        _require(final is not None, "MarketBalancesUnproven")
         assert final
         header = self._header(final)
         events: list[ev.Event] = []
         claimed = dict(state.claimed)
-        for c in claims:
-            amount = c.cumulative - claimed.get(c.worker, 0)
-            if amount <= 0:
+        leaves, workers = [b.leaf() for b in balances], [b.worker for b in balances]
+        proven = trees.verify_many(header.balances, header.balances_size, workers, leaves, proof)
+        _require(proven, "MarketBalancesUnproven")
+        for b in balances:
+            if b.cumulative <= claimed.get(b.worker, 0):
                 continue
-            at = leaf("balance", c.worker, c.wallet, c.cumulative, c.earnings)
-            proven = trees.verify(header.balances, header.balances_size, c.worker, at, c.proof)
-            _require(proven, "MarketBalanceUnproven")
-            claimed[c.worker] = c.cumulative
+            claimed[b.worker] = b.cumulative
             _require(sum(claimed.values()) <= state.final_total, "MarketClaimsExceedTotal")
-            events.append(ev.Claimed(c.worker, c.wallet, amount, c.cumulative))
+            events.append(ev.Claimed(b.worker, b.cumulative))
         return events
 
     def _signers(self, message: bytes, signatures: tuple[bytes, ...]) -> int:
@@ -181,7 +190,7 @@ class Market:
         return sum(1 << members.index(signer) for signer in found)
 
     def _opens(self, state: State, job: int) -> int:
-        return max(state.jobs[job].deadline, state.last_strike) + 3 * self.deployment.window
+        return max(state.jobs[job].deadline, state.last_strike) + 4 * self.deployment.window
 
     def _debited(self, state: State, job: int) -> int:
         fee = state.jobs[job].terms.fee

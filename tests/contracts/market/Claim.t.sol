@@ -75,7 +75,7 @@ contract ClaimTest is Fixture {
 
     function test_claim__relayed__pays_the_wallet_of_the_leaf() public {
         _emitted(address(market));
-        emit IMarket.Claimed(3, _wallet(3), 1000, 1000);
+        emit IMarket.Claimed(3, 1000);
         vm.prank(STRANGER);
         market.claim(_balance(3), _proof(3));
         vm.assertEq(token.balanceOf(_wallet(3)), 1000 * UNIT);
@@ -94,7 +94,7 @@ contract ClaimTest is Fixture {
         (header,) = _postPaying(_job, 30, 3);
         _finalise(header);
         _emitted(address(market));
-        emit IMarket.Claimed(3, _wallet(3), 230, 1230);
+        emit IMarket.Claimed(3, 1230);
         market.claim(_balance(3), _proof(3));
         vm.assertEq(token.balanceOf(_wallet(3)), 1230 * UNIT);
     }
