@@ -171,7 +171,7 @@ contract Referee is IReferee {
 
     function _mislabelled(Posted calldata posted, Evidence calldata evidence) private pure returns (bool) {
         VerdictLeaf calldata leaf = _verdict(posted, evidence);
-        uint256 counted = Lists.counted(leaf.cores);
+        (uint256 counted,) = Lists.tally(leaf.cores, 0);
         uint256 length = counted * leaf.prior.length;
         require(evidence.rows.length == length, RefereeRowsLength(evidence.rows.length, length));
         if (counted != 0) {
@@ -195,12 +195,17 @@ contract Referee is IReferee {
         leaves = new bytes32[](counted);
         uint256 width = leaf.prior.length;
         uint256 found = 0;
-        for (uint256 i = 0; found < counted; ++i) {
-            Core memory core = Lists.core(leaf.cores, i);
-            if (core.status != Lists.COUNTED) continue;
-            indexes[found] = core.row;
-            leaves[found] = Leaves.weight(leaf.job, core.worker, core.label, rows[found * width:(found + 1) * width]);
-            ++found;
+        // Positions in calldata: nothing here can overflow.
+        unchecked {
+            for (uint256 i = 0; found < counted; ++i) {
+                uint256 core = Lists.packedCore(leaf.cores, i);
+                if (!Lists.isCounted(core)) continue;
+                // forge-lint: disable-start(unsafe-typecast)
+                indexes[found] = uint32(core >> 64);
+                bytes calldata row = rows[found * width:(found + 1) * width];
+                leaves[found++] = Leaves.weight(leaf.job, uint32(core >> 128), uint8(core >> 104), row);
+                // forge-lint: disable-end(unsafe-typecast)
+            }
         }
     }
 
@@ -418,7 +423,8 @@ contract Referee is IReferee {
     function _runsWrong(Posted calldata posted, Evidence calldata evidence) private view returns (bool) {
         VerdictLeaf calldata leaf = _verdict(posted, evidence);
         Terms calldata terms = _terms(posted.market, leaf.job, evidence);
-        uint256 running = Lists.counted(leaf.cores) * terms.base + Lists.agreeing(leaf.cores, leaf.label) * terms.bonus;
+        (uint256 counted, uint256 agreeing) = Lists.tally(leaf.cores, leaf.label);
+        uint256 running = counted * terms.base + agreeing * terms.bonus;
         if (leaf.index != 0) {
             VerdictStub calldata before = _stub(posted.header, evidence, 0);
             _about(before.index, leaf.index - 1);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IReferee} from "../interfaces/IReferee.sol";
+
 /// @title The decision of record, and the rules for the numbers behind it
 /// @notice score[c] = prior[c] + the sum of row[c] over the counted answers; the verdict is the lowest c of the highest score:
 /// the E-step of Dawid & Skene (1979, doi:10.2307/2346806) in fixed point. Rows and priors are packed int32, big-endian.
@@ -19,11 +21,12 @@ library Scoring {
         for (uint256 c = 0; c < classes; ++c) {
             scores[c] = weightAt(prior, c);
         }
-        uint256 count = width == 0 ? 0 : rows.length / width;
-        for (uint256 i = 0; i < count; ++i) {
-            bytes calldata row = rows[i * width:];
-            for (uint256 c = 0; c < classes; ++c) {
-                scores[c] += weightAt(row, c);
+        // Offsets stay inside calldata, and sums of int32 far inside int256: nothing here can overflow.
+        unchecked {
+            for (uint256 start = 0; classes != 0 && start + width <= rows.length; start += width) {
+                for (uint256 c = 0; c < classes; ++c) {
+                    scores[c] += _weightAt(rows, start + WEIGHT * c);
+                }
             }
         }
         for (uint256 c = 1; c < classes; ++c) {
@@ -64,7 +67,17 @@ library Scoring {
 
     /// @dev Reverts beyond the row.
     function weightAt(bytes calldata row, uint256 class) internal pure returns (int256) {
+        require(WEIGHT * (class + 1) <= row.length, IReferee.RefereePositionBeyond(class, row.length / WEIGHT));
+        return _weightAt(row, WEIGHT * class);
+    }
+
+    /// @dev The int32 that starts at byte `start`, which must be inside. For what this saves see Lists.
+    function _weightAt(bytes calldata row, uint256 start) private pure returns (int256) {
+        uint256 word;
+        assembly ("memory-safe") {
+            word := calldataload(add(row.offset, start))
+        }
         // forge-lint: disable-next-line(unsafe-typecast)
-        return int32(uint32(bytes4(row[WEIGHT * class:WEIGHT * class + WEIGHT])));
+        return int32(uint32(word >> 224));
     }
 }
