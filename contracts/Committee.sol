@@ -228,7 +228,7 @@ contract Committee is ICommittee, EIP712 {
             Account memory account = _accounts[signer];
             require(account.place != 0, CommitteeSignerUnknown(signer));
             require(account.stake >= leastStake, CommitteeStakeTooSmall(signer, account.stake, leastStake));
-            signers |= 2 ** (account.place - 1);
+            signers |= 1 << (account.place - 1);
             required = account.quorum;
             previous = signer;
         }

@@ -70,9 +70,12 @@ class Interfaces:
         return function.fn_name, {name: _tuples(value) for name, value in args.items()}
 
     def output(self, contract: str, function: str, data: bytes) -> Any:
-        """What a function without arguments returned; addresses as bytes."""
+        """What a function returned, a tuple where it returns several values; addresses as bytes."""
         entry = next(e for e in self.abis[contract] if e["type"] == "function" and e["name"] == function)
-        (value,) = abi_decode([collapse_if_tuple(output) for output in entry["outputs"]], data)
+        found = abi_decode([collapse_if_tuple(output) for output in entry["outputs"]], data)
+        if len(found) != 1:
+            return tuple(map(_address, found))
+        value = found[0]
         return [_address(v) for v in value] if isinstance(value, tuple) else _address(value)
 
     def event(self, contract: str, topics: Sequence[bytes], data: bytes) -> Event | None:

@@ -225,10 +225,8 @@ def _apply_epoch(state: State, log: ev.Log) -> None:
 
 def _apply_change(state: State, event: ev.ChangeEnacted) -> None:
     waited = state.proposed
-    if waited:
-        waits = (event.number, event.digest) == (waited.number, waited.digest)
-    else:
-        waits = not state.terms  # the first members, or a change that was proposed before the first event
+    # else the first members, or a change that was proposed before the first event
+    waits = (event.number, event.digest) == (waited.number, waited.digest) if waited else not state.terms
     _require(waits, f"change {event.number} is enacted and did not wait")
     term = Term(state.last_epoch + 1, event.members, event.seal_keys, event.quorum, waited)
     digest = term.committee(NOBODY).digest()

@@ -81,6 +81,11 @@ class Index:
         return self.view().state
 
     @property
+    def state(self) -> State:
+        """That of the newest view, without asking the chain."""
+        return self._view.state
+
+    @property
     def now(self) -> int:
         """Block time of the newest finalised block that was looked at, in seconds; 0 before the first."""
         return self._view.now

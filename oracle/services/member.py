@@ -269,8 +269,17 @@ class Member:
         return own or next(by_others, None)
 
     def _open(self, job: int, task: int, worker: int, commitment: bytes, envelope: bytes) -> Opened | None:
-        found = self._signer.unseal(self._position, len(self._committee), commitment, envelope)
-        return found if draft.fits(job, task, worker, commitment, found) else None
+        for position, members in self._seats():
+            found = self._signer.unseal(position, members, commitment, envelope)
+            if draft.fits(job, task, worker, commitment, found):
+                return found
+        return None
+
+    def _seats(self) -> dict[tuple[int, int], None]:
+        """Which part of how many is ours: as it is now, and in each committee before that we were in."""
+        own = self._signer.address
+        before = [term.members for term in self._index.state.terms if own in term.members]
+        return dict.fromkeys((members.index(own), len(members)) for members in (self._committee, *before))
 
     def _take_up(self, view: View, ledger: Ledger, shown: Sequence[StoredAnswer]) -> None:
         """Stores answers that another member receipted, whatever the time is now.

@@ -18,12 +18,10 @@ from oracle.adapters.compiler import artefacts
 from oracle.adapters.content import FolderStore
 from oracle.adapters.deployer import write_deployment
 from oracle.adapters.signer import create_keystore
-from oracle.ports import Call
 from oracle.protocol import pages, trees
 from oracle.protocol.cids import Codec, cid_of, parse
 from oracle.protocol.epoch import Epoch, leaves_of
 from oracle.protocol.faults import Kind
-from oracle.protocol.hashing import keccak
 from oracle.protocol.messages import Answer, digest
 from oracle.protocol.state import EpochStatus
 from tests.support.commands import Run, inside
@@ -115,9 +113,7 @@ def check_paid(world: Stage) -> None:
     levels = trees.build(leaves_of(honest, "balances"))
     for b in honest.balances:
         held = world.chain.token_balance(world.deployment.token, b.wallet)
-        leaf = (b.worker, b.wallet, b.cumulative, keccak(b.earnings))
-        data = world.encode("Market", "claim", leaf, trees.proof(levels, b.worker))
-        world.send(Call("claim", world.deployment.market, data))
+        world.send(world.calls.claim(b, trees.proof(levels, b.worker)))
         assert world.chain.token_balance(world.deployment.token, b.wallet) == held + b.cumulative
         assert b.cumulative
 
