@@ -7,6 +7,7 @@ correct epoch, it is final, and everyone is paid what the answers earned.
 
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,9 @@ def ready(stages: Callable[[], Stage]) -> tuple[Stage, Epoch]:
 @pytest.fixture
 def scene(ready: tuple[Stage, Epoch], tmp_path: Path, inside: Run) -> Iterator[tuple[Stage, Epoch, Bystander]]:
     world, epoch = ready
-    taken = world.snapshot()
+    taken, ledger, posted = world.snapshot(), deepcopy(world.ledger), list(world.posted)
     yield world, epoch, Bystander(world, tmp_path / "bystander", inside)
+    world.ledger, world.posted = ledger, posted
     world.restore(taken)
 
 
