@@ -50,8 +50,22 @@ class JobFunded:
 
 
 @dataclass(frozen=True, slots=True)
+class JobReserved:
+    """Taken from what is locked in a job, for a contest or the hatch, until it is awarded or released."""
+
+    job: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobReleased:
+    job: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobAwarded:
-    """Paid at once from what is locked in a job, by a ruling or through the hatch."""
+    """Paid from what is reserved in a job, by a ruling or through the hatch."""
 
     job: int
     wallet: Address
@@ -149,6 +163,8 @@ Event: TypeAlias = (
     | KeyRevoked
     | JobOpened
     | JobFunded
+    | JobReserved
+    | JobReleased
     | JobAwarded
     | JobClosed
     | JobRefunded

@@ -31,7 +31,8 @@ class Job:
     deadline: int  # block time, seconds
     escrow: int  # units, with what was added later
     refunded: int = 0
-    awarded: int = 0  # paid at once from what was locked
+    reserved: int = 0  # for contests and the hatch
+    awarded: int = 0  # of what was reserved, paid
     returned: int = 0  # final pay that a ruling gave back
 
 
@@ -128,7 +129,9 @@ def apply(state: State, log: ev.Log) -> None:
     match log.event:
         case ev.WorkerRegistered() | ev.KeyAdded() | ev.KeyRevoked():
             _apply_worker(state, log.event)
-        case ev.JobOpened() | ev.JobFunded() | ev.JobAwarded() | ev.JobClosed() | ev.JobRefunded():
+        case ev.JobOpened() | ev.JobFunded() | ev.JobClosed() | ev.JobRefunded():
+            _apply_job(state, log.event)
+        case ev.JobReserved() | ev.JobReleased() | ev.JobAwarded():
             _apply_job(state, log.event)
         case ev.Claimed() | ev.ClaimFrozen() | ev.ClaimThawed() | ev.FrozenSettled():
             _apply_claim(state, log.event)
@@ -157,7 +160,9 @@ def _apply_worker(state: State, event: ev.WorkerRegistered | ev.KeyAdded | ev.Ke
         worker.revoked.add(event.number)
 
 
-_JobEvent: TypeAlias = ev.JobOpened | ev.JobFunded | ev.JobAwarded | ev.JobClosed | ev.JobRefunded
+_JobEvent: TypeAlias = (
+    ev.JobOpened | ev.JobFunded | ev.JobReserved | ev.JobReleased | ev.JobAwarded | ev.JobClosed | ev.JobRefunded
+)
 _ClaimEvent: TypeAlias = ev.Claimed | ev.ClaimFrozen | ev.ClaimThawed | ev.FrozenSettled
 
 
@@ -176,12 +181,20 @@ def _apply_job(state: State, event: _JobEvent) -> None:
     if isinstance(event, ev.JobFunded):
         job.escrow += event.amount
         return
-    left = job.escrow - job.refunded - job.awarded
-    _require(event.amount <= left, f"job {number} gives {event.amount} units of the {left} that its escrow has left")
-    if isinstance(event, ev.JobRefunded):
-        job.refunded += event.amount
-    else:
-        job.awarded += event.amount
+    left = job.escrow - job.refunded - job.awarded - job.reserved
+    if isinstance(event, ev.JobReleased | ev.JobAwarded):
+        left = job.reserved
+    _require(event.amount <= left, f"job {number} gives {event.amount} units of the {left} that it has left for it")
+    match event:
+        case ev.JobRefunded():
+            job.refunded += event.amount
+        case ev.JobReserved():
+            job.reserved += event.amount
+        case ev.JobReleased():
+            job.reserved -= event.amount
+        case ev.JobAwarded():
+            job.reserved -= event.amount
+            job.awarded += event.amount
 
 
 def _apply_claim(state: State, event: _ClaimEvent) -> None:

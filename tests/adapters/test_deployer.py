@@ -41,20 +41,31 @@ def test_created_address__nonces_of_each_length__are_those_of_the_chain(nonce: i
     assert created_address(DEPLOYER, nonce) == bytes.fromhex(address or expected[2:])
 
 
-def test_plan_deployment__without_a_token__deploys_four_in_the_order_of_their_addresses() -> None:
+def test_plan_deployment__without_a_token__deploys_all_in_the_order_of_their_addresses() -> None:
     plan = plan_deployment(artefacts(), DEPLOYER, 5, MEMBERS, 3, 60, DEPLOYER)
-    assert [call.what.split()[1] for call in plan.calls] == ["DemoToken", "Workers", "Committee", "Market"]
+    names = ["DemoToken", "Workers", "Demands", "Referee", "Committee", "Market"]
+    assert [call.what.split()[1] for call in plan.calls] == names
+    at = {name: created_address(DEPLOYER, 5 + n) for n, name in enumerate(names)}
     assert [plan.token, plan.workers, plan.committee, plan.market] == [
-        created_address(DEPLOYER, n) for n in range(5, 9)
+        at[name] for name in ("DemoToken", "Workers", "Committee", "Market")
     ]
     assert all(call.to is None for call in plan.calls)
-    assert len({call.what for call in plan.calls}) == 4
-    assert plan.calls[-1].data.endswith(plan.committee.rjust(32, b"\0") + bytes(96) + (60).to_bytes(32, "big"))
+    assert len({call.what for call in plan.calls}) == len(names)
 
 
-def test_plan_deployment__with_a_token__deploys_the_other_three() -> None:
+def test_plan_deployment__the_referee__is_known_to_committee_and_market_and_knows_the_committee() -> None:
+    plan = plan_deployment(artefacts(), DEPLOYER, 5, MEMBERS, 3, 60, DEPLOYER)
+    demands, referee = created_address(DEPLOYER, 7), created_address(DEPLOYER, 8)
+    by_name = {call.what.split()[1]: call.data for call in plan.calls}
+    words = [address.rjust(32, b"\0") for address in (plan.committee, demands, referee)]
+    assert by_name["Referee"].endswith(words[0] + words[1])
+    assert words[2] in by_name["Committee"]
+    assert by_name["Market"].endswith(words[0] + words[2] + bytes(64) + (60).to_bytes(32, "big"))
+
+
+def test_plan_deployment__with_a_token__deploys_the_others() -> None:
     plan = plan_deployment(artefacts(), DEPLOYER, 0, MEMBERS, 3, 60, DEPLOYER, token=b"\x09" * 20)
-    assert len(plan.calls) == 3
+    assert len(plan.calls) == 5
     assert plan.token == b"\x09" * 20
 
 

@@ -56,7 +56,9 @@ STORY: list[ev.Event] = [
 ]
 MONEY = [
     ev.JobFunded(1, 500),
+    ev.JobReserved(2, 10),
     ev.JobAwarded(2, WORKER, 7),
+    ev.JobReleased(2, 2),
     ev.ClaimFrozen(1, 90),
     ev.ClaimThawed(1, 20),
     ev.FrozenSettled(1, REQUESTER, 1, 30),
@@ -215,7 +217,7 @@ def test_fold__money_is_added_awarded_and_given_back__keeps_the_account() -> Non
     story = [*STORY, *MONEY]
     found = state(story)
     assert (found.jobs[1].escrow, found.jobs[1].returned) == (TERMS.escrow() + 500, 30)
-    assert found.jobs[2].awarded == 7
+    assert (found.jobs[2].awarded, found.jobs[2].reserved) == (7, 1)
     assert (found.claimed[1], found.frozen[1], found.taken(1)) == (1345, 25, 1370)
     assert state([*story, ev.Claimed(1, 1400)]).claimed[1] == 1375
 
@@ -224,8 +226,10 @@ def test_fold__money_is_added_awarded_and_given_back__keeps_the_account() -> Non
     "wrong",
     [
         [ev.JobFunded(3, 1)],
-        [ev.JobAwarded(2, WORKER, TERMS.escrow() - 41)],
-        [ev.JobAwarded(2, WORKER, 1), ev.JobRefunded(2, TERMS.escrow() - 42)],
+        [ev.JobReserved(2, TERMS.escrow() - 41)],
+        [ev.JobReserved(2, 1), ev.JobAwarded(2, WORKER, 2)],
+        [ev.JobReserved(2, 2), ev.JobAwarded(2, WORKER, 1), ev.JobReleased(2, 2)],
+        [ev.JobReserved(2, 1), ev.JobRefunded(2, TERMS.escrow() - 42)],
         [ev.ClaimThawed(1, 1)],
         [ev.ClaimFrozen(1, 5), ev.FrozenSettled(1, WORKER, 0, 6)],
         [ev.ClaimFrozen(1, 5), ev.FrozenSettled(1, WORKER, 3, 5)],

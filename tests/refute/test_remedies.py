@@ -7,6 +7,7 @@ correct epoch, it is final, and everyone is paid what the answers earned.
 
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,17 @@ from oracle.adapters.compiler import artefacts
 from oracle.adapters.content import FolderStore
 from oracle.adapters.deployer import write_deployment
 from oracle.adapters.signer import create_keystore
-from oracle.ports import Call
+from oracle.commands.refuting import Place
+from oracle.commands.refuting import watch as watching
 from oracle.protocol import pages, trees
 from oracle.protocol.cids import Codec, cid_of, parse
 from oracle.protocol.epoch import Epoch, leaves_of
 from oracle.protocol.faults import Kind
-from oracle.protocol.hashing import keccak
 from oracle.protocol.messages import Answer, digest
 from oracle.protocol.state import EpochStatus
+from oracle.services import refute as refuting
 from tests.support.commands import Run, inside
-from tests.support.epochs import with_verdict
+from tests.support.epochs import everybody, with_core, with_verdict
 from tests.support.plants import PLANTS, UNOPENED, prepare, third
 from tests.support.stage import COIN, WINDOW, Stage
 
@@ -78,8 +80,9 @@ def ready(stages: Callable[[], Stage]) -> tuple[Stage, Epoch]:
 @pytest.fixture
 def scene(ready: tuple[Stage, Epoch], tmp_path: Path, inside: Run) -> Iterator[tuple[Stage, Epoch, Bystander]]:
     world, epoch = ready
-    taken = world.snapshot()
+    taken, ledger, posted = world.snapshot(), deepcopy(world.ledger), list(world.posted)
     yield world, epoch, Bystander(world, tmp_path / "bystander", inside)
+    world.ledger, world.posted = ledger, posted
     world.restore(taken)
 
 
@@ -115,9 +118,7 @@ def check_paid(world: Stage) -> None:
     levels = trees.build(leaves_of(honest, "balances"))
     for b in honest.balances:
         held = world.chain.token_balance(world.deployment.token, b.wallet)
-        leaf = (b.worker, b.wallet, b.cumulative, keccak(b.earnings))
-        data = world.encode("Market", "claim", leaf, trees.proof(levels, b.worker))
-        world.send(Call("claim", world.deployment.market, data))
+        world.send(world.calls.claim(b, trees.proof(levels, b.worker)))
         assert world.chain.token_balance(world.deployment.token, b.wallet) == held + b.cumulative
         assert b.cumulative
 
@@ -248,3 +249,40 @@ def test_refute__a_final_epoch__is_too_late(scene: tuple[Stage, Epoch, Bystander
     bystander.copy()
     found = bystander.refute("--epoch", 3, code=1)
     assert (found["did"], UNOPENED) == ("too late", (found["faults"][0]["index"], 2))
+
+
+def test_refute__an_epoch_further_back_than_one_proof_reaches__is_traced_first(
+    scene: tuple[Stage, Epoch, Bystander], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, epoch, bystander = scene
+    world.post(epoch)
+    job = world.open_job(1)
+    fourth = world.epoch(said for said in everybody(world) if said.job == job)
+    world.put(with_core(fourth, 0, 0, epoch=1))  # which was struck
+    bystander.copy()
+    monkeypatch.setattr(refuting, "LINKS", 1)
+    found = bystander.refute()
+    assert found["struck"]
+    assert "PointerStruck" in {fault["kind"] for fault in found["faults"]}
+    assert world.referee.is_traced(world.state.posts[3].previous)
+
+
+def test_watch__a_wrong_epoch_and_a_demand__strikes_and_shows(scene: tuple[Stage, Epoch, Bystander]) -> None:
+    world, epoch, bystander = scene
+    said: list[str] = []
+
+    def watch() -> None:
+        place = Place(bystander.folder, world.url, str(bystander.copy()), bystander.folder / "deployment.json")
+        watching(place, bystander.signer, lambda what, _: said.append(what), rounds=1)
+        world.sync()
+
+    watch()
+    world.put(PLANTS[Kind.PayloadMismatch][0](world, epoch))
+    watch()
+    assert world.state.posts[3].status is EpochStatus.STRUCK
+    world.top_up()
+    world.put(third(world))
+    world.send(world.referee.demand(world.accused(), "weights", 0, world.referee.price(world.state.head)))
+    watch()
+    watch()
+    assert said == ["waits", "struck", "replied", "stands"]
