@@ -2,13 +2,15 @@
 pragma solidity 0.8.37;
 
 import {ICommittee} from "./interfaces/ICommittee.sol";
-import {Claim, Debit, Header, IMarket, Job, Terms} from "./interfaces/IMarket.sol";
+import {Balance, Deployment, Header, IMarket, Job, Permit, Terms} from "./interfaces/IMarket.sol";
 import {IWorkers} from "./interfaces/IWorkers.sol";
+import {Debits} from "./libraries/Debits.sol";
 import {Leaves} from "./libraries/Leaves.sol";
 import {Messages} from "./libraries/Messages.sol";
 import {Trees} from "./libraries/Trees.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
@@ -33,7 +35,28 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     /// @dev A unit of 10^30 times any uint64 amount still fits uint256.
     uint256 private constant MOST_DECIMALS = 36;
     uint256 private constant LONGEST_WINDOW = 7 days;
-    uint256 private constant REFUND_WINDOWS = 3;
+    uint256 private constant REFUND_WINDOWS = 4;
+    uint256 private constant COUNTER_BITS = 64;
+    uint256 private constant COUNTERS = 4;
+
+    /// @dev One slot: all that posting touches beside the head and its jobs.
+    struct Progress {
+        uint32 lastEpoch;
+        uint32 jobCount;
+        uint64 lastStrike;
+        // 0 when no epoch is pending.
+        uint64 postedAt;
+        // The pool's final total, and what the pending epoch reserves.
+        uint64 total;
+    }
+
+    /// @dev One slot: all that claiming touches beside the root and the counters.
+    struct Pool {
+        uint32 size;
+        uint64 finalTotal;
+        uint64 totalClaimed;
+        uint64 frozen;
+    }
 
     /// @inheritdoc IMarket
     IERC20 public immutable token;
@@ -44,6 +67,10 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IMarket
     address public immutable referee;
     /// @inheritdoc IMarket
+    address public immutable disputes;
+    /// @inheritdoc IMarket
+    address public immutable hatch;
+    /// @inheritdoc IMarket
     uint256 public immutable unit;
     /// @inheritdoc IMarket
     uint64 public immutable window;
@@ -52,129 +79,123 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     bytes32 public head;
-
-    // One slot, all that posting touches beside the head and its jobs.
-    /// @inheritdoc IMarket
-    uint32 public lastEpoch;
-    /// @inheritdoc IMarket
-    uint64 public lastStrike;
-    /// @dev 0 when no epoch is pending.
-    uint64 private _postedAt;
-    /// @dev `finalTotal`, and what the pending epoch reserves.
-    uint64 private _total;
-    /// @inheritdoc IMarket
-    uint32 public jobCount;
+    Progress private _progress;
 
     /// @inheritdoc IMarket
     bytes32 public claimRoot;
-    // One slot, all that claiming touches beside the root and the counters.
-    /// @inheritdoc IMarket
-    uint32 public claimSize;
-    /// @inheritdoc IMarket
-    uint64 public finalTotal;
-    /// @inheritdoc IMarket
-    uint64 public totalClaimed;
+    Pool private _pool;
 
     /// @dev A debit only touches a job's first slot.
     mapping(uint256 job => Job) private _jobs;
-    /// @dev Units claimed by worker 4 x slot + place: neighbours that claim together share their slot's cost.
-    mapping(uint256 slot => uint64[4]) private _claimed;
+    /// @dev Units claimed by worker 4 x slot + place, lowest place first: neighbours that claim together share a slot's cost.
+    mapping(uint256 slot => uint256 counters) private _claimed;
 
-    constructor(IERC20Metadata token_, IWorkers workers_, ICommittee committee_, address referee_, uint64 window_)
-        EIP712(Messages.NAME, Messages.VERSION)
-    {
+    // slither-disable-start missing-zero-check (a satellite of zero: nobody is it)
+    constructor(
+        IERC20Metadata token_,
+        IWorkers workers_,
+        ICommittee committee_,
+        address referee_,
+        address disputes_,
+        address hatch_,
+        uint64 window_
+    ) EIP712(Messages.NAME, Messages.VERSION) {
         require(window_ != 0 && window_ <= LONGEST_WINDOW, MarketWindowOutOfRange(window_));
         uint8 decimals = token_.decimals();
         require(decimals <= MOST_DECIMALS, MarketDecimalsUnsupported(decimals));
-        uint256 unit_ = 10 ** Math.saturatingSub(decimals, UNIT_DECIMALS);
 
         token = token_;
         workers = workers_;
         committee = committee_;
-        // slither-disable-next-line missing-zero-check (no referee: nothing can be struck)
         referee = referee_;
-        unit = unit_;
+        disputes = disputes_;
+        hatch = hatch_;
+        unit = 10 ** Math.saturatingSub(decimals, UNIT_DECIMALS);
         window = window_;
-        deploymentDigest = Leaves.deployment(
-            block.chainid,
-            address(this),
-            address(workers_),
-            address(committee_),
-            referee_,
-            address(token_),
-            unit_,
-            window_
-        );
+        deploymentDigest = _deployment();
         head = deploymentDigest;
+    }
+
+    // slither-disable-end missing-zero-check
+
+    modifier onlyDisputes() {
+        require(msg.sender == disputes, MarketNotDisputes(msg.sender));
+        _;
     }
 
     // ------------------------------------------------------------------ jobs
 
     /// @inheritdoc IMarket
     function openJob(Terms calldata terms, uint64 deadline) external nonReentrant returns (uint32 job_) {
-        require(
-            deadline > block.timestamp && deadline <= type(uint48).max,
-            MarketDeadlineOutOfRange(deadline, block.timestamp)
-        );
-        uint64 escrow = escrowOf(terms);
-        bytes32 termsHash = Leaves.terms(terms);
-
-        job_ = ++jobCount;
-        _jobs[job_] = Job({
-            funded: escrow,
-            debited: 0,
-            refunded: 0,
-            deadline: uint256(deadline).toUint48(),
-            feeBps: terms.feeBps,
-            requester: msg.sender,
-            termsHash: termsHash
-        });
-        emit JobOpened(job_, msg.sender, termsHash, terms, deadline, escrow);
-
-        _pull(escrow * unit);
+        uint256 cost;
+        (job_, cost) = _open(terms, deadline);
+        _pull(cost);
     }
 
     /// @inheritdoc IMarket
-    function closeJob(uint32 job_) external {
+    function openJobWithPermit(Terms calldata terms, uint64 deadline, Permit calldata permit)
+        external
+        nonReentrant
+        returns (uint32 job_)
+    {
+        uint256 cost;
+        (job_, cost) = _open(terms, deadline);
+        // slither-disable-next-line unused-return (the transfer that follows decides)
+        try IERC20Permit(address(token))
+            .permit(msg.sender, address(this), cost, permit.deadline, permit.v, permit.r, permit.s) {}
+            catch {}
+        _pull(cost);
+    }
+
+    /// @inheritdoc IMarket
+    function topUp(uint32 job_, uint64 amount) external nonReentrant {
         Job storage account = _existing(job_);
-        require(msg.sender == account.requester, MarketNotRequester(job_, msg.sender));
+        require(block.timestamp < account.deadline, MarketJobOver(job_, account.deadline));
+        uint256 funded = uint256(account.funded) + amount;
+        require(funded <= type(uint64).max, MarketEscrowTooLarge(funded));
+        account.funded = funded.toUint64();
+        emit JobFunded(job_, msg.sender, amount);
+        _pull(amount * unit);
+    }
+
+    /// @inheritdoc IMarket
+    function closeJob(uint32 job_, bytes32 termsHash) external {
+        Job storage account = _identified(job_, msg.sender, termsHash);
         require(block.timestamp < account.deadline, MarketJobOver(job_, account.deadline));
         account.deadline = uint48(block.timestamp);
         emit JobClosed(job_, uint64(block.timestamp));
     }
 
     /// @inheritdoc IMarket
-    function refund(uint32 job_) external nonReentrant {
-        Job storage account = _existing(job_);
-        uint256 opensAt = _refundOpensAt(account);
+    function refund(uint32 job_, address requester, bytes32 termsHash) external nonReentrant {
+        Job storage account = _identified(job_, requester, termsHash);
+        uint256 opensAt = _refundOpensAt(account.deadline, _progress.lastStrike);
         require(block.timestamp >= opensAt, MarketRefundClosed(job_, opensAt));
-        uint64 amount = account.funded - account.debited - account.refunded;
+        uint64 amount = _locked(account);
         require(amount != 0, MarketNothingToRefund(job_));
 
         account.refunded += amount;
-        address requester = account.requester;
         emit JobRefunded(job_, requester, amount);
-
         token.safeTransfer(requester, amount * unit);
     }
 
     // ------------------------------------------------------------------ epochs
 
     /// @inheritdoc IMarket
-    function postEpoch(Header calldata header, Debit[] calldata debits, bytes calldata signatures) external {
-        _checkFollows(header);
+    function postEpoch(Header calldata header, bytes calldata debits, bytes calldata signatures) external {
+        Progress memory progress = _progress;
+        _checkFollows(header, progress);
         _checkTrees(header);
         _checkDebits(header, debits);
         bytes32 digest = _digest(header);
         uint256 signers = committee.check(digest, signatures);
 
-        uint256 total = _total + _reserve(debits);
+        uint256 total = progress.total + _reserve(debits, progress.lastStrike);
         require(header.total == total, MarketTotalMismatch(header.total, total));
         bytes32 newHead = Leaves.head(header.previous, digest, signers);
         head = newHead;
-        lastEpoch = header.epoch;
-        _postedAt = uint64(block.timestamp);
-        _total = header.total;
+        (progress.lastEpoch, progress.postedAt, progress.total) = (header.epoch, uint64(block.timestamp), header.total);
+        _progress = progress;
         emit EpochPosted(header.epoch, newHead, digest, header.content, signers);
     }
 
@@ -183,15 +204,16 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         uint256 endsAt = _checkPending(header, signers);
         require(block.timestamp >= endsAt, MarketWindowStillOpen(endsAt));
 
-        _postedAt = 0;
+        _progress.postedAt = 0;
         claimRoot = header.balances;
-        claimSize = header.balancesSize;
-        finalTotal = header.total;
+        Pool memory pool = _pool;
+        (pool.size, pool.finalTotal) = (header.balancesSize, header.total);
+        _pool = pool;
         emit EpochFinalised(header.epoch, header.balances, header.total);
     }
 
     /// @inheritdoc IMarket
-    function strike(Header calldata header, uint256 signers, Debit[] calldata debits) external {
+    function strike(Header calldata header, uint256 signers, bytes calldata debits) external {
         require(msg.sender == referee, MarketNotReferee(msg.sender));
         uint256 endsAt = _checkPending(header, signers);
         require(block.timestamp < endsAt, MarketWindowOver(endsAt));
@@ -200,37 +222,86 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         _release(debits);
         bytes32 newHead = Leaves.struck(head);
         head = newHead;
-        _postedAt = 0;
-        _total = finalTotal;
-        lastStrike = uint64(block.timestamp);
+        Progress memory progress = _progress;
+        (progress.postedAt, progress.total, progress.lastStrike) = (0, _pool.finalTotal, uint64(block.timestamp));
+        _progress = progress;
         emit EpochStruck(header.epoch, newHead);
     }
 
     // ------------------------------------------------------------------ claims
 
     /// @inheritdoc IMarket
-    function claim(Claim calldata claim_) external nonReentrant {
-        uint64 amount = _allocate(claim_);
-        require(amount != 0, MarketNothingToClaim(claim_.worker, claim_.cumulative));
-        emit Claimed(claim_.worker, claim_.wallet, amount, claim_.cumulative);
-        token.safeTransfer(claim_.wallet, amount * unit);
+    function claim(Balance calldata balance, bytes32[] calldata proof) external nonReentrant {
+        Pool memory pool = _pool;
+        uint32 worker = balance.worker;
+        uint256 counters = _claimed[worker / COUNTERS];
+        uint64 amount = _due(balance, counters);
+        require(amount != 0, MarketNothingToClaim(worker, balance.cumulative));
+        require(Trees.contains(claimRoot, pool.size, _leaf(balance), worker, proof), MarketBalanceUnproven(worker));
+        _claimed[worker / COUNTERS] = _raised(counters, worker, amount);
+        _allocate(pool, amount);
+        emit Claimed(worker, balance.wallet, amount, balance.cumulative);
+        token.safeTransfer(balance.wallet, amount * unit);
     }
 
     /// @inheritdoc IMarket
-    function claimMany(Claim[] calldata claims) external nonReentrant {
-        require(claims.length <= MOST_CLAIMS, MarketClaimsTooMany(claims.length));
-        for (uint256 i = 0; i < claims.length; ++i) {
-            Claim calldata claim_ = claims[i];
-            uint64 amount = _allocate(claim_);
-            if (amount == 0) continue;
-            if (token.trySafeTransfer(claim_.wallet, amount * unit)) {
-                emit Claimed(claim_.worker, claim_.wallet, amount, claim_.cumulative);
-            } else {
-                _claimed[claim_.worker / 4][claim_.worker % 4] -= amount;
-                totalClaimed -= amount;
-                emit ClaimFailed(claim_.worker, claim_.wallet, amount, claim_.cumulative);
-            }
+    function claimMany(Balance[] calldata balances, bytes32[] calldata proof) external nonReentrant {
+        require(balances.length <= MOST_CLAIMS, MarketClaimsTooMany(balances.length));
+        Pool memory pool = _pool;
+        _checkBalances(balances, proof, pool.size);
+        (uint64[] memory amounts, uint256 sum) = _count(balances);
+        _allocate(pool, sum);
+        for (uint256 i = 0; i < balances.length; ++i) {
+            if (amounts[i] != 0) _payOut(balances[i], amounts[i]);
         }
+    }
+
+    // ------------------------------------------------------------------ disputes and the hatch
+
+    /// @inheritdoc IMarket
+    function freeze(uint32 worker, uint64 amount) external onlyDisputes {
+        uint256 counters = _claimed[worker / COUNTERS];
+        (uint256(_counter(counters, worker)) + amount).toUint64();
+        _claimed[worker / COUNTERS] = _raised(counters, worker, amount);
+        _pool.frozen += amount;
+        emit ClaimFrozen(worker, amount);
+    }
+
+    /// @inheritdoc IMarket
+    function thaw(uint32 worker, uint64 amount) external onlyDisputes {
+        _unfreeze(worker, amount);
+        _lower(worker, amount);
+        emit ClaimThawed(worker, amount);
+    }
+
+    /// @inheritdoc IMarket
+    function settleFrozen(uint32 worker, uint64 amount, address wallet, uint32 job_)
+        external
+        onlyDisputes
+        nonReentrant
+    {
+        _unfreeze(worker, amount);
+        _allocate(_pool, amount);
+        emit FrozenSettled(worker, wallet, job_, amount);
+        if (job_ == 0) token.safeTransfer(wallet, amount * unit);
+        else _existing(job_).debited -= amount;
+    }
+
+    /// @inheritdoc IMarket
+    function award(uint32 job_, address wallet, uint64 amount) external nonReentrant {
+        Job storage account = _existing(job_);
+        uint256 opensAt = _refundOpensAt(account.deadline, _progress.lastStrike);
+        bool byDisputes = msg.sender == disputes;
+        require(byDisputes || msg.sender == hatch, MarketNotSatellite(msg.sender));
+        require(
+            byDisputes ? block.timestamp < opensAt : block.timestamp >= opensAt - window,
+            MarketAwardClosed(job_, block.timestamp)
+        );
+        uint64 locked = _locked(account);
+        require(amount <= locked, MarketAwardTooLarge(job_, amount, locked));
+        account.debited += amount;
+        emit JobAwarded(job_, wallet, amount);
+        token.safeTransfer(wallet, amount * unit);
     }
 
     // ------------------------------------------------------------------ views
@@ -264,25 +335,61 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     function refundOpensAt(uint32 job_) external view returns (uint256) {
-        return _refundOpensAt(_existing(job_));
+        return _refundOpensAt(_existing(job_).deadline, _progress.lastStrike);
     }
 
     /// @inheritdoc IMarket
     function pending() external view returns (uint32 epoch, uint64 postedAt, uint64 reserved) {
-        if (_postedAt == 0) return (0, 0, 0);
-        return (lastEpoch, _postedAt, _total - finalTotal);
+        Progress memory progress = _progress;
+        if (progress.postedAt == 0) return (0, 0, 0);
+        return (progress.lastEpoch, progress.postedAt, progress.total - _pool.finalTotal);
+    }
+
+    /// @inheritdoc IMarket
+    function jobCount() external view returns (uint32) {
+        return _progress.jobCount;
+    }
+
+    /// @inheritdoc IMarket
+    function lastEpoch() external view returns (uint32) {
+        return _progress.lastEpoch;
+    }
+
+    /// @inheritdoc IMarket
+    function lastStrike() external view returns (uint64) {
+        return _progress.lastStrike;
+    }
+
+    /// @inheritdoc IMarket
+    function claimSize() external view returns (uint32) {
+        return _pool.size;
+    }
+
+    /// @inheritdoc IMarket
+    function finalTotal() external view returns (uint64) {
+        return _pool.finalTotal;
+    }
+
+    /// @inheritdoc IMarket
+    function totalClaimed() external view returns (uint64) {
+        return _pool.totalClaimed;
+    }
+
+    /// @inheritdoc IMarket
+    function frozen() external view returns (uint64) {
+        return _pool.frozen;
     }
 
     /// @inheritdoc IMarket
     function claimedOf(uint32 worker) external view returns (uint64) {
-        return _claimed[worker / 4][worker % 4];
+        return _counter(_claimed[worker / COUNTERS], worker);
     }
 
     // ------------------------------------------------------------------ checks of an epoch
 
-    function _checkFollows(Header calldata header) private view {
-        require(_postedAt == 0, MarketEpochPending(lastEpoch));
-        require(header.epoch == lastEpoch + 1, MarketEpochUnexpected(header.epoch, lastEpoch + 1));
+    function _checkFollows(Header calldata header, Progress memory progress) private view {
+        require(progress.postedAt == 0, MarketEpochPending(progress.lastEpoch));
+        require(header.epoch == progress.lastEpoch + 1, MarketEpochUnexpected(header.epoch, progress.lastEpoch + 1));
         require(header.previous == head, MarketHeadMismatch(header.previous, head));
         require(block.timestamp <= header.validUntil, MarketHeaderExpired(header.validUntil, block.timestamp));
         bytes32 expected = configuration();
@@ -298,72 +405,166 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         require(header.assignmentsSize <= MOST_LEAVES, MarketTreeTooLarge(header.assignmentsSize));
     }
 
-    function _checkDebits(Header calldata header, Debit[] calldata debits) private pure {
-        require(debits.length <= MOST_DEBITS, MarketDebitsTooMany(debits.length));
-        bytes32 given = Leaves.debits(debits);
+    function _checkDebits(Header calldata header, bytes calldata debits) private pure {
+        require(debits.length % Debits.SIZE == 0, MarketDebitsMisaligned(debits.length));
+        require(debits.length <= MOST_DEBITS * Debits.SIZE, MarketDebitsTooMany(debits.length / Debits.SIZE));
+        bytes32 given = keccak256(debits);
         require(given == header.debits, MarketDebitsMismatch(given, header.debits));
     }
 
     /// @dev Only the header that was posted, with its signers, gives the head again.
     /// @return endsAt First second after the challenge window.
     function _checkPending(Header calldata header, uint256 signers) private view returns (uint256 endsAt) {
-        require(_postedAt != 0, MarketNothingPending());
+        uint256 postedAt = _progress.postedAt;
+        require(postedAt != 0, MarketNothingPending());
         bytes32 given = Leaves.head(header.previous, _digest(header), signers);
         require(given == head, MarketHeadMismatch(given, head));
-        return uint256(_postedAt) + window;
+        return postedAt + window;
     }
 
     function _digest(Header calldata header) private view returns (bytes32) {
         return _hashTypedDataV4(Messages.header(header));
     }
 
-    // ------------------------------------------------------------------ accounts
+    // ------------------------------------------------------------------ escrow
+
+    /// @return job_ Its number.
+    /// @return cost What the caller has to pay, in the token's smallest units.
+    function _open(Terms calldata terms, uint64 deadline) private returns (uint32 job_, uint256 cost) {
+        require(
+            deadline > block.timestamp && deadline <= type(uint48).max,
+            MarketDeadlineOutOfRange(deadline, block.timestamp)
+        );
+        uint64 escrow = escrowOf(terms);
+        bytes32 termsHash = Leaves.terms(terms);
+
+        job_ = ++_progress.jobCount;
+        require(terms.parent < job_, MarketParentUnknown(terms.parent, job_));
+        _jobs[job_] = Job({
+            funded: escrow,
+            debited: 0,
+            refunded: 0,
+            deadline: uint256(deadline).toUint48(),
+            feeBps: terms.feeBps,
+            identity: Leaves.identity(msg.sender, termsHash)
+        });
+        emit JobOpened(job_, msg.sender, termsHash, terms, deadline, escrow);
+        return (job_, escrow * unit);
+    }
 
     /// @dev Reserves what the debits take from their jobs. `total` cannot pass uint64: the caller compares it to one.
-    function _reserve(Debit[] calldata debits) private returns (uint256 total) {
+    function _reserve(bytes calldata debits, uint256 lastStrike_) private returns (uint256 total) {
         uint32 previous = 0;
-        for (uint256 i = 0; i < debits.length; ++i) {
-            Debit calldata debit = debits[i];
-            require(debit.job > previous, MarketDebitsUnordered(previous, debit.job));
-            previous = debit.job;
-
-            Job storage account = _existing(debit.job);
-            uint256 opensAt = _refundOpensAt(account);
-            require(block.timestamp < opensAt, MarketDebitClosed(debit.job, opensAt));
-            uint256 amount = _withFee(debit.pay, account.feeBps);
-            uint256 locked = account.funded - account.debited - account.refunded;
-            require(amount <= locked, MarketDebitTooLarge(debit.job, amount, locked));
-            account.debited += amount.toUint64();
-            total += amount;
+        for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
+            (uint32 job_, uint64 pay,) = Debits.read(debits, i);
+            require(job_ > previous, MarketDebitsUnordered(previous, job_));
+            previous = job_;
+            total += _reserveOne(job_, pay, lastStrike_);
         }
+    }
+
+    function _reserveOne(uint32 job_, uint64 pay, uint256 lastStrike_) private returns (uint256 amount) {
+        Job storage account = _existing(job_);
+        uint256 closesAt = _refundOpensAt(account.deadline, lastStrike_) - window;
+        require(block.timestamp < closesAt, MarketDebitClosed(job_, closesAt));
+        amount = _withFee(pay, account.feeBps);
+        uint256 locked = _locked(account);
+        require(amount <= locked, MarketDebitTooLarge(job_, amount, locked));
+        account.debited += amount.toUint64();
     }
 
     /// @dev The debits are those that were reserved: the header's hash of them was checked.
-    function _release(Debit[] calldata debits) private {
-        for (uint256 i = 0; i < debits.length; ++i) {
-            Job storage account = _jobs[debits[i].job];
-            account.debited -= _withFee(debits[i].pay, account.feeBps).toUint64();
+    function _release(bytes calldata debits) private {
+        for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
+            (uint32 job_, uint64 pay,) = Debits.read(debits, i);
+            Job storage account = _jobs[job_];
+            account.debited -= _withFee(pay, account.feeBps).toUint64();
         }
     }
 
-    /// @dev Counts what a claim is due as claimed. 0 if it brings nothing new: then its proof does not matter.
-    function _allocate(Claim calldata claim_) private returns (uint64 amount) {
-        uint64[4] storage counters = _claimed[claim_.worker / 4];
-        uint256 place = claim_.worker % 4;
-        uint64 claimed = counters[place];
-        if (claim_.cumulative <= claimed) return 0;
-        amount = claim_.cumulative - claimed;
+    // ------------------------------------------------------------------ counters
 
-        bytes32 leaf = Leaves.balance(claim_.worker, claim_.wallet, claim_.cumulative, claim_.earnings);
-        require(
-            Trees.contains(claimRoot, claimSize, leaf, claim_.worker, claim_.proof),
-            MarketBalanceUnproven(claim_.worker)
-        );
-        uint256 total = uint256(totalClaimed) + amount;
-        require(total <= finalTotal, MarketClaimsExceedTotal(total, finalTotal));
-        counters[place] = claim_.cumulative;
-        totalClaimed = total.toUint64();
+    function _checkBalances(Balance[] calldata balances, bytes32[] calldata proof, uint256 size) private view {
+        uint256[] memory indexes = new uint256[](balances.length);
+        bytes32[] memory leaves = new bytes32[](balances.length);
+        for (uint256 i = 0; i < balances.length; ++i) {
+            indexes[i] = balances[i].worker;
+            leaves[i] = _leaf(balances[i]);
+        }
+        require(Trees.containsMany(claimRoot, size, indexes, leaves, proof), MarketBalancesUnproven(balances.length));
     }
+
+    /// @dev Counts all that the balances are due as claimed, each slot of counters being written once.
+    function _count(Balance[] calldata balances) private returns (uint64[] memory amounts, uint256 sum) {
+        amounts = new uint64[](balances.length);
+        uint256 i = 0;
+        while (i < balances.length) {
+            uint256 slot = balances[i].worker / COUNTERS;
+            uint256 before = _claimed[slot];
+            uint256 counters = before;
+            for (; i < balances.length && balances[i].worker / COUNTERS == slot; ++i) {
+                uint64 amount = _due(balances[i], counters);
+                counters = _raised(counters, balances[i].worker, amount);
+                amounts[i] = amount;
+                sum += amount;
+            }
+            if (counters != before) _claimed[slot] = counters;
+        }
+    }
+
+    /// @dev The claim is already counted; it is taken back if the token refuses to pay.
+    function _payOut(Balance calldata balance, uint64 amount) private {
+        if (token.trySafeTransfer(balance.wallet, amount * unit)) {
+            emit Claimed(balance.worker, balance.wallet, amount, balance.cumulative);
+        } else {
+            _lower(balance.worker, amount);
+            _pool.totalClaimed -= amount;
+            emit ClaimFailed(balance.worker, balance.wallet, amount, balance.cumulative);
+        }
+    }
+
+    function _leaf(Balance calldata balance) private pure returns (bytes32) {
+        return Leaves.balance(balance.worker, balance.wallet, balance.cumulative, balance.earnings);
+    }
+
+    /// @dev 0 if the balance brings nothing new.
+    function _due(Balance calldata balance, uint256 counters) private pure returns (uint64) {
+        uint64 claimed = _counter(counters, balance.worker);
+        return balance.cumulative > claimed ? balance.cumulative - claimed : 0;
+    }
+
+    function _counter(uint256 counters, uint32 worker) private pure returns (uint64) {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint64(counters >> (COUNTER_BITS * (worker % COUNTERS)));
+    }
+
+    /// @dev The caller sees to it that the counter stays inside its bits.
+    function _raised(uint256 counters, uint32 worker, uint64 amount) private pure returns (uint256) {
+        return counters + (uint256(amount) << (COUNTER_BITS * (worker % COUNTERS)));
+    }
+
+    /// @dev Never below zero: nothing is lowered that was not raised.
+    function _lower(uint32 worker, uint64 amount) private {
+        uint256 counters = _claimed[worker / COUNTERS];
+        require(amount <= _counter(counters, worker), MarketThawTooLarge(worker, amount, _counter(counters, worker)));
+        _claimed[worker / COUNTERS] = counters - (uint256(amount) << (COUNTER_BITS * (worker % COUNTERS)));
+    }
+
+    function _unfreeze(uint32 worker, uint64 amount) private {
+        uint64 frozen_ = _pool.frozen;
+        require(amount <= frozen_, MarketThawTooLarge(worker, amount, frozen_));
+        _pool.frozen = frozen_ - amount;
+    }
+
+    /// @dev The only place where money leaves the pool of final epochs.
+    function _allocate(Pool memory pool, uint256 amount) private {
+        uint256 total = pool.totalClaimed + amount;
+        require(total <= pool.finalTotal, MarketClaimsExceedTotal(total, pool.finalTotal));
+        pool.totalClaimed = total.toUint64();
+        _pool = pool;
+    }
+
+    // ------------------------------------------------------------------ accounts
 
     function _existing(uint32 job_) private view returns (Job storage account) {
         account = _jobs[job_];
@@ -371,8 +572,20 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         require(account.funded != 0, MarketJobUnknown(job_));
     }
 
-    function _refundOpensAt(Job storage account) private view returns (uint256) {
-        return Math.max(account.deadline, lastStrike) + REFUND_WINDOWS * window;
+    function _identified(uint32 job_, address requester, bytes32 termsHash) private view returns (Job storage account) {
+        account = _existing(job_);
+        require(
+            account.identity == Leaves.identity(requester, termsHash),
+            MarketIdentityMismatch(job_, requester, termsHash)
+        );
+    }
+
+    function _locked(Job storage account) private view returns (uint64) {
+        return account.funded - account.debited - account.refunded;
+    }
+
+    function _refundOpensAt(uint256 deadline, uint256 lastStrike_) private view returns (uint256) {
+        return Math.max(deadline, lastStrike_) + REFUND_WINDOWS * window;
     }
 
     function _withFee(uint256 pay, uint256 feeBps) private pure returns (uint256) {
@@ -385,5 +598,22 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         token.safeTransferFrom(msg.sender, address(this), amount);
         uint256 received = token.balanceOf(address(this)) - before;
         require(received == amount, MarketReceivedOther(received, amount));
+    }
+
+    function _deployment() private view returns (bytes32) {
+        return Leaves.deployment(
+            Deployment({
+                chainId: block.chainid,
+                market: address(this),
+                workers: address(workers),
+                committee: address(committee),
+                referee: referee,
+                disputes: disputes,
+                hatch: hatch,
+                token: address(token),
+                unit: unit,
+                window: window
+            })
+        );
     }
 }

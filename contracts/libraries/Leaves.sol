@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Debit, Terms} from "../interfaces/IMarket.sol";
+import {Deployment, Terms} from "../interfaces/IMarket.sol";
 
 /// @title Every hash of the protocol but the signed messages
 /// @notice docs/protocol.md is the specification; tests/vectors/protocol.json holds both implementations to it. A leaf is
@@ -72,6 +72,11 @@ library Leaves {
         return keccak256(abi.encode(TERMS, terms_));
     }
 
+    /// @notice Who opened a job, and on which terms; no tag, because it is only ever compared inside one Market.
+    function identity(address requester, bytes32 termsHash) internal pure returns (bytes32) {
+        return keccak256(abi.encode(requester, termsHash));
+    }
+
     function commitment(uint32 job, uint32 task_, uint32 worker, bytes32 payloadHash, bytes32 salt)
         internal
         pure
@@ -108,25 +113,12 @@ library Leaves {
         return keccak256(abi.encode(COMMITTEE, members, sealKeys, quorum));
     }
 
-    function deployment(
-        uint256 chainId,
-        address market,
-        address workers,
-        address committee_,
-        address referee,
-        address token,
-        uint256 unit,
-        uint64 window
-    ) internal pure returns (bytes32) {
-        return keccak256(abi.encode(DEPLOYMENT, chainId, market, workers, committee_, referee, token, unit, window));
+    function deployment(Deployment memory deployment_) internal pure returns (bytes32) {
+        return keccak256(abi.encode(DEPLOYMENT, deployment_));
     }
 
     function configuration(bytes32 deployment_, bytes32 committee_) internal pure returns (bytes32) {
         return keccak256(abi.encode(CONFIGURATION, deployment_, committee_));
-    }
-
-    function debits(Debit[] calldata debits_) internal pure returns (bytes32) {
-        return keccak256(abi.encode(debits_));
     }
 
     /// @param digest EIP-712 digest of the posted header.

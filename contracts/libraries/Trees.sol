@@ -25,8 +25,50 @@ library Trees {
         return node == root;
     }
 
+    /// @notice Whether each of `leaves` stands at its index in the tree of `size` leaves under `root`.
+    /// @param indexes Strictly ascending. Overwritten, as `leaves` is: the nodes known on a level take the place of those below.
+    /// @param proof What the known nodes lack, level by level from the bottom, left to right; all of it is used. A proof of
+    /// one index is the one that `contains` takes.
+    function containsMany(
+        bytes32 root,
+        uint256 size,
+        uint256[] memory indexes,
+        bytes32[] memory leaves,
+        bytes32[] calldata proof
+    ) internal pure returns (bool) {
+        uint256 known = indexes.length;
+        if (known == 0 || known != leaves.length || !_ascending(indexes, size)) return false;
+        uint256 used = 0;
+        for (uint256 levels = depth(size); levels > 0; --levels) {
+            uint256 above = 0;
+            for (uint256 i = 0; i < known; ++i) {
+                uint256 index = indexes[i];
+                bytes32 node = leaves[i];
+                if (index & 1 == 0 && i + 1 < known && indexes[i + 1] == index + 1) {
+                    node = Hashes.efficientKeccak256(node, leaves[++i]);
+                } else {
+                    if (used == proof.length) return false;
+                    bytes32 step = proof[used++];
+                    node =
+                        index & 1 == 1 ? Hashes.efficientKeccak256(step, node) : Hashes.efficientKeccak256(node, step);
+                }
+                indexes[above] = index >> 1;
+                leaves[above++] = node;
+            }
+            known = above;
+        }
+        return used == proof.length && leaves[0] == root;
+    }
+
     /// @notice Steps of a proof in a tree of `size` leaves.
     function depth(uint256 size) internal pure returns (uint256) {
         return Math.log2(size, Math.Rounding.Ceil);
+    }
+
+    function _ascending(uint256[] memory indexes, uint256 size) private pure returns (bool) {
+        for (uint256 i = 1; i < indexes.length; ++i) {
+            if (indexes[i - 1] >= indexes[i]) return false;
+        }
+        return indexes[indexes.length - 1] < size;
     }
 }
