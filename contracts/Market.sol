@@ -4,7 +4,9 @@ pragma solidity 0.8.37;
 import {ICommittee} from "./interfaces/ICommittee.sol";
 import {Balance, Deployment, Header, IMarket, Job, Permit, Terms} from "./interfaces/IMarket.sol";
 import {IWorkers} from "./interfaces/IWorkers.sol";
+import {Counters} from "./libraries/Counters.sol";
 import {Debits} from "./libraries/Debits.sol";
+import {Escrow} from "./libraries/Escrow.sol";
 import {Leaves} from "./libraries/Leaves.sol";
 import {Messages} from "./libraries/Messages.sol";
 import {Trees} from "./libraries/Trees.sol";
@@ -23,21 +25,14 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
 
-    uint256 private constant MOST_CLASSES = 64;
-    uint256 private constant MOST_ANSWERS = 64;
     uint256 private constant MOST_LEAVES = 2 ** 24;
     uint256 private constant MOST_DEBITS = 512;
     uint256 private constant MOST_CLAIMS = 200;
-    /// @dev 16 nats: odds of nine million to one, and 65 of them still fit int32 with room to spare.
-    uint256 private constant MOST_CAP = 16 * 2 ** 16;
-    uint256 private constant BPS = 10_000;
     uint256 private constant UNIT_DECIMALS = 6;
     /// @dev A unit of 10^30 times any uint64 amount still fits uint256.
     uint256 private constant MOST_DECIMALS = 36;
     uint256 private constant LONGEST_WINDOW = 7 days;
     uint256 private constant REFUND_WINDOWS = 4;
-    uint256 private constant COUNTER_BITS = 64;
-    uint256 private constant COUNTERS = 4;
 
     /// @dev One slot: all that posting touches beside the head and its jobs.
     struct Progress {
@@ -87,7 +82,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @dev A debit only touches a job's first slot.
     mapping(uint256 job => Job) private _jobs;
-    /// @dev Units claimed by worker 4 x slot + place, lowest place first: neighbours that claim together share a slot's cost.
+    /// @dev Units claimed, frozen or settled, by worker, as Counters packs them.
     mapping(uint256 slot => uint256 counters) private _claimed;
 
     // slither-disable-start missing-zero-check (a satellite of zero: nobody is it)
@@ -234,11 +229,11 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     function claim(Balance calldata balance, bytes32[] calldata proof) external nonReentrant {
         Pool memory pool = _pool;
         uint32 worker = balance.worker;
-        uint256 counters = _claimed[worker / COUNTERS];
+        uint256 counters = _claimed[Counters.slot(worker)];
         uint64 amount = _due(balance, counters);
         require(amount != 0, MarketNothingToClaim(worker, balance.cumulative));
         require(Trees.contains(claimRoot, pool.size, _leaf(balance), worker, proof), MarketBalanceUnproven(worker));
-        _claimed[worker / COUNTERS] = _raised(counters, worker, amount);
+        _claimed[Counters.slot(worker)] = Counters.raised(counters, worker, amount);
         _allocate(pool, amount);
         emit Claimed(worker, balance.wallet, amount, balance.cumulative);
         token.safeTransfer(balance.wallet, amount * unit);
@@ -260,9 +255,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     function freeze(uint32 worker, uint64 amount) external onlyDisputes {
-        uint256 counters = _claimed[worker / COUNTERS];
-        (uint256(_counter(counters, worker)) + amount).toUint64();
-        _claimed[worker / COUNTERS] = _raised(counters, worker, amount);
+        _claimed[Counters.slot(worker)] = Counters.raised(_claimed[Counters.slot(worker)], worker, amount);
         _pool.frozen += amount;
         emit ClaimFrozen(worker, amount);
     }
@@ -313,19 +306,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     function escrowOf(Terms calldata terms) public pure returns (uint64) {
-        uint256 reward = uint256(terms.base) + terms.bonus;
-        require(terms.classes >= 2 && terms.classes <= MOST_CLASSES, MarketClassesOutOfRange(terms.classes));
-        require(terms.tasks != 0 && terms.tasks <= MOST_LEAVES, MarketTasksOutOfRange(terms.tasks));
-        require(terms.answers != 0 && terms.answers <= MOST_ANSWERS, MarketAnswersOutOfRange(terms.answers));
-        require(reward != 0, MarketRewardMissing());
-        require(terms.feeBps <= BPS, MarketFeeOutOfRange(terms.feeBps));
-        require(
-            terms.weightCap <= MOST_CAP && terms.priorCap <= MOST_CAP && (terms.weightCap != 0 || terms.priorCap == 0),
-            MarketCapsOutOfRange(terms.weightCap, terms.priorCap)
-        );
-        uint256 escrow = _withFee(reward * terms.tasks * terms.answers, terms.feeBps);
-        require(escrow <= type(uint64).max, MarketEscrowTooLarge(escrow));
-        return escrow.toUint64();
+        return Escrow.total(terms);
     }
 
     /// @inheritdoc IMarket
@@ -382,7 +363,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc IMarket
     function claimedOf(uint32 worker) external view returns (uint64) {
-        return _counter(_claimed[worker / COUNTERS], worker);
+        return Counters.read(_claimed[Counters.slot(worker)], worker);
     }
 
     // ------------------------------------------------------------------ checks of an epoch
@@ -435,7 +416,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
             deadline > block.timestamp && deadline <= type(uint48).max,
             MarketDeadlineOutOfRange(deadline, block.timestamp)
         );
-        uint64 escrow = escrowOf(terms);
+        uint64 escrow = Escrow.total(terms);
         bytes32 termsHash = Leaves.terms(terms);
 
         job_ = ++_progress.jobCount;
@@ -467,7 +448,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         Job storage account = _existing(job_);
         uint256 closesAt = _refundOpensAt(account.deadline, lastStrike_) - window;
         require(block.timestamp < closesAt, MarketDebitClosed(job_, closesAt));
-        amount = _withFee(pay, account.feeBps);
+        amount = Escrow.withFee(pay, account.feeBps);
         uint256 locked = _locked(account);
         require(amount <= locked, MarketDebitTooLarge(job_, amount, locked));
         account.debited += amount.toUint64();
@@ -478,7 +459,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
             (uint32 job_, uint64 pay,) = Debits.read(debits, i);
             Job storage account = _jobs[job_];
-            account.debited -= _withFee(pay, account.feeBps).toUint64();
+            account.debited -= Escrow.withFee(pay, account.feeBps).toUint64();
         }
     }
 
@@ -499,12 +480,12 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         amounts = new uint64[](balances.length);
         uint256 i = 0;
         while (i < balances.length) {
-            uint256 slot = balances[i].worker / COUNTERS;
+            uint256 slot = Counters.slot(balances[i].worker);
             uint256 before = _claimed[slot];
             uint256 counters = before;
-            for (; i < balances.length && balances[i].worker / COUNTERS == slot; ++i) {
+            for (; i < balances.length && Counters.slot(balances[i].worker) == slot; ++i) {
                 uint64 amount = _due(balances[i], counters);
-                counters = _raised(counters, balances[i].worker, amount);
+                counters = Counters.raised(counters, balances[i].worker, amount);
                 amounts[i] = amount;
                 sum += amount;
             }
@@ -529,25 +510,12 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @dev 0 if the balance brings nothing new.
     function _due(Balance calldata balance, uint256 counters) private pure returns (uint64) {
-        uint64 claimed = _counter(counters, balance.worker);
+        uint64 claimed = Counters.read(counters, balance.worker);
         return balance.cumulative > claimed ? balance.cumulative - claimed : 0;
     }
 
-    function _counter(uint256 counters, uint32 worker) private pure returns (uint64) {
-        // forge-lint: disable-next-line(unsafe-typecast)
-        return uint64(counters >> (COUNTER_BITS * (worker % COUNTERS)));
-    }
-
-    /// @dev The caller sees to it that the counter stays inside its bits.
-    function _raised(uint256 counters, uint32 worker, uint64 amount) private pure returns (uint256) {
-        return counters + (uint256(amount) << (COUNTER_BITS * (worker % COUNTERS)));
-    }
-
-    /// @dev Never below zero: nothing is lowered that was not raised.
     function _lower(uint32 worker, uint64 amount) private {
-        uint256 counters = _claimed[worker / COUNTERS];
-        require(amount <= _counter(counters, worker), MarketThawTooLarge(worker, amount, _counter(counters, worker)));
-        _claimed[worker / COUNTERS] = counters - (uint256(amount) << (COUNTER_BITS * (worker % COUNTERS)));
+        _claimed[Counters.slot(worker)] = Counters.lowered(_claimed[Counters.slot(worker)], worker, amount);
     }
 
     function _unfreeze(uint32 worker, uint64 amount) private {
@@ -586,10 +554,6 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     function _refundOpensAt(uint256 deadline, uint256 lastStrike_) private view returns (uint256) {
         return Math.max(deadline, lastStrike_) + REFUND_WINDOWS * window;
-    }
-
-    function _withFee(uint256 pay, uint256 feeBps) private pure returns (uint256) {
-        return pay + pay * feeBps / BPS;
     }
 
     /// @dev Measured by the balance, so that a token that keeps a fee is refused.

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Header} from "../interfaces/IMarket.sol";
 
 /// @title EIP-712 struct hashes of the signed messages
-/// @notice The domain is the Market, but for Register: Workers. Every field is static, so a struct's hash is that of its
+/// @notice The domain is the Market, but for Register: Workers, and for Change: Committee. Every field is static, so a struct's hash is that of its
 /// type hash and its words.
 library Messages {
     string internal constant NAME = "crowdproof";
@@ -18,6 +18,7 @@ library Messages {
     bytes32 internal constant REGISTER =
         keccak256("Register(address wallet,address key,uint16 number,uint64 validUntil)");
     bytes32 internal constant CLAIM = keccak256("Claim(uint32 worker,uint64 cumulative,uint64 validUntil)");
+    bytes32 internal constant CHANGE = keccak256("Change(uint32 number,bytes32 committee,uint64 validUntil)");
     bytes32 internal constant HEADER = keccak256(
         "Header(uint32 epoch,bytes32 previous,uint64 validUntil,bytes32 configuration,bytes32 balances,uint32 balancesSize,bytes32 weights,uint32 weightsSize,bytes32 verdicts,uint32 verdictsSize,bytes32 assignments,uint32 assignmentsSize,bytes32 debits,uint64 total,bytes32 content,bytes32 model)"
     );
@@ -48,6 +49,11 @@ library Messages {
 
     function claim(uint32 worker, uint64 cumulative, uint64 validUntil) internal pure returns (bytes32) {
         return keccak256(abi.encode(CLAIM, worker, cumulative, validUntil));
+    }
+
+    /// @param committee Digest of the whole committee that is to be.
+    function change(uint32 number, bytes32 committee, uint64 validUntil) internal pure returns (bytes32) {
+        return keccak256(abi.encode(CHANGE, number, committee, validUntil));
     }
 
     function header(Header calldata header_) internal pure returns (bytes32) {

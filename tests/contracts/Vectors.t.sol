@@ -172,7 +172,7 @@ contract VectorsTest is Fixture {
         bytes32[] memory keys = _words(".committee.sealKeys");
         uint8 quorum = uint8(_uint(".committee.quorum"));
         vm.assertEq(Leaves.committee(members, keys, quorum), _word(".committee.digest"));
-        committee = new Committee(members, keys, quorum);
+        committee = new Committee{value: members.length * STAKE}(members, keys, quorum, REFEREE, STAKE, DELAY);
         vm.assertEq(committee.digest(), _word(".committee.digest"));
         vm.assertEq(committee.check(_word(".heads.headerDigest"), _bytes(".heads.signatures")), _uint(".heads.signers"));
     }

@@ -14,11 +14,11 @@ contract CommitteeConstructorTest is Fixture {
     function test_constructor__seal_keys_missing__reverts() public {
         address[] memory members = _addresses(_sortedKeys(4));
         vm.expectRevert(abi.encodeWithSelector(ICommittee.CommitteeSealKeysMismatch.selector, 4, 3));
-        new Committee(members, _sealKeys(3), 3);
+        new Committee{value: 4 * STAKE}(members, _sealKeys(3), 3, REFEREE, STAKE, DELAY);
         bytes32[] memory keys = _sealKeys(4);
         keys[2] = 0;
         vm.expectRevert(abi.encodeWithSelector(ICommittee.CommitteeSealKeyMissing.selector, 2));
-        new Committee(members, keys, 3);
+        new Committee{value: 4 * STAKE}(members, keys, 3, REFEREE, STAKE, DELAY);
     }
 
     function test_constructor__members_unordered_twice_or_zero__reverts() public {
@@ -44,29 +44,84 @@ contract CommitteeConstructorTest is Fixture {
             _refuse(
                 n, uint8(n + 1), abi.encodeWithSelector(ICommittee.CommitteeQuorumOutOfRange.selector, n + 1, least, n)
             );
-            vm.assertEq(new Committee(_addresses(_sortedKeys(n)), _sealKeys(n), least).quorum(), least);
-            new Committee(_addresses(_sortedKeys(n)), _sealKeys(n), uint8(n));
+            vm.assertEq(_committee(_sortedKeys(n), least).quorum(), least);
+            _committee(_sortedKeys(n), uint8(n));
         }
     }
 
     function test_constructor__parameters__are_kept_and_hashed() public {
         address[] memory members = _addresses(_sortedKeys(5));
         bytes32[] memory keys = _sealKeys(5);
-        Committee five = new Committee(members, keys, 4);
+        Committee five = new Committee{value: 5 * STAKE}(members, keys, 4, REFEREE, STAKE, DELAY);
         vm.assertEq(keccak256(abi.encode(five.members())), keccak256(abi.encode(members)));
         vm.assertEq(keccak256(abi.encode(five.sealKeys())), keccak256(abi.encode(keys)));
         vm.assertEq(five.digest(), keccak256(abi.encode(keccak256("crowdproof.committee"), members, keys, uint8(4))));
+    }
+
+    function test_constructor__first_stakes_uneven_or_too_small__reverts() public {
+        _refuseValue(0);
+        _refuseValue(4 * STAKE - 4);
+        _refuseValue(4 * STAKE + 1);
+    }
+
+    function test_constructor__unit_or_delay_out_of_range__reverts() public {
+        address[] memory members = _addresses(_sortedKeys(4));
+        vm.expectRevert(ICommittee.CommitteeUnitMissing.selector);
+        new Committee{value: 4 * STAKE}(members, _sealKeys(4), 3, REFEREE, 0, DELAY);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.CommitteeDelayOutOfRange.selector, 0));
+        new Committee{value: 4 * STAKE}(members, _sealKeys(4), 3, REFEREE, STAKE, 0);
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.CommitteeDelayOutOfRange.selector, 365 days + 1));
+        new Committee{value: 4 * STAKE}(members, _sealKeys(4), 3, REFEREE, STAKE, 365 days + 1);
+        new Committee{value: 4 * STAKE}(members, _sealKeys(4), 3, REFEREE, STAKE, 365 days);
+    }
+
+    function test_constructor__more_than_a_unit_each__is_divided_evenly() public {
+        address[] memory members = _addresses(_sortedKeys(4));
+        committee = new Committee{value: 12 * STAKE}(members, _sealKeys(4), 3, address(0), STAKE, DELAY);
+        for (uint256 i = 0; i < 4; ++i) {
+            vm.assertEq(committee.stakeOf(members[i]), 3 * STAKE);
+            vm.assertEq(committee.releasesAt(members[i]), type(uint256).max);
+        }
+        vm.assertEq(address(committee).balance, 12 * STAKE);
+        vm.assertEq(committee.referee(), address(0));
+    }
+
+    function test_constructor__parameters__are_kept_and_nothing_waits() public {
+        committee = _committee(_sortedKeys(4), 3);
+        vm.assertEq(committee.unit(), STAKE);
+        vm.assertEq(committee.delay(), DELAY);
+        vm.assertEq(committee.referee(), REFEREE);
+        (uint32 number, bytes32 proposed, uint64 enactsAt) = committee.pendingChange();
+        vm.assertEq(uint256(number) + uint256(proposed) + enactsAt, 0);
+        vm.assertEq(uint256(committee.lastChange()) + committee.burnt() + committee.rewardOf(STRANGER), 0);
+    }
+
+    function test_eip712Domain__names_the_committee() public {
+        committee = _committee(_sortedKeys(4), 3);
+        (bytes1 fields, string memory name, string memory version, uint256 chainId, address verifier,,) =
+            committee.eip712Domain();
+        vm.assertEq(uint8(fields), 0x0f);
+        vm.assertEq(name, "crowdproof");
+        vm.assertEq(version, "0");
+        vm.assertEq(chainId, block.chainid);
+        vm.assertEq(verifier, address(committee));
+    }
+
+    function _refuseValue(uint256 value) private {
+        address[] memory members = _addresses(_sortedKeys(4));
+        vm.expectRevert(abi.encodeWithSelector(ICommittee.CommitteeFirstStakesMismatch.selector, value, 4, STAKE));
+        new Committee{value: value}(members, _sealKeys(4), 3, REFEREE, STAKE, DELAY);
     }
 
     function _refuse(uint256 count, uint8 quorum, bytes memory problem) private {
         address[] memory members = _addresses(_sortedKeys(count));
         bytes32[] memory keys = _sealKeys(count);
         vm.expectRevert(problem);
-        new Committee(members, keys, quorum);
+        new Committee{value: count * STAKE}(members, keys, quorum, REFEREE, STAKE, DELAY);
     }
 
     function _refuseUnordered(address[] memory members, address previous, address member) private {
         vm.expectRevert(abi.encodeWithSelector(ICommittee.CommitteeMembersUnordered.selector, previous, member));
-        new Committee(members, _sealKeys(4), 3);
+        new Committee{value: 4 * STAKE}(members, _sealKeys(4), 3, REFEREE, STAKE, DELAY);
     }
 }

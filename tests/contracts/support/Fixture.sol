@@ -20,6 +20,8 @@ abstract contract Fixture {
 
     uint256 internal constant START = 1_700_000_000;
     uint64 internal constant WINDOW = 1 hours;
+    uint64 internal constant DELAY = 2 hours;
+    uint256 internal constant STAKE = 1 ether;
     uint64 internal constant DEADLINE = uint64(START + 1 days);
     uint256 internal constant UNIT = 100;
     uint256 internal constant WORKERS = 6;
@@ -50,10 +52,17 @@ abstract contract Fixture {
         }
         token = token_;
         workers = new Workers(_wallet(0));
-        committee = new Committee(_addresses(memberKeys), _sealKeys(4), 3);
+        committee = _committee(memberKeys, 3);
         market = new Market(token, workers, committee, REFEREE, WINDOW);
         cumulative = new uint64[](WORKERS);
         _fund(REQUESTER);
+    }
+
+    /// @dev Everybody begins with one unit at stake.
+    function _committee(uint256[] memory keys, uint8 quorum) internal returns (Committee) {
+        uint256 stakes = keys.length * STAKE;
+        vm.deal(address(this), address(this).balance + stakes);
+        return new Committee{value: stakes}(_addresses(keys), _sealKeys(keys.length), quorum, REFEREE, STAKE, DELAY);
     }
 
     function _fund(address requester) internal {

@@ -7,6 +7,7 @@ interface Vm {
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function warp(uint256 time) external;
     function chainId(uint256 id) external;
+    function deal(address account, uint256 balance) external;
     function prank(address sender) external;
     function assume(bool condition) external pure;
 
