@@ -52,7 +52,10 @@ TARGETS = (
     Target("contracts/Market.sol", ("contracts/Market.sol",)),
     Target("contracts/Committee.sol", ("contracts/Committee.sol",)),
     Target("contracts/libraries/Trees.sol", ("contracts/Market.sol", "tests/contracts/libraries/Trees.t.sol")),
-    Target("contracts/libraries/Leaves.sol", ("contracts/Market.sol", "contracts/Committee.sol", "tests/contracts/Vectors.t.sol")),
+    Target(
+        "contracts/libraries/Leaves.sol",
+        ("contracts/Market.sol", "contracts/Committee.sol", "tests/contracts/Vectors.t.sol"),
+    ),
 )
 
 # What moves money or checks signatures: there, every mutant must die.
@@ -226,7 +229,11 @@ def _is_type(parts: list[Token], i: int) -> bool:
 
 def _statement(parts: list[Token], i: int, last: int) -> Iterator[tuple[str, int, int, str]]:
     """Deletes a whole statement that begins at `i`, unless it declares something or returns."""
-    if parts[i - 1].text not in ("{", "}", ";", ")") or parts[i].kind == "sign" and parts[i].text not in ("++", "--", "("):
+    if (
+        parts[i - 1].text not in ("{", "}", ";", ")")
+        or parts[i].kind == "sign"
+        and parts[i].text not in ("++", "--", "(")
+    ):
         return
     if parts[i - 1].text == ")" and not _follows_condition(parts, i - 1):
         return
@@ -239,8 +246,16 @@ def _statement(parts: list[Token], i: int, last: int) -> Iterator[tuple[str, int
             return
         end += 1
     inside = [part.text for part in parts[i:end]]
-    declares = parts[i].kind == "word" and parts[i + 1].kind == "word" and parts[i].text not in ("emit", "revert", "delete")
-    if end == last or declares or parts[i].text == "(" and "," in inside[:4] and parts[i + 1].kind == parts[i + 2].kind == "word":
+    declares = (
+        parts[i].kind == "word" and parts[i + 1].kind == "word" and parts[i].text not in ("emit", "revert", "delete")
+    )
+    if (
+        end == last
+        or declares
+        or parts[i].text == "("
+        and "," in inside[:4]
+        and parts[i + 1].kind == parts[i + 2].kind == "word"
+    ):
         return
     operator = "require" if inside[0] == "require" else "delete"
     yield operator, i, end, "{}" if parts[i - 1].text == ")" else ""
@@ -319,7 +334,11 @@ class Compiler:
         """`entries` are compiled to code, `others` only read in place of the files."""
         output = {path: {"*": ["evm.bytecode.object", "evm.deployedBytecode.object"]} for path in entries}
         sources = {path: {"content": text} for path, text in {**others, **entries}.items()}
-        request = {"language": "Solidity", "sources": sources, "settings": {**self._settings, "outputSelection": output}}
+        request = {
+            "language": "Solidity",
+            "sources": sources,
+            "settings": {**self._settings, "outputSelection": output},
+        }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(request) + "\n")
@@ -398,7 +417,12 @@ class Bench:
 
     def _fails(self, *selection: str) -> str:
         command = [str(foundry_binary("forge")), "test", "--fail-fast", *selection]
-        environ = {**os.environ, "FOUNDRY_FUZZ_RUNS": "64", "FOUNDRY_INVARIANT_RUNS": "6", "FOUNDRY_INVARIANT_DEPTH": "60"}
+        environ = {
+            **os.environ,
+            "FOUNDRY_FUZZ_RUNS": "64",
+            "FOUNDRY_INVARIANT_RUNS": "6",
+            "FOUNDRY_INVARIANT_DEPTH": "60",
+        }
         try:
             done = subprocess.run(
                 command, cwd=self.folder, env=environ, check=False, capture_output=True, text=True, timeout=SECONDS
@@ -463,7 +487,10 @@ def run(chosen: list[tuple[Target, Mutant]], jobs: int) -> list[Outcome]:
                 benches.put(bench)
             m = result.mutant
             where = f"{m.source.removeprefix('contracts/')}:{m.line} {m.function}"
-            print(f"{result.state:9} {result.seconds:5.1f} s {m.id} {where} {m.operator} -> {m.replacement!r} {result.by}", flush=True)
+            print(
+                f"{result.state:9} {result.seconds:5.1f} s {m.id} {where} {m.operator} -> {m.replacement!r} {result.by}",
+                flush=True,
+            )
             return result
 
         try:
@@ -512,7 +539,9 @@ def main() -> int:
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
 
-    chosen = [(target, mutant) for target in TARGETS if (ROOT / target.source).exists() for mutant in mutants_of(target)]
+    chosen = [
+        (target, mutant) for target in TARGETS if (ROOT / target.source).exists() for mutant in mutants_of(target)
+    ]
     if options.only:
         chosen = [pair for pair in chosen if pair[0].source.endswith(tuple(options.only))]
     if options.function:
@@ -523,7 +552,9 @@ def main() -> int:
         chosen = random.Random(options.seed).sample(chosen, options.sample)
     if options.list:
         for _, m in chosen:
-            print(f"{m.id} {m.source}:{m.line} {m.function} {m.operator} -> {m.replacement!r} | {m.text}{' !' if m.critical else ''}")
+            print(
+                f"{m.id} {m.source}:{m.line} {m.function} {m.operator} -> {m.replacement!r} | {m.text}{' !' if m.critical else ''}"
+            )
         print(Counter(m.source for _, m in chosen), Counter(m.operator for _, m in chosen))
         return 0
 
@@ -531,7 +562,9 @@ def main() -> int:
     result = report(run(chosen, options.jobs), time.monotonic() - began)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps({name: value for name, value in result.items() if name not in ("survivors", "explained")}, indent=1))
+    print(
+        json.dumps({name: value for name, value in result.items() if name not in ("survivors", "explained")}, indent=1)
+    )
     return 0 if result["score"] >= LEAST_SCORE and result["critical"] == result["critical_killed"] else 1
 
 
