@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ICommittee} from "./ICommittee.sol";
+import {IDemands, OpeningFields, Tree} from "./IDemands.sol";
 import {Header, IMarket, Terms} from "./IMarket.sol";
 
 /// @notice Everything about an epoch that a pure proof can show to be wrong; behind each what the evidence must hold.
@@ -73,13 +74,6 @@ enum Fault {
     // ---- R5 and R6, entries of their own
     Dropped,
     Withheld
-}
-
-enum Tree {
-    Balances,
-    Weights,
-    Verdicts,
-    Assignments
 }
 
 /// @notice An epoch that is pending in a Market, with all that it takes to strike it and to slash who signed it.
@@ -185,16 +179,6 @@ struct BalanceStub {
     bytes32[] proof;
 }
 
-/// @notice What an opening hash stands for.
-struct OpeningFields {
-    bytes32 commitment;
-    bytes32 sealHash;
-    bytes32 payloadHash;
-    bytes32 salt;
-    bytes32 reason;
-    bytes signature;
-}
-
 /// @notice A job's requester and terms; they are checked against `Market.job(job).identity`.
 struct JobTerms {
     address requester;
@@ -240,56 +224,6 @@ struct ReceiptFields {
     bytes signatures;
 }
 
-/// @notice A pending epoch, without what striking it needs.
-struct Pending {
-    IMarket market;
-    Header header;
-    uint256 signers;
-}
-
-/// @notice A verdict leaf as a reply must give it: nothing in it stays behind a hash but the payload, of which a
-/// refuter only needs the hash.
-struct RevealedVerdict {
-    uint32 job;
-    uint32 task;
-    uint8 label;
-    bytes prior;
-    uint64 pay;
-    bytes cores;
-    OpeningFields[] openings;
-}
-
-struct RevealedWeight {
-    uint32 job;
-    uint32 worker;
-    uint8 label;
-    bytes row;
-}
-
-struct RevealedAssignment {
-    uint32 job;
-    uint32 task;
-    uint32 worker;
-    uint64 expiry;
-    bytes32 terms;
-}
-
-struct RevealedBalance {
-    uint32 worker;
-    address wallet;
-    uint64 cumulative;
-    bytes earnings;
-}
-
-/// @param bond What replying earns, in wei; 0 once it went to the replier or back to the demander.
-/// @param repliesEnd First second at which it is too late to reply; 0: never demanded.
-struct Demand {
-    address demander;
-    uint96 bond;
-    uint48 repliesEnd;
-    bool answered;
-}
-
 /// @title The Referee: strikes an epoch that breaks the rules, on anybody's proof
 /// @notice A refutation is one transaction: the Referee checks the proof, has the Market strike the pending epoch, and
 /// has the Committee slash each member that signed it. It judges nothing and holds nothing but the bonds of data
@@ -313,12 +247,6 @@ struct Demand {
 interface IReferee {
     event EpochRefuted(IMarket indexed market, uint32 indexed epoch, Fault indexed fault, address beneficiary);
     event HeadTraced(IMarket indexed market, bytes32 indexed head);
-    event LeafDemanded(
-        IMarket indexed market, uint32 indexed epoch, Tree tree, uint32 index, address demander, uint256 bond
-    );
-    event LeafRevealed(IMarket indexed market, uint32 indexed epoch, Tree tree, uint32 index, bytes leaf);
-    event BondReleased(bytes32 indexed demand, address indexed demander, uint256 bond);
-    event Collected(address indexed account, uint256 amount);
 
     /// @dev The evidence holds, and shows no such fault.
     error RefereeUnfounded(Fault fault);
@@ -343,17 +271,6 @@ interface IReferee {
     error RefereeHeaderUnlinked(bytes32 head);
     error RefereeReceiptUnproven(uint256 index);
     error RefereeNothingTraced();
-    error RefereeNotPending(bytes32 head, bytes32 expected);
-    error RefereeDemandTooLate(uint256 end);
-    error RefereeDemanded(bytes32 demand);
-    error RefereeNotDemanded(bytes32 demand);
-    error RefereeBondTooLow(uint256 given, uint256 price);
-    error RefereeReplyTooLate(uint256 end);
-    error RefereeReplyPending(uint256 end);
-    error RefereeLeafTooLarge(uint256 length);
-    error RefereeAnswered(bytes32 demand);
-    error RefereeNothingToCollect(address account);
-    error RefereePaymentFailed(address account);
 
     /// @notice R1, R2, R4: a wrong verdict, a forged answer, an invalid list or leaf.
     function verdict(Posted calldata posted, Fault fault, Evidence calldata evidence) external;
@@ -375,26 +292,6 @@ interface IReferee {
     /// back.
     function withheld(Posted calldata posted, Tree tree, uint32 index) external;
 
-    /// @notice Asks for a leaf of the pending epoch, in the first third of its window, with at least `priceOf` in wei;
-    /// what is more can be collected again. Each leaf is demanded once.
-    /// @return id Identifies the demand.
-    function demand(Pending calldata pending, Tree tree, uint32 index) external payable returns (bytes32 id);
-
-    /// @notice Gives a demanded leaf, before two thirds of the window are over, and earns the bond (`collect`). Anyone
-    /// may.
-    /// @param leaf `abi.encode` of the tree's struct (RevealedBalance, RevealedWeight, RevealedVerdict,
-    /// RevealedAssignment), at most 50,000 bytes. The event repeats it.
-    /// @param proof Of the leaf; where a sibling does not exist it must be zero, so that the leaves give the root.
-    function reply(Pending calldata pending, Tree tree, uint32 index, bytes calldata leaf, bytes32[] calldata proof)
-        external;
-
-    /// @notice Credits the bond of a demand that was not answered in time to its demander. The demand still proves
-    /// that the leaf was withheld. Anyone may call it.
-    function release(bytes32 id) external;
-
-    /// @notice Pays the caller all bonds and change that are its own.
-    function collect() external;
-
     /// @notice Remembers an old head of a Market, so that a proof about any older epoch can end there: any number of
     /// epochs back, in several transactions.
     /// @param from The head before the first of `links`, of which there is at least one: a head that the last post
@@ -404,21 +301,8 @@ interface IReferee {
 
     function committee() external view returns (ICommittee);
 
-    /// @notice The bond of an epoch's first open demand, in wei; the next one costs twice, the third three times as
-    /// much.
-    function price() external view returns (uint256);
-
-    /// @notice The bond of the next demand for the epoch that left this head.
-    function priceOf(IMarket market, bytes32 head) external view returns (uint256);
-
-    /// @param head The one that the epoch's post left.
-    function demandId(IMarket market, bytes32 head, Tree tree, uint32 index) external pure returns (bytes32);
-
-    /// @notice Zeros if it was never demanded.
-    function demandOf(bytes32 id) external view returns (Demand memory);
-
-    /// @notice What an account can collect, in wei.
-    function creditOf(address account) external view returns (uint256);
+    /// @notice Where data is demanded.
+    function demands() external view returns (IDemands);
 
     /// @notice Whether `trace` stored this head.
     function isTraced(IMarket market, bytes32 head) external view returns (bool);

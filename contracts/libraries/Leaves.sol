@@ -46,7 +46,16 @@ library Leaves {
         pure
         returns (bytes32)
     {
-        return _twice(abi.encode(VERDICT, job, task_, label, keccak256(prior), pay, listHash));
+        return verdictOf(job, task_, label, keccak256(prior), pay, listHash);
+    }
+
+    /// @notice The same where the prior itself does not matter.
+    function verdictOf(uint32 job, uint32 task_, uint8 label, bytes32 priorHash, uint64 pay, bytes32 listHash)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return _twice(abi.encode(VERDICT, job, task_, label, priorHash, pay, listHash));
     }
 
     function assignment(uint32 job, uint32 task_, uint32 worker, uint64 expiry, bytes32 termsHash)

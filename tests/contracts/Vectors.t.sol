@@ -2,11 +2,11 @@
 pragma solidity 0.8.37;
 
 import {Committee} from "../../contracts/Committee.sol";
-import {Debit, Header, Terms} from "../../contracts/interfaces/IMarket.sol";
+import {Deployment, Header, Terms} from "../../contracts/interfaces/IMarket.sol";
 import {Leaves} from "../../contracts/libraries/Leaves.sol";
 import {Messages} from "../../contracts/libraries/Messages.sol";
 import {Trees} from "../../contracts/libraries/Trees.sol";
-import {Fixture} from "./support/Fixture.sol";
+import {Debit, Fixture} from "./support/Fixture.sol";
 import {TreeBuilder} from "./support/TreeBuilder.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
@@ -29,12 +29,18 @@ contract VectorsTest is Fixture {
         return Trees.contains(root, size, leaf, index, proof);
     }
 
-    function termsHash(Terms calldata terms) external pure returns (bytes32) {
-        return Leaves.terms(terms);
+    function containsMany(
+        bytes32 root,
+        uint256 size,
+        uint256[] memory indexes,
+        bytes32[] memory leaves,
+        bytes32[] calldata proof
+    ) external pure returns (bool) {
+        return Trees.containsMany(root, size, indexes, leaves, proof);
     }
 
-    function debitsHash(Debit[] calldata debits) external pure returns (bytes32) {
-        return Leaves.debits(debits);
+    function termsHash(Terms calldata terms) external pure returns (bytes32) {
+        return Leaves.terms(terms);
     }
 
     function headerHash(Header calldata header) external pure returns (bytes32) {
@@ -71,7 +77,8 @@ contract VectorsTest is Fixture {
             weightCap: uint32(_uint(".terms.weightCap")),
             priorCap: uint32(_uint(".terms.priorCap")),
             taskRoot: _word(".terms.taskRoot"),
-            manifest: _word(".terms.manifest")
+            manifest: _word(".terms.manifest"),
+            parent: uint32(_uint(".terms.parent"))
         });
         vm.assertEq(this.termsHash(terms), _word(".terms.hash"));
         vm.assertEq(market.escrowOf(terms), _uint(".terms.escrow"));
@@ -167,6 +174,23 @@ contract VectorsTest is Fixture {
         }
     }
 
+    function test_multiproofs() public view {
+        uint256 count = _uint(".multiproofs.count");
+        for (uint256 i = 0; i < count; ++i) {
+            string memory one = string.concat(".multiproofs.cases[", vm.toString(i), "]");
+            bytes32[] memory leaves =
+                _words(string.concat(".trees[", vm.toString(_uint(string.concat(one, ".tree"))), "].leaves"));
+            uint256[] memory indexes = vm.parseJsonUintArray(_json, string.concat(one, ".indexes"));
+            bytes32[] memory known = new bytes32[](indexes.length);
+            for (uint256 k = 0; k < indexes.length; ++k) {
+                known[k] = leaves[indexes[k]];
+            }
+            bytes32[] memory proof = _words(string.concat(one, ".proof"));
+            vm.assertEq(keccak256(abi.encode(proof)), keccak256(abi.encode(TreeBuilder.multiproof(leaves, indexes))));
+            vm.assertTrue(this.containsMany(TreeBuilder.root(leaves), leaves.length, indexes, known, proof), one);
+        }
+    }
+
     function test_committee() public {
         address[] memory members = vm.parseJsonAddressArray(_json, ".committee.members");
         bytes32[] memory keys = _words(".committee.sealKeys");
@@ -179,14 +203,18 @@ contract VectorsTest is Fixture {
 
     function test_heads() public view {
         bytes32 deployment = Leaves.deployment(
-            block.chainid,
-            _address(".deployment.market"),
-            _address(".deployment.workers"),
-            _address(".committee.address"),
-            _address(".deployment.referee"),
-            _address(".deployment.token"),
-            _uint(".deployment.unit"),
-            uint64(_uint(".deployment.window"))
+            Deployment({
+                chainId: block.chainid,
+                market: _address(".deployment.market"),
+                workers: _address(".deployment.workers"),
+                committee: _address(".committee.address"),
+                referee: _address(".deployment.referee"),
+                disputes: _address(".deployment.disputes"),
+                hatch: _address(".deployment.hatch"),
+                token: _address(".deployment.token"),
+                unit: _uint(".deployment.unit"),
+                window: uint64(_uint(".deployment.window"))
+            })
         );
         vm.assertEq(deployment, _word(".deployment.digest"));
         vm.assertEq(Leaves.configuration(deployment, _word(".committee.digest")), _word(".deployment.configuration"));
@@ -204,7 +232,7 @@ contract VectorsTest is Fixture {
         for (uint256 i = 0; i < jobs.length; ++i) {
             debits[i] = Debit({job: uint32(jobs[i]), pay: uint64(pays[i]), last: uint32(lasts[i])});
         }
-        vm.assertEq(this.debitsHash(debits), _word(".debits.hash"));
+        vm.assertEq(keccak256(_packed(debits)), _word(".debits.hash"));
     }
 
     function test_messages() public view {

@@ -2,9 +2,9 @@
 pragma solidity 0.8.37;
 
 import {Market} from "../../../contracts/Market.sol";
-import {Claim, Debit, Header, Terms} from "../../../contracts/interfaces/IMarket.sol";
+import {Balance, Header, Terms} from "../../../contracts/interfaces/IMarket.sol";
 import {Leaves} from "../../../contracts/libraries/Leaves.sol";
-import {Fixture} from "../support/Fixture.sol";
+import {Debit, Fixture} from "../support/Fixture.sol";
 import {TreeBuilder} from "../support/TreeBuilder.sol";
 
 /// @title Everybody who acts on a Market, and a ledger of what each of them must have, kept without asking the contract
@@ -13,6 +13,7 @@ import {TreeBuilder} from "../support/TreeBuilder.sol";
 contract Ledger is Fixture {
     struct Account {
         address requester;
+        bytes32 termsHash;
         uint256 feeBps;
         uint256 funded;
         uint256 debited;
@@ -21,6 +22,7 @@ contract Ledger is Fixture {
     }
 
     uint256 private constant MOST_JOBS = 12;
+    address public constant PAYEE = address(0xF000);
     bool private immutable _HOSTILE;
 
     Account[] public accounts;
@@ -31,6 +33,12 @@ contract Ledger is Fixture {
     uint256 public strikes;
     uint256 public finals;
     uint256[WORKERS] public claimed;
+    uint256[WORKERS] public frozen;
+    uint256[WORKERS] public settled;
+    uint256 public awarded;
+    /// @dev Final pay that a ruling gave back to jobs.
+    uint256 public returned;
+    uint256 public paidBySatellites;
 
     /// @dev Balances of the last final epoch, and of the pending one.
     uint64[] private _final;
@@ -84,7 +92,9 @@ contract Ledger is Fixture {
 
         vm.prank(requester(who));
         uint32 job = market.openJob(terms, deadline);
-        accounts.push(Account(requester(who), terms.feeBps, escrow, 0, 0, deadline));
+        accounts.push(
+            Account(requester(who), keccak256(abi.encode(Leaves.TERMS, terms)), terms.feeBps, escrow, 0, 0, deadline)
+        );
         vm.assertEq(job, accounts.length);
         vm.assertEq(before - token.balanceOf(requester(who)), escrow * UNIT);
     }
@@ -94,7 +104,7 @@ contract Ledger is Fixture {
         address caller = byStranger ? STRANGER : account.requester;
         bool right = !byStranger && block.timestamp < account.deadline;
         vm.prank(caller);
-        _must(right, abi.encodeCall(Market.closeJob, (job)));
+        _must(right, abi.encodeCall(Market.closeJob, (job, account.termsHash)));
         if (right) account.deadline = block.timestamp;
     }
 
@@ -103,7 +113,7 @@ contract Ledger is Fixture {
         uint256 rest = locked(account);
         uint256 before = token.balanceOf(account.requester);
         bool right = rest != 0 && block.timestamp >= _opensAt(account);
-        _must(right, abi.encodeCall(Market.refund, (job)));
+        _must(right, abi.encodeCall(Market.refund, (job, account.requester, account.termsHash)));
         if (right) account.refunded += rest;
         vm.assertEq(token.balanceOf(account.requester) - before, right ? rest * UNIT : 0);
     }
@@ -116,7 +126,7 @@ contract Ledger is Fixture {
         Header memory header = _headerAfter(debits, amount, _divide(debits, amount, share));
         bool right = !pending;
         bytes memory signatures = _signatures(_digest(header), 3);
-        _must(right, abi.encodeCall(Market.postEpoch, (header, debits, signatures)));
+        _must(right, abi.encodeCall(Market.postEpoch, (header, _packed(debits), signatures)));
         if (!right) return;
         _keepPosted(header, debits, amount);
         _oldSignatures = signatures;
@@ -125,7 +135,7 @@ contract Ledger is Fixture {
     /// @dev A posted header is never taken again, whatever happened to it.
     function replay() external growing {
         if (_oldSignatures.length == 0) return;
-        _must(false, abi.encodeCall(Market.postEpoch, (_old, _oldDebits, _oldSignatures)));
+        _must(false, abi.encodeCall(Market.postEpoch, (_old, _packed(_oldDebits), _oldSignatures)));
     }
 
     /// @dev A correct header but for one thing that no quorum can change: total, a debit beyond the job, or a signature less.
@@ -143,7 +153,7 @@ contract Ledger is Fixture {
         else if (fault == 2) fault = 3;
         Header memory header = _headerAfter(debits, amount, _final);
         bytes memory signatures = _signatures(_digest(header), fault == 3 ? 2 : 3);
-        _must(false, abi.encodeCall(Market.postEpoch, (header, debits, signatures)));
+        _must(false, abi.encodeCall(Market.postEpoch, (header, _packed(debits), signatures)));
     }
 
     function finalise(bool otherSigners) external growing {
@@ -160,7 +170,7 @@ contract Ledger is Fixture {
     function strike(bool byStranger) external growing {
         bool right = pending && !byStranger && block.timestamp < postedAt + WINDOW;
         vm.prank(byStranger ? STRANGER : REFEREE);
-        _must(right, abi.encodeCall(Market.strike, (_header_, SIGNERS, _debits)));
+        _must(right, abi.encodeCall(Market.strike, (_header_, SIGNERS, _packed(_debits))));
         if (!right) return;
         for (uint256 i = 0; i < _debits.length; ++i) {
             Account storage account = accounts[_debits[i].job - 1];
@@ -170,6 +180,75 @@ contract Ledger is Fixture {
         ++strikes;
     }
 
+    // ------------------------------------------------------------------ disputes and the hatch
+
+    function freeze(uint256 worker, uint256 amount, bool byStranger) external growing {
+        worker %= WORKERS;
+        uint256 entitled_ = pending ? _pendingBalances[worker] : _final[worker];
+        uint256 open = entitled_ > counterOf(worker) ? entitled_ - counterOf(worker) : 0;
+        // Honest disputes freeze no more than the worker will have; others anything.
+        amount %= _HOSTILE ? 2 * finalTotal + 10 : open + 1;
+        vm.prank(byStranger ? STRANGER : DISPUTES);
+        _must(!byStranger, abi.encodeCall(Market.freeze, (uint32(worker), uint64(amount))));
+        if (!byStranger) frozen[worker] += amount;
+    }
+
+    /// @dev And, in vain, more than is frozen of anybody.
+    function thaw(uint256 worker, uint256 share) external growing {
+        worker %= WORKERS;
+        uint256 amount = frozen[worker] * (share % 101) / 100;
+        vm.prank(DISPUTES);
+        _must(true, abi.encodeCall(Market.thaw, (uint32(worker), uint64(amount))));
+        frozen[worker] -= amount;
+        vm.prank(DISPUTES);
+        _must(false, abi.encodeCall(Market.thaw, (uint32(worker), uint64(frozenAll() + 1))));
+    }
+
+    /// @dev A part of what is frozen, to the wallet or, as a right ruling would, to a job whose final pay it was.
+    function settleFrozen(uint256 worker, uint256 share, uint256 pick, bool toJob) external growing {
+        worker %= WORKERS;
+        (uint32 job, Account storage account) = _pick(pick);
+        uint256 amount = frozen[worker] * (share % 101) / 100;
+        // Honest disputes wait until the epoch is final.
+        if (!_HOSTILE && amount + claimed[worker] + settled[worker] > _final[worker]) return;
+        if (toJob && amount > account.debited - _reservedOf(job)) return;
+        bool right = totalClaimed + amount <= finalTotal;
+        vm.prank(DISPUTES);
+        _must(right, abi.encodeCall(Market.settleFrozen, (uint32(worker), uint64(amount), PAYEE, toJob ? job : 0)));
+        if (!right) return;
+        frozen[worker] -= amount;
+        settled[worker] += amount;
+        totalClaimed += amount;
+        if (toJob) account.debited -= amount;
+        else paidBySatellites += amount;
+        if (toJob) returned += amount;
+    }
+
+    function award(uint256 pick, uint256 share, uint256 who) external growing {
+        (uint32 job, Account storage account) = _pick(pick);
+        uint256 amount = locked(account) * (share % 111) / 100;
+        address caller = who % 3 == 0 ? DISPUTES : who % 3 == 1 ? HATCH : STRANGER;
+        bool right = amount <= locked(account)
+            && (caller == DISPUTES
+                    ? block.timestamp < _opensAt(account)
+                    : caller == HATCH && block.timestamp >= _opensAt(account) - WINDOW);
+        vm.prank(caller);
+        _must(right, abi.encodeCall(Market.award, (job, PAYEE, uint64(amount))));
+        if (!right) return;
+        account.debited += amount;
+        awarded += amount;
+        paidBySatellites += amount;
+    }
+
+    function topUp(uint256 pick, uint256 amount) external growing {
+        (uint32 job, Account storage account) = _pick(pick);
+        amount %= 1e6;
+        bool right = block.timestamp < account.deadline;
+        vm.prank(requester(pick));
+        _must(right, abi.encodeCall(Market.topUp, (job, uint64(amount))));
+        if (right) account.funded += amount;
+    }
+
     // ------------------------------------------------------------------ workers and their relayers
 
     function claim(uint256 worker) external growing {
@@ -177,35 +256,35 @@ contract Ledger is Fixture {
         uint256 amount = _due(worker);
         bool right = amount != 0 && totalClaimed + amount <= finalTotal;
         uint256 before = token.balanceOf(_wallet(worker));
-        _must(right, abi.encodeCall(Market.claim, (finalClaim(worker))));
+        _must(right, abi.encodeCall(Market.claim, (finalBalance(worker), finalProof(worker))));
         if (right) _keepClaimed(worker, amount);
         vm.assertEq(token.balanceOf(_wallet(worker)) - before, right ? amount * UNIT : 0);
     }
 
     function claimMany(uint256 choice) external growing {
-        choice %= WORKERS;
-        Claim[] memory claims = new Claim[](3);
+        choice %= WORKERS - 2;
+        Balance[] memory balances = new Balance[](3);
+        uint256[] memory indexes = new uint256[](3);
         uint256 sum;
         for (uint256 i = 0; i < 3; ++i) {
-            uint256 worker = (choice + i) % WORKERS;
-            claims[i] = finalClaim(worker);
-            sum += _due(worker);
+            (balances[i], indexes[i]) = (finalBalance(choice + i), choice + i);
+            sum += _due(choice + i);
         }
-        bool right = totalClaimed + sum <= finalTotal;
-        _must(right, abi.encodeCall(Market.claimMany, (claims)));
+        bool right = finals != 0 && totalClaimed + sum <= finalTotal;
+        bytes32[] memory proof = TreeBuilder.multiproof(_leavesOf(_final), indexes);
+        _must(right, abi.encodeCall(Market.claimMany, (balances, proof)));
         for (uint256 i = 0; right && i < 3; ++i) {
-            uint256 worker = (choice + i) % WORKERS;
-            _keepClaimed(worker, _due(worker));
+            _keepClaimed(choice + i, _due(choice + i));
         }
     }
 
     /// @dev A leaf that is not in the final tree: another's wallet, or more than it says.
     function claimWrong(uint256 worker, uint64 more, bool otherWallet) external growing {
         worker %= WORKERS;
-        Claim memory wrong = finalClaim(worker);
+        Balance memory wrong = finalBalance(worker);
         if (otherWallet) wrong.wallet = STRANGER;
         else wrong.cumulative += 1 + more % 1e6;
-        _must(false, abi.encodeCall(Market.claim, (wrong)));
+        _must(false, abi.encodeCall(Market.claim, (wrong, finalProof(worker))));
     }
 
     // ------------------------------------------------------------------ the world
@@ -239,6 +318,9 @@ contract Ledger is Fixture {
             if (_opensAt(accounts[i]) > last) last = _opensAt(accounts[i]);
         }
         vm.warp(last);
+        for (uint256 i = 0; i < WORKERS; ++i) {
+            this.thaw(i, 100);
+        }
         for (uint256 i = 0; i < accounts.length; ++i) {
             this.refund(i);
         }
@@ -269,15 +351,24 @@ contract Ledger is Fixture {
         return _final[worker];
     }
 
-    function finalClaim(uint256 worker) public view returns (Claim memory) {
-        bytes32[] memory leaves = _leavesOf(_final);
-        return Claim({
-            worker: uint32(worker),
-            wallet: _wallet(worker),
-            cumulative: _final[worker],
-            earnings: _earnings(worker),
-            proof: TreeBuilder.proof(leaves, worker)
+    function finalBalance(uint256 worker) public view returns (Balance memory) {
+        return Balance({
+            worker: uint32(worker), wallet: _wallet(worker), cumulative: _final[worker], earnings: _earnings(worker)
         });
+    }
+
+    function finalProof(uint256 worker) public view returns (bytes32[] memory) {
+        return TreeBuilder.proof(_leavesOf(_final), worker);
+    }
+
+    function counterOf(uint256 worker) public view returns (uint256) {
+        return claimed[worker] + frozen[worker] + settled[worker];
+    }
+
+    function frozenAll() public view returns (uint256 sum) {
+        for (uint256 i = 0; i < WORKERS; ++i) {
+            sum += frozen[i];
+        }
     }
 
     function locked(Account memory account) public pure returns (uint256) {
@@ -301,11 +392,19 @@ contract Ledger is Fixture {
     }
 
     function _opensAt(Account storage account) private view returns (uint256) {
-        return (account.deadline > lastStrike ? account.deadline : lastStrike) + 3 * WINDOW;
+        return (account.deadline > lastStrike ? account.deadline : lastStrike) + 4 * WINDOW;
+    }
+
+    function _reservedOf(uint32 job) private view returns (uint256) {
+        for (uint256 i = 0; pending && i < _debits.length; ++i) {
+            if (_debits[i].job == job) return _withFee(_debits[i].pay, accounts[job - 1].feeBps);
+        }
+        return 0;
     }
 
     function _due(uint256 worker) private view returns (uint256) {
-        return _final[worker] > claimed[worker] ? _final[worker] - claimed[worker] : 0;
+        uint256 counter = counterOf(worker);
+        return _final[worker] > counter ? _final[worker] - counter : 0;
     }
 
     function _keepClaimed(uint256 worker, uint256 amount) private {
@@ -333,7 +432,7 @@ contract Ledger is Fixture {
         uint256 count;
         for (uint256 i = 0; i < accounts.length; ++i) {
             Account storage account = accounts[i];
-            if (choice >> i & 1 == 0 || block.timestamp >= _opensAt(account)) continue;
+            if (choice >> i & 1 == 0 || block.timestamp >= _opensAt(account) - WINDOW) continue;
             // The largest pay whose fee still fits, or a part of it.
             uint256 pay = locked(account) * 10_000 / (10_000 + account.feeBps);
             if (choice >> 100 + i & 1 == 0) pay = pay * (share % 101) / 100;
@@ -385,7 +484,7 @@ contract Ledger is Fixture {
             verdictsSize: 0,
             assignments: 0,
             assignmentsSize: 0,
-            debits: keccak256(abi.encode(debits)),
+            debits: keccak256(_packed(debits)),
             total: uint64(finalTotal + amount),
             content: keccak256(abi.encode(posts)),
             model: 0

@@ -21,7 +21,7 @@ abstract contract Promises is Fixture {
     }
 
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[13] memory actions = [
+        bytes4[18] memory actions = [
             Ledger.openJob.selector,
             Ledger.closeJob.selector,
             Ledger.refund.selector,
@@ -34,14 +34,19 @@ abstract contract Promises is Fixture {
             Ledger.claimMany.selector,
             Ledger.claimWrong.selector,
             Ledger.pass.selector,
-            Ledger.passTo.selector
+            Ledger.passTo.selector,
+            Ledger.freeze.selector,
+            Ledger.thaw.selector,
+            Ledger.settleFrozen.selector,
+            Ledger.award.selector,
+            Ledger.topUp.selector
         ];
         targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector({addr: address(ledger), selectors: new bytes4[](14)});
-        for (uint256 i = 0; i < 13; ++i) {
+        targets[0] = FuzzSelector({addr: address(ledger), selectors: new bytes4[](19)});
+        for (uint256 i = 0; i < 18; ++i) {
             targets[0].selectors[i] = actions[i];
         }
-        targets[0].selectors[13] = Ledger.donate.selector;
+        targets[0].selectors[18] = Ledger.donate.selector;
     }
 
     function invariant_promises() external view {
@@ -64,14 +69,22 @@ abstract contract Promises is Fixture {
         (,, uint64 reserved) = theMarket.pending();
         uint256 claimable = uint256(theMarket.finalTotal()) - theMarket.totalClaimed();
         vm.assertEq(held, (lockedAll + reserved + claimable) * UNIT + ledger.donated(), "held");
-        paidOut += theMarket.totalClaimed();
+        vm.assertEq(ledger.balanceOf(ledger.PAYEE()), ledger.paidBySatellites() * UNIT, "payee");
+        paidOut += theMarket.totalClaimed() + ledger.awarded() - ledger.returned();
         vm.assertEq(paidIn * UNIT + ledger.donated(), paidOut * UNIT + held, "paid in = paid out + held");
     }
 
     function _checkJob(Job memory job, uint256 index) private view {
-        (address requester, uint256 feeBps, uint256 funded, uint256 debited, uint256 refunded, uint256 deadline) =
-            ledger.accounts(index);
-        vm.assertEq(job.requester, requester);
+        (
+            address requester,
+            bytes32 termsHash,
+            uint256 feeBps,
+            uint256 funded,
+            uint256 debited,
+            uint256 refunded,
+            uint256 deadline
+        ) = ledger.accounts(index);
+        vm.assertEq(job.identity, keccak256(abi.encode(requester, termsHash)));
         vm.assertEq(job.feeBps, feeBps);
         vm.assertEq(job.funded, funded, "funded");
         vm.assertEq(job.debited, debited, "debited");
@@ -83,12 +96,14 @@ abstract contract Promises is Fixture {
     function _checkTotals(Market theMarket) private view {
         uint256 claimed;
         for (uint32 i = 0; i < WORKERS; ++i) {
-            vm.assertEq(theMarket.claimedOf(i), ledger.claimed(i), "claimed");
+            vm.assertEq(theMarket.claimedOf(i), ledger.counterOf(i), "claimed");
             vm.assertEq(ledger.balanceOf(ledger.walletOf(i)), ledger.claimed(i) * UNIT, "wallet");
             claimed += theMarket.claimedOf(i);
         }
-        vm.assertEq(theMarket.totalClaimed(), claimed, "sum of claims");
-        vm.assertTrue(claimed <= theMarket.finalTotal(), "claims exceed what is final");
+        vm.assertEq(uint256(theMarket.totalClaimed()) + theMarket.frozen(), claimed, "sum of claims");
+        vm.assertEq(theMarket.frozen(), ledger.frozenAll(), "frozen");
+        vm.assertEq(theMarket.totalClaimed(), ledger.totalClaimed(), "total claimed");
+        vm.assertTrue(theMarket.totalClaimed() <= theMarket.finalTotal(), "claims exceed what is final");
         vm.assertEq(theMarket.finalTotal(), ledger.finalTotal(), "final total");
         vm.assertEq(theMarket.lastEpoch(), ledger.posts(), "epochs");
         vm.assertEq(theMarket.lastStrike(), ledger.lastStrike(), "last strike");
@@ -112,7 +127,7 @@ contract HonestInvariants is Promises {
         vm.assertEq(held, ledger.donated(), "something stayed");
         vm.assertEq(theMarket.totalClaimed(), theMarket.finalTotal(), "claimable");
         for (uint256 i = 0; i < WORKERS; ++i) {
-            vm.assertEq(ledger.claimed(i), ledger.entitled(i), "entitled");
+            vm.assertEq(ledger.counterOf(i), ledger.entitled(i), "entitled");
         }
         for (uint256 i = 0; i < jobs; ++i) {
             vm.assertEq(ledger.lockedAt(i), 0, "locked");

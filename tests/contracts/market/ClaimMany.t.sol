@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Claim, Debit, Header, IMarket} from "../../../contracts/interfaces/IMarket.sol";
-import {Fixture} from "../support/Fixture.sol";
+import {Balance, Header, IMarket} from "../../../contracts/interfaces/IMarket.sol";
+import {Debit, Fixture} from "../support/Fixture.sol";
 import {BlocklistToken} from "../support/Tokens.sol";
+import {TreeBuilder} from "../support/TreeBuilder.sol";
 
 contract ClaimManyTest is Fixture {
     uint32 private _job;
@@ -26,27 +27,47 @@ contract ClaimManyTest is Fixture {
     }
 
     function test_claimMany__too_many__reverts() public {
-        Claim[] memory claims = new Claim[](201);
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketClaimsTooMany.selector, 201));
-        market.claimMany(claims);
-        market.claimMany(new Claim[](200));
+        market.claimMany(new Balance[](201), new bytes32[](0));
+        _refuse(new Balance[](200), new bytes32[](0));
+    }
+
+    function test_claimMany__none__reverts() public {
+        _refuse(new Balance[](0), new bytes32[](0));
     }
 
     function test_claimMany__one_unproven__reverts_all() public {
-        Claim[] memory claims = _claims(1, 5);
-        claims[3].wallet = STRANGER;
-        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketBalanceUnproven.selector, 4));
-        market.claimMany(claims);
+        Balance[] memory balances = _balances(1, 5);
+        balances[3].wallet = STRANGER;
+        _refuse(balances, _proofs(1, 5));
+        balances = _balances(1, 5);
+        balances[4].cumulative += 1;
+        _refuse(balances, _proofs(1, 5));
+    }
+
+    function test_claimMany__not_ascending_or_twice__reverts() public {
+        Balance[] memory balances = _balances(1, 2);
+        (balances[0], balances[1]) = (balances[1], balances[0]);
+        _refuse(balances, _proofs(1, 2));
+        balances[1] = balances[0];
+        _refuse(balances, _proofs(2, 1));
+    }
+
+    function test_claimMany__proof_changed__reverts() public {
+        bytes32[] memory proof = _proofs(1, 3);
+        proof[1] ^= bytes32(uint256(1));
+        _refuse(_balances(1, 3), proof);
+        _refuse(_balances(1, 3), new bytes32[](0));
+        _refuse(_balances(1, 3), _proofs(1, 2));
     }
 
     function test_claimMany__everyone__pays_each_and_packs_the_counters() public {
-        Claim[] memory claims = _claims(0, WORKERS);
         for (uint256 i = 0; i < WORKERS; ++i) {
             _emitted(address(market));
             emit IMarket.Claimed(uint32(i), _wallet(i), cumulative[i], cumulative[i]);
         }
         vm.prank(STRANGER);
-        market.claimMany(claims);
+        _claimMany(0, WORKERS);
         for (uint32 i = 0; i < WORKERS; ++i) {
             vm.assertEq(token.balanceOf(_wallet(i)), cumulative[i]);
             vm.assertEq(market.claimedOf(i), cumulative[i]);
@@ -54,67 +75,92 @@ contract ClaimManyTest is Fixture {
         vm.assertEq(market.totalClaimed(), 1537);
     }
 
-    function test_claimMany__twice_and_the_same_twice__pays_once() public {
-        Claim[] memory claims = _claims(1, 2);
-        claims[1] = claims[0];
-        market.claimMany(claims);
-        market.claimMany(claims);
+    function test_claimMany__twice__pays_once() public {
+        _claimMany(1, 2);
+        _claimMany(1, 2);
         vm.assertEq(token.balanceOf(_wallet(1)), 100);
-        vm.assertEq(market.totalClaimed(), 100);
+        vm.assertEq(market.totalClaimed(), 300);
     }
 
     function test_claimMany__one_was_claimed_before__passes_over_it() public {
-        market.claim(_claim(2));
-        market.claimMany(_claims(1, 3));
+        market.claim(_balance(2), _proof(2));
+        _claimMany(1, 3);
         vm.assertEq(token.balanceOf(_wallet(1)) + token.balanceOf(_wallet(3)), 400);
         vm.assertEq(token.balanceOf(_wallet(2)), 200);
     }
 
     function test_claimMany__token_refuses_a_payee__it_alone_waits() public {
         _blocklist.setBlocked(_wallet(2), true);
-        Claim[] memory claims = _claims(1, 3);
         _emitted(address(market));
         emit IMarket.ClaimFailed(2, _wallet(2), 200, 200);
         _emitted(address(market));
         emit IMarket.Claimed(3, _wallet(3), 300, 300);
-        market.claimMany(claims);
+        _claimMany(1, 3);
         vm.assertEq(market.claimedOf(2), 0);
         vm.assertEq(market.totalClaimed(), 400);
 
         vm.expectRevert(abi.encodeWithSelector(BlocklistToken.Blocked.selector, _wallet(2)));
-        market.claim(claims[1]);
+        market.claim(_balance(2), _proof(2));
 
         _blocklist.setBlocked(_wallet(2), false);
-        market.claimMany(claims);
+        _claimMany(1, 3);
         vm.assertEq(token.balanceOf(_wallet(2)), 200);
         vm.assertEq(market.totalClaimed(), 600);
     }
 
     function test_claimMany__failed_after_an_earlier_claim__keeps_the_earlier_counter() public {
-        market.claim(_claim(2));
+        market.claim(_balance(2), _proof(2));
         (Header memory header,) = _postPaying(_job, 10, 2);
         _finalise(header);
         _blocklist.setBlocked(_wallet(2), true);
-        market.claimMany(_claims(2, 1));
+        _claimMany(2, 1);
         vm.assertEq(market.claimedOf(2), 200);
         vm.assertEq(market.totalClaimed(), 200);
     }
 
-    function testFuzz_claimMany__any_order_and_repetition__pays_each_once(uint8[] memory order) public {
-        uint256 count = order.length < 50 ? order.length : 50;
-        Claim[] memory claims = new Claim[](count);
+    function test_claimMany__root_that_gives_more_than_was_debited__stops_at_the_total() public {
+        Debit[] memory none;
+        cumulative[1] = 1000;
+        Header memory header = _header(none);
+        _post(header, none);
+        _finalise(header);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketClaimsExceedTotal.selector, 2437, 1537));
+        _claimMany(0, WORKERS);
+    }
+
+    function testFuzz_claimMany__any_choice_after_any_claims__pays_each_once(uint8 choice, uint8 before) public {
         uint256 due;
-        bool[] memory seen = new bool[](WORKERS);
-        for (uint256 i = 0; i < count; ++i) {
-            uint256 worker = order[i] % WORKERS;
-            claims[i] = _claim(worker);
-            if (!seen[worker]) due += cumulative[worker];
-            seen[worker] = true;
+        for (uint256 i = 0; i < WORKERS; ++i) {
+            if (before >> i & 1 == 1) market.claim(_balance(i), _proof(i));
+            if ((before | choice) >> i & 1 == 1) due += cumulative[i];
         }
-        market.claimMany(claims);
+        uint256[] memory indexes = _chosen(choice);
+        Balance[] memory balances = new Balance[](indexes.length);
+        for (uint256 i = 0; i < indexes.length; ++i) {
+            balances[i] = _balance(indexes[i]);
+        }
+        if (indexes.length == 0) return;
+        market.claimMany(balances, TreeBuilder.multiproof(_leaves(), indexes));
         vm.assertEq(market.totalClaimed(), due);
         for (uint256 i = 0; i < WORKERS; ++i) {
-            vm.assertEq(token.balanceOf(_wallet(i)), seen[i] ? cumulative[i] : 0);
+            vm.assertEq(token.balanceOf(_wallet(i)), (before | choice) >> i & 1 == 1 ? cumulative[i] : 0);
+            vm.assertEq(market.claimedOf(uint32(i)), token.balanceOf(_wallet(i)));
         }
+    }
+
+    function _chosen(uint8 choice) private pure returns (uint256[] memory indexes) {
+        uint256 count;
+        for (uint256 i = 0; i < WORKERS; ++i) {
+            count += choice >> i & 1;
+        }
+        indexes = new uint256[](count);
+        for (uint256 i = WORKERS; i > 0; --i) {
+            if (choice >> (i - 1) & 1 == 1) indexes[--count] = i - 1;
+        }
+    }
+
+    function _refuse(Balance[] memory balances, bytes32[] memory proof) private {
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketBalancesUnproven.selector, balances.length));
+        market.claimMany(balances, proof);
     }
 }

@@ -13,22 +13,26 @@ contract CloseJobTest is Fixture {
     }
 
     function test_closeJob__not_the_requester__reverts() public {
-        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketNotRequester.selector, _job, STRANGER));
+        bytes32 termsHash = _termsHash();
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketIdentityMismatch.selector, _job, STRANGER, termsHash));
         vm.prank(STRANGER);
-        market.closeJob(_job);
+        market.closeJob(_job, termsHash);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketIdentityMismatch.selector, _job, REQUESTER, bytes32(0)));
+        vm.prank(REQUESTER);
+        market.closeJob(_job, 0);
     }
 
     function test_closeJob__unknown__reverts() public {
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketJobUnknown.selector, 9));
         vm.prank(REQUESTER);
-        market.closeJob(9);
+        market.closeJob(9, 0);
     }
 
     function test_closeJob__at_the_deadline__reverts() public {
         vm.warp(DEADLINE);
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketJobOver.selector, _job, DEADLINE));
         vm.prank(REQUESTER);
-        market.closeJob(_job);
+        market.closeJob(_job, _termsHash());
     }
 
     function test_closeJob__twice__reverts() public {
@@ -43,11 +47,11 @@ contract CloseJobTest is Fixture {
         emit IMarket.JobClosed(_job, DEADLINE - 1);
         _close();
         vm.assertEq(market.job(_job).deadline, DEADLINE - 1);
-        vm.assertEq(market.refundOpensAt(_job), DEADLINE - 1 + 3 * WINDOW);
+        vm.assertEq(market.refundOpensAt(_job), DEADLINE - 1 + 4 * WINDOW);
     }
 
     function _close() private {
         vm.prank(REQUESTER);
-        market.closeJob(_job);
+        market.closeJob(_job, _termsHash());
     }
 }

@@ -14,22 +14,22 @@ contract MarketConstructorTest is Fixture {
     function test_constructor__window_out_of_range__reverts() public {
         _refuseWindow(0);
         _refuseWindow(7 days + 1);
-        new Market(token, workers, committee, REFEREE, 7 days);
-        new Market(token, workers, committee, REFEREE, 1);
+        _newMarket(token, 7 days);
+        _newMarket(token, 1);
     }
 
     function test_constructor__too_many_decimals__reverts() public {
         TestToken fine = new TestToken(37);
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketDecimalsUnsupported.selector, 37));
-        new Market(fine, workers, committee, REFEREE, WINDOW);
+        _newMarket(fine, WINDOW);
     }
 
     function test_constructor__decimals__give_the_unit() public {
-        vm.assertEq(new Market(new TestToken(0), workers, committee, REFEREE, WINDOW).unit(), 1);
-        vm.assertEq(new Market(new TestToken(6), workers, committee, REFEREE, WINDOW).unit(), 1);
-        vm.assertEq(new Market(new TestToken(7), workers, committee, REFEREE, WINDOW).unit(), 10);
-        vm.assertEq(new Market(new TestToken(18), workers, committee, REFEREE, WINDOW).unit(), 1e12);
-        vm.assertEq(new Market(new TestToken(36), workers, committee, REFEREE, WINDOW).unit(), 1e30);
+        vm.assertEq(_newMarket(new TestToken(0), WINDOW).unit(), 1);
+        vm.assertEq(_newMarket(new TestToken(6), WINDOW).unit(), 1);
+        vm.assertEq(_newMarket(new TestToken(7), WINDOW).unit(), 10);
+        vm.assertEq(_newMarket(new TestToken(18), WINDOW).unit(), 1e12);
+        vm.assertEq(_newMarket(new TestToken(36), WINDOW).unit(), 1e30);
     }
 
     function test_constructor__parameters__are_kept_and_hashed_into_the_first_head() public view {
@@ -37,6 +37,8 @@ contract MarketConstructorTest is Fixture {
         vm.assertEq(address(market.workers()), address(workers));
         vm.assertEq(address(market.committee()), address(committee));
         vm.assertEq(market.referee(), REFEREE);
+        vm.assertEq(market.disputes(), DISPUTES);
+        vm.assertEq(market.hatch(), HATCH);
         vm.assertEq(market.window(), WINDOW);
         bytes32 deployment = keccak256(
             abi.encode(
@@ -46,6 +48,8 @@ contract MarketConstructorTest is Fixture {
                 address(workers),
                 address(committee),
                 REFEREE,
+                DISPUTES,
+                HATCH,
                 address(token),
                 UNIT,
                 uint256(WINDOW)
@@ -71,12 +75,12 @@ contract MarketConstructorTest is Fixture {
         (uint32 epoch, uint64 postedAt, uint64 reserved) = market.pending();
         vm.assertEq(uint256(epoch) + postedAt + reserved, 0);
         vm.assertEq(market.claimRoot(), 0);
-        vm.assertEq(uint256(market.claimSize()) + market.finalTotal() + market.totalClaimed(), 0);
+        vm.assertEq(uint256(market.claimSize()) + market.finalTotal() + market.totalClaimed() + market.frozen(), 0);
         vm.assertEq(uint256(market.lastEpoch()) + market.lastStrike() + market.jobCount(), 0);
     }
 
     function _refuseWindow(uint64 window) private {
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketWindowOutOfRange.selector, window));
-        new Market(token, workers, committee, REFEREE, window);
+        _newMarket(token, window);
     }
 }

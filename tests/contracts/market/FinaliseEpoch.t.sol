@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Debit, Header, IMarket} from "../../../contracts/interfaces/IMarket.sol";
-import {Fixture} from "../support/Fixture.sol";
+import {Header, IMarket} from "../../../contracts/interfaces/IMarket.sol";
+import {Debit, Fixture} from "../support/Fixture.sol";
 
 contract FinaliseEpochTest is Fixture {
     uint32 private _job;

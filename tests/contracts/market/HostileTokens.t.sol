@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Market} from "../../../contracts/Market.sol";
-import {Claim, Header, IMarket, Terms} from "../../../contracts/interfaces/IMarket.sol";
+import {Header, IMarket, Terms} from "../../../contracts/interfaces/IMarket.sol";
 import {Fixture} from "../support/Fixture.sol";
 import {FalseToken, FeeToken, ReentrantToken, SilentToken, TestToken} from "../support/Tokens.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
@@ -33,30 +33,29 @@ contract HostileTokensTest is Fixture {
         liar.lie(false);
         _final();
         liar.lie(true);
-        Claim[] memory claims = _claims(1, 1);
         vm.expectRevert(problem);
-        market.claim(claims[0]);
+        market.claim(_balance(1), _proof(1));
         _emitted(address(market));
         emit IMarket.ClaimFailed(1, _wallet(1), 1000, 1000);
-        market.claimMany(claims);
+        _claimMany(1, 1);
         vm.assertEq(market.claimedOf(1), 0);
-        vm.warp(DEADLINE + 3 * WINDOW);
+        vm.warp(DEADLINE + 4 * WINDOW);
         vm.expectRevert(problem);
-        market.refund(_job);
+        _refund(_job);
         vm.assertEq(market.job(_job).refunded, 0);
 
         liar.lie(false);
-        market.claim(claims[0]);
-        market.refund(_job);
+        market.claim(_balance(1), _proof(1));
+        _refund(_job);
     }
 
     function test_no_return_value__works() public {
         _deployWith(TestToken(address(new SilentToken())));
         _final();
-        market.claimMany(_claims(1, 1));
-        market.claim(_claim(0));
-        vm.warp(DEADLINE + 3 * WINDOW);
-        market.refund(_job);
+        _claimMany(1, 1);
+        market.claim(_balance(0), _proof(0));
+        vm.warp(DEADLINE + 4 * WINDOW);
+        _refund(_job);
         vm.assertEq(token.balanceOf(_wallet(1)), 1000);
         vm.assertEq(token.balanceOf(address(market)), ESCROW);
     }
@@ -65,28 +64,39 @@ contract HostileTokensTest is Fixture {
         ReentrantToken again = new ReentrantToken();
         _deployWith(again);
         _final();
-        vm.warp(DEADLINE + 3 * WINDOW);
-        bytes[] memory calls = new bytes[](4);
-        calls[0] = abi.encodeCall(Market.claim, (_claim(1)));
-        calls[1] = abi.encodeCall(Market.claimMany, (_claims(1, 1)));
-        calls[2] = abi.encodeCall(Market.refund, (_job));
+        vm.warp(DEADLINE + 4 * WINDOW);
+        bytes[] memory calls = new bytes[](6);
+        calls[0] = abi.encodeCall(Market.claim, (_balance(1), _proof(1)));
+        calls[1] = abi.encodeCall(Market.claimMany, (_balances(1, 1), _proofs(1, 1)));
+        calls[2] = abi.encodeCall(Market.refund, (_job, REQUESTER, _termsHash()));
         calls[3] = abi.encodeCall(Market.openJob, (_terms(), DEADLINE * 2));
 
+        calls[4] = abi.encodeCall(Market.topUp, (_job, 1));
+        calls[5] = abi.encodeCall(Market.award, (_job, STRANGER, 1));
+
+        again.arm(address(market), calls[5]);
+        vm.prank(HATCH);
+        market.award(_job, STRANGER, 1);
+        _refused(again);
         again.arm(address(market), calls[1]);
-        market.claim(_claim(0));
+        market.claim(_balance(0), _proof(0));
         _refused(again);
         again.arm(address(market), calls[0]);
-        market.claimMany(_claims(1, 1));
+        _claimMany(1, 1);
         _refused(again);
         again.arm(address(market), calls[3]);
-        market.refund(_job);
+        _refund(_job);
         _refused(again);
         again.arm(address(market), calls[2]);
         vm.prank(REQUESTER);
         market.openJob(_terms(), DEADLINE * 2);
         _refused(again);
+        again.arm(address(market), calls[4]);
+        vm.prank(REQUESTER);
+        market.topUp(3, 1);
+        _refused(again);
         vm.assertEq(token.balanceOf(_wallet(1)), 1000);
-        vm.assertEq(token.balanceOf(address(market)), 2 * ESCROW);
+        vm.assertEq(token.balanceOf(address(market)), 2 * ESCROW + 1);
     }
 
     function test_most_money__a_job_of_all_units__works() public {
@@ -96,7 +106,7 @@ contract HostileTokensTest is Fixture {
         _job = market.openJob(_largest(), DEADLINE);
         (Header memory header,) = _postPaying(_job, type(uint64).max, 1);
         _finalise(header);
-        market.claim(_claim(1));
+        market.claim(_balance(1), _proof(1));
         vm.assertEq(token.balanceOf(_wallet(1)), uint256(type(uint64).max) * 1e30);
     }
 

@@ -84,6 +84,21 @@ contract OpenJobTest is Fixture {
         vm.assertEq(market.job(market.openJob(_terms(), uint64(START) + 1)).deadline, START + 1);
     }
 
+    function test_openJob__parent_not_earlier__reverts() public {
+        Terms memory terms = _terms();
+        terms.parent = 1;
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketParentUnknown.selector, 1, 1));
+        _open(terms);
+        terms.parent = 0;
+        _open(terms);
+        terms.parent = 3;
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketParentUnknown.selector, 3, 2));
+        _open(terms);
+        terms.parent = 1;
+        bytes32 termsHash = keccak256(abi.encode(keccak256("crowdproof.terms"), terms));
+        vm.assertEq(market.job(_open(terms)).identity, keccak256(abi.encode(REQUESTER, termsHash)));
+    }
+
     function test_openJob__no_allowance__reverts() public {
         vm.expectRevert(
             abi.encodeWithSelector(
@@ -117,9 +132,8 @@ contract OpenJobTest is Fixture {
         vm.assertEq(uint256(account.debited) + account.refunded, 0);
         vm.assertEq(account.deadline, DEADLINE);
         vm.assertEq(account.feeBps, 250);
-        vm.assertEq(account.requester, REQUESTER);
-        vm.assertEq(account.termsHash, termsHash);
-        vm.assertEq(market.refundOpensAt(1), DEADLINE + 3 * WINDOW);
+        vm.assertEq(account.identity, keccak256(abi.encode(REQUESTER, termsHash)));
+        vm.assertEq(market.refundOpensAt(1), DEADLINE + 4 * WINDOW);
 
         vm.assertEq(_openJob(), 2);
         vm.assertEq(market.jobCount(), 2);

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {Market} from "../../../contracts/Market.sol";
 import {ICommittee} from "../../../contracts/interfaces/ICommittee.sol";
-import {Debit, Header, IMarket} from "../../../contracts/interfaces/IMarket.sol";
-import {Fixture} from "../support/Fixture.sol";
+import {Header, IMarket} from "../../../contracts/interfaces/IMarket.sol";
+import {Debit, Fixture} from "../support/Fixture.sol";
 
 contract PostEpochTest is Fixture {
     uint32 private _job;
@@ -108,7 +108,7 @@ contract PostEpochTest is Fixture {
         _refuse(
             header,
             debits,
-            abi.encodeWithSelector(IMarket.MarketDebitsMismatch.selector, keccak256(abi.encode(debits)), header.debits)
+            abi.encodeWithSelector(IMarket.MarketDebitsMismatch.selector, keccak256(_packed(debits)), header.debits)
         );
     }
 
@@ -118,7 +118,7 @@ contract PostEpochTest is Fixture {
         (header.epoch, header.previous, header.balances) = (1, market.head(), bytes32(uint256(1)));
         (header.balancesSize, header.configuration) = (1, market.configuration());
         header.validUntil = uint64(START);
-        header.debits = keccak256(abi.encode(debits));
+        header.debits = keccak256(_packed(debits));
         _refuse(header, debits, abi.encodeWithSelector(IMarket.MarketDebitsTooMany.selector, 513));
     }
 
@@ -132,8 +132,9 @@ contract PostEpochTest is Fixture {
         }
         Header memory header = _header(debits);
         bytes memory signatures = _signatures(_digest(header), 3);
+        bytes memory packed = _packed(debits);
         uint256 before = gasleft();
-        market.postEpoch(header, debits, signatures);
+        market.postEpoch(header, packed, signatures);
         vm.assertTrue(before - gasleft() < 12_000_000, "gas");
     }
 
@@ -161,7 +162,7 @@ contract PostEpochTest is Fixture {
     function test_postEpoch__largest_pay__reverts_without_overflow() public {
         Debit[] memory debits = _debit(_job, type(uint64).max);
         Header memory header = _header(_debit(_job, 0));
-        header.debits = keccak256(abi.encode(debits));
+        header.debits = keccak256(_packed(debits));
         _refuse(
             header,
             debits,
@@ -169,7 +170,7 @@ contract PostEpochTest is Fixture {
         );
     }
 
-    function test_postEpoch__refunding_is_open__reverts() public {
+    function test_postEpoch__a_window_before_refunding_opens__reverts() public {
         vm.warp(DEADLINE + 3 * WINDOW);
         (Header memory header, Debit[] memory debits) = _good();
         _refuse(header, debits, abi.encodeWithSelector(IMarket.MarketDebitClosed.selector, _job, DEADLINE + 3 * WINDOW));
@@ -178,16 +179,53 @@ contract PostEpochTest is Fixture {
         _post(header, debits);
     }
 
-    function test_postEpoch__what_was_refunded__cannot_be_debited_after_a_strike() public {
+    function test_postEpoch__after_a_strike_in_the_last_second__may_debit_three_windows_longer() public {
         vm.warp(DEADLINE + 3 * WINDOW - 1);
-        (Header memory header, Debit[] memory debits) = _postPaying(_job, 1000, 1);
-        vm.warp(DEADLINE + 3 * WINDOW);
-        market.refund(_job);
+        (Header memory header, Debit[] memory debits) = _good();
+        _post(header, debits);
+        vm.warp(DEADLINE + 4 * WINDOW - 2);
         _strike(header, debits);
-        debits = _debit(_job, 1001);
+        vm.warp(DEADLINE + 7 * WINDOW - 2);
+        (header, debits) = _good();
+        _refuse(
+            header, debits, abi.encodeWithSelector(IMarket.MarketDebitClosed.selector, _job, DEADLINE + 7 * WINDOW - 2)
+        );
+        vm.warp(DEADLINE + 7 * WINDOW - 3);
+        (header, debits) = _good();
+        _post(header, debits);
+    }
+
+    function test_postEpoch__debits_not_of_whole_records__reverts() public {
+        (Header memory header,) = _good();
+        bytes memory odd = bytes.concat(_packed(_debit(_job, 1000)), bytes1(0));
+        header.debits = keccak256(odd);
+        bytes memory signatures = _signatures(_digest(header), 3);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketDebitsMisaligned.selector, 17));
+        market.postEpoch(header, odd, signatures);
+    }
+
+    function test_postEpoch__what_was_awarded__cannot_be_debited() public {
+        vm.prank(DISPUTES);
+        market.award(_job, STRANGER, ESCROW - 1025);
+        Debit[] memory debits = _debit(_job, 1001);
         _refuse(_header(debits), debits, abi.encodeWithSelector(IMarket.MarketDebitTooLarge.selector, _job, 1026, 1025));
         debits = _debit(_job, 1000);
         _post(_header(debits), debits);
+    }
+
+    function test_postEpoch__steady__writes_no_fresh_slot() public {
+        (Header memory header, Debit[] memory debits) = _postPaying(_job, 10, 1);
+        _finalise(header);
+        (header, debits) = _good();
+        bytes memory signatures = _signatures(_digest(header), 3);
+        uint256 before = vm.snapshotState();
+        vm.record();
+        market.postEpoch(header, _packed(debits), signatures);
+        (, bytes32[] memory writes) = vm.accesses(address(market));
+        vm.assertTrue(vm.revertToState(before) && writes.length >= 3, "writes");
+        for (uint256 i = 0; i < writes.length; ++i) {
+            vm.assertTrue(vm.load(address(market), writes[i]) != 0, "a fresh slot");
+        }
     }
 
     function test_postEpoch__total_off_by_one__reverts() public {
@@ -204,7 +242,7 @@ contract PostEpochTest is Fixture {
         (Header memory header, Debit[] memory debits) = _good();
         bytes memory signatures = _signatures(_digest(header), 2);
         vm.expectRevert(abi.encodeWithSelector(ICommittee.CommitteeQuorumMissing.selector, 2, 3));
-        market.postEpoch(header, debits, signatures);
+        market.postEpoch(header, _packed(debits), signatures);
     }
 
     function test_postEpoch__any_field_changed_after_signing__reverts() public {
@@ -212,17 +250,17 @@ contract PostEpochTest is Fixture {
         bytes memory signatures = _signatures(_digest(header), 3);
         header.content = 0;
         vm.expectRevert();
-        market.postEpoch(header, debits, signatures);
+        market.postEpoch(header, _packed(debits), signatures);
     }
 
     function test_postEpoch__signed_for_a_twin_market__reverts() public {
-        Market twin = new Market(token, workers, committee, REFEREE, WINDOW);
+        Market twin = _newMarket(token, WINDOW);
         Debit[] memory none;
         Header memory header = _header(none);
         (header.previous, header.configuration) = (twin.head(), twin.configuration());
         bytes memory signatures = _signatures(_digest(header), 3);
         vm.expectRevert();
-        twin.postEpoch(header, none, signatures);
+        twin.postEpoch(header, _packed(none), signatures);
     }
 
     function test_postEpoch__signed_for_another_chain__reverts() public {
@@ -230,7 +268,7 @@ contract PostEpochTest is Fixture {
         bytes memory signatures = _signatures(_digest(header), 3);
         vm.chainId(block.chainid + 1);
         vm.expectRevert();
-        market.postEpoch(header, debits, signatures);
+        market.postEpoch(header, _packed(debits), signatures);
     }
 
     // ------------------------------------------------------------------ posting
@@ -244,7 +282,7 @@ contract PostEpochTest is Fixture {
         _emitted(address(market));
         emit IMarket.EpochPosted(1, head, digest, header.content, SIGNERS);
         vm.prank(STRANGER);
-        market.postEpoch(header, debits, signatures);
+        market.postEpoch(header, _packed(debits), signatures);
 
         vm.assertEq(market.head(), head);
         vm.assertEq(market.lastEpoch(), 1);
@@ -269,7 +307,7 @@ contract PostEpochTest is Fixture {
             header.content,
             15
         );
-        market.postEpoch(header, debits, _signatures(digest, 4));
+        market.postEpoch(header, _packed(debits), _signatures(digest, 4));
     }
 
     function test_postEpoch__many_jobs_and_none__posts() public {
@@ -291,13 +329,13 @@ contract PostEpochTest is Fixture {
         Debit[] memory debits = _debit(_job, pay);
         Header memory header = _header(_debit(_job, 0));
         uint256 amount = _withFee(pay, 250);
-        header.debits = keccak256(abi.encode(debits));
+        header.debits = keccak256(_packed(debits));
         header.total = uint64(amount);
         bytes memory signatures = _signatures(_digest(header), 3);
         if (amount > ESCROW) {
             vm.expectRevert(abi.encodeWithSelector(IMarket.MarketDebitTooLarge.selector, _job, amount, ESCROW));
         }
-        market.postEpoch(header, debits, signatures);
+        market.postEpoch(header, _packed(debits), signatures);
         vm.assertEq(market.job(_job).debited, amount > ESCROW ? 0 : amount);
     }
 
@@ -310,7 +348,7 @@ contract PostEpochTest is Fixture {
         bytes memory signatures = _signatures(_digest(header), 3);
         bytes32 head = market.head();
         vm.expectRevert(problem);
-        market.postEpoch(header, debits, signatures);
+        market.postEpoch(header, _packed(debits), signatures);
         vm.assertEq(market.head(), head);
     }
 
@@ -319,7 +357,7 @@ contract PostEpochTest is Fixture {
         debits[0] = Debit({job: first, pay: 1, last: 0});
         debits[1] = Debit({job: second, pay: 1, last: 1});
         Header memory header = _header(new Debit[](0));
-        header.debits = keccak256(abi.encode(debits));
+        header.debits = keccak256(_packed(debits));
         header.total = 2;
         _refuse(header, debits, problem);
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Debit, Header, IMarket} from "../../../contracts/interfaces/IMarket.sol";
-import {Fixture} from "../support/Fixture.sol";
+import {Header, IMarket} from "../../../contracts/interfaces/IMarket.sol";
+import {Debit, Fixture} from "../support/Fixture.sol";
 
 contract StrikeTest is Fixture {
     uint32 private _job;
@@ -23,7 +23,7 @@ contract StrikeTest is Fixture {
     function test_strike__not_the_referee__reverts() public {
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketNotReferee.selector, STRANGER));
         vm.prank(STRANGER);
-        market.strike(_posted, SIGNERS, _debits);
+        market.strike(_posted, SIGNERS, _packed(_debits));
     }
 
     function test_strike__window_over__reverts() public {
@@ -52,7 +52,7 @@ contract StrikeTest is Fixture {
 
     function test_strike__other_debits__reverts() public {
         _debits[0].pay += 1;
-        bytes32 given = keccak256(abi.encode(_debits));
+        bytes32 given = keccak256(_packed(_debits));
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketDebitsMismatch.selector, given, _posted.debits));
         _strike(_posted, _debits);
     }

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Committee} from "../../../contracts/Committee.sol";
 import {Market} from "../../../contracts/Market.sol";
 import {Workers} from "../../../contracts/Workers.sol";
-import {Claim, Debit, Header, Terms} from "../../../contracts/interfaces/IMarket.sol";
+import {Balance, Header, Terms} from "../../../contracts/interfaces/IMarket.sol";
 import {Leaves} from "../../../contracts/libraries/Leaves.sol";
 import {Messages} from "../../../contracts/libraries/Messages.sol";
 import {TestToken} from "./Tokens.sol";
@@ -13,7 +13,14 @@ import {Vm} from "./Vm.sol";
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
-/// @title One deployment with four members, a referee, a treasury and five workers, and an honest committee's arithmetic
+/// @dev A debit before it is packed.
+struct Debit {
+    uint32 job;
+    uint64 pay;
+    uint32 last;
+}
+
+/// @title One deployment with four members, a referee and the other satellites, a treasury and five workers, and an honest committee's arithmetic
 /// @dev The token has 8 decimals, so a unit is 100 of its smallest: a forgotten unit shows.
 abstract contract Fixture {
     Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
@@ -26,6 +33,8 @@ abstract contract Fixture {
     uint256 internal constant UNIT = 100;
     uint256 internal constant WORKERS = 6;
     address internal constant REFEREE = address(0xBEEF);
+    address internal constant DISPUTES = address(0xD15);
+    address internal constant HATCH = address(0x4A7C4);
     address internal constant STRANGER = address(0xBAD);
     address internal constant REQUESTER = address(0xCAFE);
 
@@ -53,7 +62,7 @@ abstract contract Fixture {
         token = token_;
         workers = new Workers(_wallet(0));
         committee = _committee(memberKeys, 3);
-        market = new Market(token, workers, committee, REFEREE, WINDOW);
+        market = _newMarket(token, WINDOW);
         cumulative = new uint64[](WORKERS);
         _fund(REQUESTER);
     }
@@ -63,6 +72,10 @@ abstract contract Fixture {
         uint256 stakes = keys.length * STAKE;
         vm.deal(address(this), address(this).balance + stakes);
         return new Committee{value: stakes}(_addresses(keys), _sealKeys(keys.length), quorum, REFEREE, STAKE, DELAY);
+    }
+
+    function _newMarket(TestToken token_, uint64 window) internal returns (Market) {
+        return new Market(token_, workers, committee, REFEREE, DISPUTES, HATCH, window);
     }
 
     function _fund(address requester) internal {
@@ -122,11 +135,20 @@ abstract contract Fixture {
             weightCap: 6 * 2 ** 16,
             priorCap: 2 ** 16,
             taskRoot: keccak256("tasks"),
-            manifest: keccak256("manifest")
+            manifest: keccak256("manifest"),
+            parent: 0
         });
     }
 
     uint64 internal constant ESCROW = 4612;
+
+    function _termsHash() internal pure returns (bytes32) {
+        return keccak256(abi.encode(Leaves.TERMS, _terms()));
+    }
+
+    function _refund(uint32 job) internal {
+        market.refund(job, REQUESTER, _termsHash());
+    }
 
     function _openJob() internal returns (uint32) {
         vm.prank(REQUESTER);
@@ -142,6 +164,12 @@ abstract contract Fixture {
     function _debit(uint32 job, uint64 pay) internal pure returns (Debit[] memory debits) {
         debits = new Debit[](1);
         debits[0] = Debit({job: job, pay: pay, last: 0});
+    }
+
+    function _packed(Debit[] memory debits) internal pure returns (bytes memory packed) {
+        for (uint256 i = 0; i < debits.length; ++i) {
+            packed = bytes.concat(packed, abi.encodePacked(debits[i].job, debits[i].pay, debits[i].last));
+        }
     }
 
     function _leaf(uint256 worker) internal view returns (bytes32) {
@@ -178,7 +206,7 @@ abstract contract Fixture {
             verdictsSize: 3,
             assignments: keccak256("assignments"),
             assignmentsSize: 4,
-            debits: keccak256(abi.encode(debits)),
+            debits: keccak256(_packed(debits)),
             total: uint64(total),
             content: keccak256(abi.encode("content", block.timestamp)),
             model: keccak256("model")
@@ -218,7 +246,7 @@ abstract contract Fixture {
     uint256 internal constant SIGNERS = 7;
 
     function _post(Header memory header, Debit[] memory debits) internal {
-        market.postEpoch(header, debits, _signatures(_digest(header), 3));
+        market.postEpoch(header, _packed(debits), _signatures(_digest(header), 3));
     }
 
     /// @dev Posts an epoch in which `worker` earns `pay` from `job`, and the treasury the fee.
@@ -241,27 +269,40 @@ abstract contract Fixture {
 
     function _strike(Header memory header, Debit[] memory debits) internal {
         vm.prank(REFEREE);
-        market.strike(header, SIGNERS, debits);
+        market.strike(header, SIGNERS, _packed(debits));
     }
 
     // ------------------------------------------------------------------ claims
 
-    /// @dev The worker's claim against the balances of `cumulative`.
-    function _claim(uint256 worker) internal view returns (Claim memory) {
-        return Claim({
-            worker: uint32(worker),
-            wallet: _wallet(worker),
-            cumulative: cumulative[worker],
-            earnings: _earnings(worker),
-            proof: TreeBuilder.proof(_leaves(), worker)
+    function _balance(uint256 worker) internal view returns (Balance memory) {
+        return Balance({
+            worker: uint32(worker), wallet: _wallet(worker), cumulative: cumulative[worker], earnings: _earnings(worker)
         });
     }
 
-    function _claims(uint256 first, uint256 count) internal view returns (Claim[] memory claims) {
-        claims = new Claim[](count);
+    /// @dev Of the worker's balance among those of `cumulative`.
+    function _proof(uint256 worker) internal view returns (bytes32[] memory) {
+        return TreeBuilder.proof(_leaves(), worker);
+    }
+
+    function _balances(uint256 first, uint256 count) internal view returns (Balance[] memory balances) {
+        balances = new Balance[](count);
         for (uint256 i = 0; i < count; ++i) {
-            claims[i] = _claim(first + i);
+            balances[i] = _balance(first + i);
         }
+    }
+
+    /// @dev Of the same neighbours together.
+    function _proofs(uint256 first, uint256 count) internal view returns (bytes32[] memory) {
+        uint256[] memory indexes = new uint256[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            indexes[i] = first + i;
+        }
+        return TreeBuilder.multiproof(_leaves(), indexes);
+    }
+
+    function _claimMany(uint256 first, uint256 count) internal {
+        market.claimMany(_balances(first, count), _proofs(first, count));
     }
 
     function _emitted(address emitter) internal {

@@ -9,6 +9,13 @@ interface Vm {
     function chainId(uint256 id) external;
     function deal(address account, uint256 balance) external;
     function prank(address sender) external;
+    function startPrank(address sender) external;
+    function stopPrank() external;
+    function record() external;
+    function accesses(address who) external returns (bytes32[] memory reads, bytes32[] memory writes);
+    function load(address who, bytes32 slot) external view returns (bytes32);
+    function snapshotState() external returns (uint256);
+    function revertToState(uint256 id) external returns (bool);
     function assume(bool condition) external pure;
 
     function expectRevert() external;
