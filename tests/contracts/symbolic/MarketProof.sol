@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Market} from "../../../contracts/Market.sol";
+import {ICommittee} from "../../../contracts/interfaces/ICommittee.sol";
+import {Header, Job} from "../../../contracts/interfaces/IMarket.sol";
+import {IWorkers} from "../../../contracts/interfaces/IWorkers.sol";
+import {PlainToken, Symbolic, YesCommittee} from "./Symbolic.sol";
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+
+/// @title A Market in any state at all that keeps its promises, with two parties' jobs in the pool
+/// @dev Every slot of its storage is a free variable, so that one call from here on proves the step for every history. Job 1
+/// and job 2 are what is in the pool besides what is final; the committee signs anything.
+abstract contract MarketProof is Symbolic {
+    uint64 internal constant WINDOW = 1 hours;
+    address internal constant REFEREE = address(0xBEEF);
+    address internal constant DISPUTES = address(0xD15);
+    address internal constant HATCH = address(0x4A7C4);
+    address internal constant PAYER = address(0xCAFE);
+
+    PlainToken internal token;
+    Market internal market;
+
+    function setUp() public {
+        token = new PlainToken();
+        ICommittee committee = ICommittee(address(new YesCommittee()));
+        IERC20Metadata token_ = IERC20Metadata(address(token));
+        market = new Market(token_, IWorkers(address(1)), committee, REFEREE, DISPUTES, HATCH, WINDOW);
+        svm.enableSymbolicStorage(address(market));
+    }
+
+    /// @dev At any time of the next centuries, with a pool that fits the invariant. (In setUp it could not branch.)
+    modifier inAnyState() {
+        _begin();
+        _;
+    }
+
+    function _begin() private {
+        uint256 time = svm.createUint(40, "time");
+        vm.assume(time > 0);
+        vm.warp(time);
+        vm.assume(market.lastStrike() <= time);
+        vm.assume(market.totalClaimed() <= market.finalTotal());
+        _sound(1);
+        _sound(2);
+        (, uint64 postedAt,) = market.pending();
+        vm.assume(postedAt <= time);
+        token.set(address(market), _owed());
+        token.set(PAYER, svm.createUint(128, "purse"));
+    }
+
+    function _sound(uint32 number) private view {
+        Job memory job = market.job(number);
+        vm.assume(uint256(job.debited) + job.refunded <= job.funded);
+    }
+
+    /// @dev In units: all that the Market's balance has to cover.
+    function _owed() internal view returns (uint256) {
+        (,, uint64 reserved) = market.pending();
+        return _locked(1) + _locked(2) + reserved + market.finalTotal() - market.totalClaimed();
+    }
+
+    function _locked(uint32 number) internal view returns (uint256) {
+        Job memory job = market.job(number);
+        return uint256(job.funded) - job.debited - job.refunded;
+    }
+
+    /// @dev The promise, after any call.
+    function _assertSound() internal view {
+        assert(token.balanceOf(address(market)) == _owed());
+        assert(market.totalClaimed() <= market.finalTotal());
+        Job memory one = market.job(1);
+        Job memory two = market.job(2);
+        assert(uint256(one.debited) + one.refunded <= one.funded);
+        assert(uint256(two.debited) + two.refunded <= two.funded);
+    }
+
+    function _header(bytes memory debits) internal view returns (Header memory header) {
+        header.epoch = uint32(svm.createUint(32, "epoch"));
+        header.previous = svm.createBytes32("previous");
+        header.validUntil = _amount("validUntil");
+        header.configuration = market.configuration();
+        header.balances = svm.createBytes32("balances");
+        header.balancesSize = uint32(svm.createUint(32, "balancesSize"));
+        header.debits = keccak256(debits);
+        header.total = _amount("total");
+        header.content = svm.createBytes32("content");
+    }
+}
