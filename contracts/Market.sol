@@ -82,6 +82,8 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @dev A debit only touches a job's first slot.
     mapping(uint256 job => Job) private _jobs;
+    /// @inheritdoc IMarket
+    mapping(address satellite => mapping(uint32 job => uint64)) public reservedOf;
     /// @dev Units claimed, frozen or settled, by worker, as Counters packs them.
     mapping(uint256 slot => uint256 counters) private _claimed;
 
@@ -281,18 +283,31 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IMarket
-    function award(uint32 job_, address wallet, uint64 amount) external nonReentrant {
+    function reserve(uint32 job_, uint64 amount) external {
         Job storage account = _existing(job_);
         uint256 opensAt = _refundOpensAt(account.deadline, _progress.lastStrike);
-        bool byDisputes = msg.sender == disputes;
-        require(byDisputes || msg.sender == hatch, MarketNotSatellite(msg.sender));
+        require(msg.sender == disputes || msg.sender == hatch, MarketNotSatellite(msg.sender));
         require(
-            byDisputes ? block.timestamp < opensAt : block.timestamp >= opensAt - window,
-            MarketAwardClosed(job_, block.timestamp)
+            block.timestamp < opensAt && (msg.sender == disputes || block.timestamp >= opensAt - window),
+            MarketReserveClosed(job_, block.timestamp)
         );
         uint64 locked = _locked(account);
-        require(amount <= locked, MarketAwardTooLarge(job_, amount, locked));
+        require(amount <= locked, MarketReserveTooLarge(job_, amount, locked));
         account.debited += amount;
+        reservedOf[msg.sender][job_] += amount;
+        emit JobReserved(job_, msg.sender, amount);
+    }
+
+    /// @inheritdoc IMarket
+    function release(uint32 job_, uint64 amount) external {
+        _unreserve(job_, amount);
+        _jobs[job_].debited -= amount;
+        emit JobReleased(job_, msg.sender, amount);
+    }
+
+    /// @inheritdoc IMarket
+    function award(uint32 job_, address wallet, uint64 amount) external nonReentrant {
+        _unreserve(job_, amount);
         emit JobAwarded(job_, wallet, amount);
         token.safeTransfer(wallet, amount * unit);
     }
@@ -522,6 +537,13 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         uint64 frozen_ = _pool.frozen;
         require(amount <= frozen_, MarketThawTooLarge(worker, amount, frozen_));
         _pool.frozen = frozen_ - amount;
+    }
+
+    /// @dev Nobody but a satellite has anything reserved.
+    function _unreserve(uint32 job_, uint64 amount) private {
+        uint64 reserved = reservedOf[msg.sender][job_];
+        require(amount <= reserved, MarketAwardTooLarge(job_, amount, reserved));
+        reservedOf[msg.sender][job_] = reserved - amount;
     }
 
     /// @dev The only place where money leaves the pool of final epochs.

@@ -28,7 +28,7 @@ struct Terms {
 }
 
 /// @notice A job's account, in units. `funded - debited - refunded` is what is still locked in it.
-/// @param debited Reserved by the pending epoch, allocated by final ones, fees included, and awarded.
+/// @param debited Reserved by the pending epoch, allocated by final ones, fees included, and reserved or awarded by a satellite.
 /// @param identity keccak256(abi.encode(requester, termsHash)): whoever needs either gives both.
 struct Job {
     uint64 funded;
@@ -100,11 +100,12 @@ struct Deployment {
 /// There is no owner, no pause, no upgrade: every parameter is fixed at deployment.
 ///
 /// Guaranteed, whatever the committee and the satellites (referee, disputes, hatch) do:
-/// - a job never pays out more than it was funded: only a debit of an epoch, an award and a refund lower what is locked in it;
+/// - a job never pays out more than it was funded: only a debit of an epoch, a
+///   satellite's reservation and a refund lower what is locked in it, and nobody awards more than it reserved;
 /// - no root, whoever signed it, reaches what is locked in a job that its epoch does not debit;
 /// - what is reserved or allocated is never refunded; what is neither is refunded in the end, without any committee;
 /// - `totalClaimed <= finalTotal`: claims together never exceed what final epochs debited;
-/// - token balance = locked in jobs + reserved by the pending epoch + finalTotal - totalClaimed (+ donations), in units;
+/// - token balance = locked in jobs + reserved by the pending epoch and the satellites + finalTotal - totalClaimed (+ donations), in units;
 /// - what the claimed counters hold in all = `totalClaimed + frozen`: nobody thaws more than was frozen.
 ///
 /// Breaks safety:
@@ -127,6 +128,8 @@ interface IMarket {
     event JobFunded(uint32 indexed job, address indexed payer, uint64 amount);
     event JobClosed(uint32 indexed job, uint64 deadline);
     event JobRefunded(uint32 indexed job, address indexed requester, uint64 amount);
+    event JobReserved(uint32 indexed job, address indexed satellite, uint64 amount);
+    event JobReleased(uint32 indexed job, address indexed satellite, uint64 amount);
     event JobAwarded(uint32 indexed job, address indexed wallet, uint64 amount);
     event EpochPosted(uint32 indexed epoch, bytes32 head, bytes32 digest, bytes32 content, uint256 signers);
     event EpochFinalised(uint32 indexed epoch, bytes32 root, uint64 total);
@@ -188,8 +191,9 @@ interface IMarket {
     error MarketNotSatellite(address caller);
     error MarketThawTooLarge(uint32 worker, uint64 amount, uint64 frozen);
     error MarketSettlementTooLarge(uint32 worker, uint64 amount, uint64 limit);
-    error MarketAwardClosed(uint256 job, uint256 time);
-    error MarketAwardTooLarge(uint256 job, uint64 amount, uint64 locked);
+    error MarketReserveClosed(uint256 job, uint256 time);
+    error MarketReserveTooLarge(uint256 job, uint64 amount, uint64 locked);
+    error MarketAwardTooLarge(uint256 job, uint64 amount, uint64 reserved);
 
     /// @notice Opens a job and pulls exactly its escrow from the caller, who must have allowed it.
     /// @param deadline First second, in block time, at which the job is over. Debits close three windows later, refunding
@@ -247,9 +251,15 @@ interface IMarket {
     /// be refunded. Only by disputes.
     function settleFrozen(uint32 worker, uint64 amount, address wallet, uint32 job) external;
 
-    /// @notice Pays a wallet at once from what is locked in a job. By disputes before refunding opens: a ruling is about
-    /// money that is still there for certain. By the hatch from the window before it on, when the committee can debit no
+    /// @notice Sets aside what is locked in a job, for an award that is not decided yet: no debit and no refund takes it
+    /// meanwhile. By disputes before refunding opens, by the hatch in the window before it, when the committee can debit no
     /// more: what it could still decide is never taken from it.
+    function reserve(uint32 job, uint64 amount) external;
+
+    /// @notice Gives back to the job what the caller reserved in it: it is locked again, and refundable when that opens.
+    function release(uint32 job, uint64 amount) external;
+
+    /// @notice Pays a wallet from what the caller reserved in a job, at any time: nothing else can have taken it.
     function award(uint32 job, address wallet, uint64 amount) external;
 
     function token() external view returns (IERC20);
@@ -264,6 +274,9 @@ interface IMarket {
 
     /// @notice The other one who may award; the zero address if nobody may.
     function hatch() external view returns (address);
+
+    /// @notice What disputes or the hatch set aside in a job and neither released nor awarded yet, in units.
+    function reservedOf(address satellite, uint32 job) external view returns (uint64);
 
     /// @notice The token's smallest units in one unit of the protocol: 10^max(0, decimals - 6).
     function unit() external view returns (uint256);

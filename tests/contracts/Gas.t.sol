@@ -96,6 +96,12 @@ contract GasTest is Fixture {
         market.thaw(1, 1);
         vm.snapshotGasLastCall("Market", "thaw");
         vm.prank(DISPUTES);
+        market.reserve(_job, 6);
+        vm.snapshotGasLastCall("Market", "reserve");
+        vm.prank(DISPUTES);
+        market.release(_job, 1);
+        vm.snapshotGasLastCall("Market", "release");
+        vm.prank(DISPUTES);
         market.award(_job, _wallet(1), 5);
         vm.snapshotGasLastCall("Market", "award");
     }

@@ -36,6 +36,9 @@ contract Ledger is Fixture {
     uint256[WORKERS] public frozen;
     uint256[WORKERS] public settled;
     uint256 public awarded;
+    /// @dev Reserved by a satellite in a job, and in all.
+    mapping(address satellite => mapping(uint256 job => uint256)) public aside;
+    uint256 public setAside;
     /// @dev Final pay that a ruling gave back to jobs.
     uint256 public returned;
     uint256 public paidBySatellites;
@@ -211,7 +214,7 @@ contract Ledger is Fixture {
         uint256 amount = frozen[worker] * (share % 101) / 100;
         // Honest disputes wait until the epoch is final.
         if (!_HOSTILE && amount + claimed[worker] + settled[worker] > _final[worker]) return;
-        if (toJob && amount > account.debited - _reservedOf(job)) return;
+        if (toJob && amount > account.debited - _reservedOf(job) - aside[DISPUTES][job] - aside[HATCH][job]) return;
         bool right = totalClaimed + amount <= finalTotal;
         vm.prank(DISPUTES);
         _must(right, abi.encodeCall(Market.settleFrozen, (uint32(worker), uint64(amount), PAYEE, toJob ? job : 0)));
@@ -224,18 +227,44 @@ contract Ledger is Fixture {
         if (toJob) returned += amount;
     }
 
-    function award(uint256 pick, uint256 share, uint256 who) external growing {
+    function reserve(uint256 pick, uint256 share, uint256 who) external growing {
         (uint32 job, Account storage account) = _pick(pick);
         uint256 amount = locked(account) * (share % 111) / 100;
-        address caller = who % 3 == 0 ? DISPUTES : who % 3 == 1 ? HATCH : STRANGER;
-        bool right = amount <= locked(account)
-            && (caller == DISPUTES
-                    ? block.timestamp < _opensAt(account)
-                    : caller == HATCH && block.timestamp >= _opensAt(account) - WINDOW);
+        address caller = _satellite(who);
+        bool right = amount <= locked(account) && block.timestamp < _opensAt(account)
+            && (caller == DISPUTES || (caller == HATCH && block.timestamp >= _opensAt(account) - WINDOW));
+        vm.prank(caller);
+        _must(right, abi.encodeCall(Market.reserve, (job, uint64(amount))));
+        if (!right) return;
+        account.debited += amount;
+        aside[caller][job] += amount;
+        setAside += amount;
+    }
+
+    /// @dev A part of what the caller reserved there, or more.
+    function release(uint256 pick, uint256 share, uint256 who) public growing {
+        (uint32 job, Account storage account) = _pick(pick);
+        address caller = _satellite(who);
+        uint256 amount = aside[caller][job] * (share % 101) / 100 + (share % 13 == 0 ? aside[caller][job] + 1 : 0);
+        bool right = amount <= aside[caller][job];
+        vm.prank(caller);
+        _must(right, abi.encodeCall(Market.release, (job, uint64(amount))));
+        if (!right) return;
+        account.debited -= amount;
+        aside[caller][job] -= amount;
+        setAside -= amount;
+    }
+
+    function award(uint256 pick, uint256 share, uint256 who) external growing {
+        (uint32 job,) = _pick(pick);
+        address caller = _satellite(who);
+        uint256 amount = aside[caller][job] * (share % 101) / 100 + (share % 13 == 0 ? aside[caller][job] + 1 : 0);
+        bool right = amount <= aside[caller][job];
         vm.prank(caller);
         _must(right, abi.encodeCall(Market.award, (job, PAYEE, uint64(amount))));
         if (!right) return;
-        account.debited += amount;
+        aside[caller][job] -= amount;
+        setAside -= amount;
         awarded += amount;
         paidBySatellites += amount;
     }
@@ -322,6 +351,10 @@ contract Ledger is Fixture {
             this.thaw(i, 100);
         }
         for (uint256 i = 0; i < accounts.length; ++i) {
+            release(i, 100, 0);
+            release(i, 100, 1);
+        }
+        for (uint256 i = 0; i < accounts.length; ++i) {
             this.refund(i);
         }
         for (uint256 i = 0; i < WORKERS; ++i) {
@@ -384,6 +417,10 @@ contract Ledger is Fixture {
     function _must(bool right, bytes memory call_) private {
         (bool done,) = address(market).call(call_);
         vm.assertTrue(done == right, right ? "a right call was refused" : "a wrong call was taken");
+    }
+
+    function _satellite(uint256 who) private pure returns (address) {
+        return who % 3 == 0 ? DISPUTES : who % 3 == 1 ? HATCH : STRANGER;
     }
 
     function _pick(uint256 pick) private view returns (uint32, Account storage) {

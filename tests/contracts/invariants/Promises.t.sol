@@ -21,7 +21,7 @@ abstract contract Promises is Fixture {
     }
 
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[18] memory actions = [
+        bytes4[20] memory actions = [
             Ledger.openJob.selector,
             Ledger.closeJob.selector,
             Ledger.refund.selector,
@@ -38,15 +38,17 @@ abstract contract Promises is Fixture {
             Ledger.freeze.selector,
             Ledger.thaw.selector,
             Ledger.settleFrozen.selector,
+            Ledger.reserve.selector,
+            Ledger.release.selector,
             Ledger.award.selector,
             Ledger.topUp.selector
         ];
         targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector({addr: address(ledger), selectors: new bytes4[](19)});
-        for (uint256 i = 0; i < 18; ++i) {
+        targets[0] = FuzzSelector({addr: address(ledger), selectors: new bytes4[](21)});
+        for (uint256 i = 0; i < 20; ++i) {
             targets[0].selectors[i] = actions[i];
         }
-        targets[0].selectors[18] = Ledger.donate.selector;
+        targets[0].selectors[20] = Ledger.donate.selector;
     }
 
     function invariant_promises() external view {
@@ -68,7 +70,7 @@ abstract contract Promises is Fixture {
         _checkTotals(theMarket);
         (,, uint64 reserved) = theMarket.pending();
         uint256 claimable = uint256(theMarket.finalTotal()) - theMarket.totalClaimed();
-        vm.assertEq(held, (lockedAll + reserved + claimable) * UNIT + ledger.donated(), "held");
+        vm.assertEq(held, (lockedAll + reserved + ledger.setAside() + claimable) * UNIT + ledger.donated(), "held");
         vm.assertEq(ledger.balanceOf(ledger.PAYEE()), ledger.paidBySatellites() * UNIT, "payee");
         paidOut += theMarket.totalClaimed() + ledger.awarded() - ledger.returned();
         vm.assertEq(paidIn * UNIT + ledger.donated(), paidOut * UNIT + held, "paid in = paid out + held");

@@ -64,6 +64,8 @@ contract HostileTokensTest is Fixture {
         ReentrantToken again = new ReentrantToken();
         _deployWith(again);
         _final();
+        vm.prank(DISPUTES);
+        market.reserve(_job, 2);
         vm.warp(DEADLINE + 4 * WINDOW);
         bytes[] memory calls = new bytes[](6);
         calls[0] = abi.encodeCall(Market.claim, (_balance(1), _proof(1)));
@@ -75,7 +77,7 @@ contract HostileTokensTest is Fixture {
         calls[5] = abi.encodeCall(Market.award, (_job, STRANGER, 1));
 
         again.arm(address(market), calls[5]);
-        vm.prank(HATCH);
+        vm.prank(DISPUTES);
         market.award(_job, STRANGER, 1);
         _refused(again);
         again.arm(address(market), calls[1]);
@@ -96,7 +98,7 @@ contract HostileTokensTest is Fixture {
         market.topUp(3, 1);
         _refused(again);
         vm.assertEq(token.balanceOf(_wallet(1)), 1000);
-        vm.assertEq(token.balanceOf(address(market)), 2 * ESCROW + 1);
+        vm.assertEq(token.balanceOf(address(market)), 2 * ESCROW + 2);
     }
 
     function test_most_money__a_job_of_all_units__works() public {

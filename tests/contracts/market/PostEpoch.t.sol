@@ -204,9 +204,9 @@ contract PostEpochTest is Fixture {
         market.postEpoch(header, odd, signatures);
     }
 
-    function test_postEpoch__what_was_awarded__cannot_be_debited() public {
+    function test_postEpoch__what_is_reserved__cannot_be_debited() public {
         vm.prank(DISPUTES);
-        market.award(_job, STRANGER, ESCROW - 1025);
+        market.reserve(_job, ESCROW - 1025);
         Debit[] memory debits = _debit(_job, 1001);
         _refuse(_header(debits), debits, abi.encodeWithSelector(IMarket.MarketDebitTooLarge.selector, _job, 1026, 1025));
         debits = _debit(_job, 1000);
