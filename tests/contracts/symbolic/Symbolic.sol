@@ -12,7 +12,7 @@ interface Cheats {
 /// @title What halmos adds: values that stand for every value at once
 interface Symbols {
     function createUint(uint256 bits, string calldata name) external pure returns (uint256);
-    function createAddress(string calldata name) external pure returns (address);
+
     function createBytes32(string calldata name) external pure returns (bytes32);
     function createBytes(uint256 size, string calldata name) external pure returns (bytes memory);
     function enableSymbolicStorage(address who) external;
