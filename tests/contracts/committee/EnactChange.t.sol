@@ -2,7 +2,8 @@
 pragma solidity 0.8.37;
 
 import {ICommittee} from "../../../contracts/interfaces/ICommittee.sol";
-import {Debit, Header, IMarket} from "../../../contracts/interfaces/IMarket.sol";
+import {Header, IMarket} from "../../../contracts/interfaces/IMarket.sol";
+import {Debit} from "../support/Fixture.sol";
 import {CommitteeFixture} from "./CommitteeFixture.sol";
 
 contract EnactChangeTest is CommitteeFixture {
@@ -170,7 +171,7 @@ contract EnactChangeTest is CommitteeFixture {
         vm.expectRevert(
             abi.encodeWithSelector(IMarket.MarketConfigurationMismatch.selector, header.configuration, expected)
         );
-        market.postEpoch(header, debits, signatures);
+        market.postEpoch(header, _packed(debits), signatures);
     }
 
     /// @dev Posts in the second before the change is enacted.

@@ -71,11 +71,16 @@ abstract contract Fixture {
     function _committee(uint256[] memory keys, uint8 quorum) internal returns (Committee) {
         uint256 stakes = keys.length * STAKE;
         vm.deal(address(this), address(this).balance + stakes);
-        return new Committee{value: stakes}(_addresses(keys), _sealKeys(keys.length), quorum, REFEREE, STAKE, DELAY);
+        return new Committee{value: stakes}(_addresses(keys), _sealKeys(keys.length), quorum, _referee(), STAKE, DELAY);
     }
 
     function _newMarket(TestToken token_, uint64 window) internal returns (Market) {
-        return new Market(token_, workers, committee, REFEREE, DISPUTES, HATCH, window);
+        return new Market(token_, workers, committee, _referee(), DISPUTES, HATCH, window);
+    }
+
+    /// @dev Who may strike and slash.
+    function _referee() internal view virtual returns (address) {
+        return REFEREE;
     }
 
     function _fund(address requester) internal {

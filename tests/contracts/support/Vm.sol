@@ -8,6 +8,8 @@ interface Vm {
     function warp(uint256 time) external;
     function chainId(uint256 id) external;
     function deal(address account, uint256 balance) external;
+    function getNonce(address account) external view returns (uint64);
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function prank(address sender) external;
     function startPrank(address sender) external;
     function stopPrank() external;
@@ -20,6 +22,7 @@ interface Vm {
 
     function expectRevert() external;
     function expectRevert(bytes4 selector) external;
+    function expectPartialRevert(bytes4 selector) external;
     function expectRevert(bytes calldata problem) external;
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data, address emitter) external;
 
