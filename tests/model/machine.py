@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -105,6 +106,13 @@ class Machine:
         self.now = now
         self._number += 1
         self._evm.set_block_env(pyrevm.BlockEnv(number=self._number, timestamp=now, basefee=0))
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """What happens inside leaves no trace."""
+        checkpoint = self._evm.snapshot()
+        yield
+        self._evm.revert(checkpoint)
 
     def fund(self, who: str, wei: int) -> None:
         self._evm.set_balance(who, wei)

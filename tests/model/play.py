@@ -1,8 +1,8 @@
 """Random players against the contracts and against their model, one transaction at a time: nothing may differ.
 
 A game is a fresh deployment and a few hundred transactions of requesters, workers, members, satellites, strangers and the clock,
-drawn from a seed. Most are right, the rest are wrong in one way. After each, success or the error's name, the events, everything that
-can be read of Market, Committee and Workers, and every balance of token and coin must be the same on both sides.
+drawn from a seed. Most are right, the rest are wrong in one way. After each, success or the error's name, the events, everything
+that can be read of Market, Committee and Workers, and every balance of token and coin must be the same on both sides.
 """
 
 import random
@@ -16,8 +16,9 @@ from tests.model import hashes
 from tests.model.hashes import Balance, Header, Key, Terms
 from tests.model.machine import Contract, Machine
 from tests.model.rules import (
-    Addresses,
+    U64,
     Account,
+    Addresses,
     Entry,
     Pending,
     Revert,
@@ -33,6 +34,26 @@ START = 1_700_000_000
 COIN = 10**18
 Act = Callable[[Rules], None]
 CURVE = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
+NOTHING = Header(
+    epoch=1,
+    previous=hashes.EMPTY,
+    valid_until=0,
+    configuration=hashes.EMPTY,
+    balances=hashes.EMPTY,
+    balances_size=1,
+    weights=hashes.EMPTY,
+    weights_size=0,
+    verdicts=hashes.EMPTY,
+    verdicts_size=0,
+    assignments=hashes.EMPTY,
+    assignments_size=0,
+    debits=hashes.EMPTY,
+    total=0,
+    content=hashes.EMPTY,
+    model=hashes.EMPTY,
+)
 
 
 class Difference(AssertionError):
@@ -206,6 +227,8 @@ class Game:
                 ((job.funded, job.debited, job.refunded, job.deadline, job.fee_bps, identity),),
             )
             yield market, "refundOpensAt", (number,), (self.rules.refund_opens_at(job),)
+        for (satellite, number), amount in s.set_aside.items():
+            yield market, "reservedOf", (satellite, number), (amount,)
         for worker in {*range(9), *s.counters}:
             yield market, "claimedOf", (worker,), (s.counters.get(worker, 0),)
 
@@ -484,7 +507,7 @@ class Game:
         rng, s = self.rng, self.rules.state
         pending = s.pending
         if pending is None:
-            pending = Pending(Header(*([1, bytes(32), 0, *[bytes(32), bytes(32), 1]] + [bytes(32), 0] * 3), bytes(32), 0, bytes(32), bytes(32)), 7, b"", 0, 0, ())  # type: ignore[arg-type] # fmt: skip
+            pending = Pending(NOTHING, 7, b"", 0, 0, ())
         header, signers, debits = pending.header, pending.signers, pending.debits
         if self.odds(0.1):
             header = replace(header, model=rng.randbytes(32))
@@ -577,10 +600,28 @@ class Game:
         act: Act = lambda rules: rules.settle_frozen(sender, worker, amount, wallet, number)  # noqa: E731
         return Move(sender, self.market, "settleFrozen", (worker, amount, wallet, number), act)
 
-    def award(self) -> Move:
+    def reserve(self) -> Move:
         sender, number = self.satellite(self.rng.choice([1, 2])), self.job()
         job = self.rules.state.jobs.get(number)
-        amount = self.amount(job.locked // self.rng.choice([1, 9]) if job else 9)
+        amount = min(self.amount(job.locked // self.rng.choice([1, 9]) if job else 9), U64)
+        act: Act = lambda rules: rules.reserve(sender, number, amount)  # noqa: E731
+        return Move(sender, self.market, "reserve", (number, amount), act)
+
+    def _aside(self) -> tuple[str, int, int]:
+        """Of something that was set aside, if anything was."""
+        sums = {where: amount for where, amount in self.rules.state.set_aside.items() if amount}
+        if not sums or self.odds(0.1):
+            return self.satellite(1), self.job(), self.rng.choice([0, 1])
+        (sender, number), amount = self.rng.choice(list(sums.items()))
+        return sender, number, min(self.amount(amount), U64)
+
+    def release(self) -> Move:
+        sender, number, amount = self._aside()
+        act: Act = lambda rules: rules.release(sender, number, amount)  # noqa: E731
+        return Move(sender, self.market, "release", (number, amount), act)
+
+    def award(self) -> Move:
+        sender, number, amount = self._aside()
         wallet = self.rng.choice(self.wallets).address
         act: Act = lambda rules: rules.award(sender, number, wallet, amount)  # noqa: E731
         return Move(sender, self.market, "award", (number, wallet, amount), act)
@@ -733,6 +774,8 @@ WEIGHTS: dict[str, int] = {
     "freeze": 3,
     "thaw": 2,
     "settle": 3,
+    "reserve": 4,
+    "release": 2,
     "award": 3,
     "stake": 4,
     "withdraw": 1,

@@ -7,6 +7,7 @@ has the same name. `play` runs each transaction here and on the real byte code a
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from tests.model import hashes
 from tests.model.hashes import Balance, Header, Terms
@@ -97,6 +98,7 @@ class State:
     total_claimed: int = 0
     frozen: int = 0
     counters: dict[int, int] = field(default_factory=dict)
+    set_aside: dict[tuple[str, int], int] = field(default_factory=dict)
     # The Committee.
     members: list[str] = field(default_factory=list)
     seal_keys: list[bytes] = field(default_factory=list)
@@ -120,6 +122,7 @@ class State:
             blocked=set(self.blocked),
             jobs={number: replace(job) for number, job in self.jobs.items()},
             counters=dict(self.counters),
+            set_aside=dict(self.set_aside),
             accounts={name: replace(account) for name, account in self.accounts.items()},
             rewards=dict(self.rewards),
             workers=[Worker(worker.wallet, list(worker.keys)) for worker in self.workers],
@@ -332,7 +335,7 @@ class Rules:
     def claim_many(self, balances: Sequence[Balance], whole: bool) -> None:
         must(len(balances) <= 200, "MarketClaimsTooMany")
         places = [balance.worker for balance in balances]
-        ascending = bool(places) and all(a < b for a, b in zip(places, places[1:], strict=False))
+        ascending = bool(places) and all(a < b for a, b in pairwise(places))
         must(ascending and whole and all(map(self._stands, balances)), "MarketBalancesUnproven")
         amounts = [self._due(balance) for balance in balances]
         for balance, due in zip(balances, amounts, strict=True):
@@ -394,16 +397,33 @@ class Rules:
         must(amount <= self.state.frozen, "MarketThawTooLarge")
         self.state.frozen -= amount
 
-    def award(self, sender: str, number: int, wallet: str, amount: int) -> None:
+    def reserve(self, sender: str, number: int, amount: int) -> None:
         job, now = self._job(number), self.state.now
         opens_at = self.refund_opens_at(job)
         must(sender in (self.at.disputes, self.at.hatch), "MarketNotSatellite")
-        early, late = now < opens_at, now >= opens_at - self.window
-        must(early if sender == self.at.disputes else late, "MarketAwardClosed")
-        must(amount <= job.locked, "MarketAwardTooLarge")
+        begun = sender == self.at.disputes or now >= opens_at - self.window
+        must(begun and now < opens_at, "MarketReserveClosed")
+        must(amount <= job.locked, "MarketReserveTooLarge")
         job.debited += amount
+        self.state.set_aside[sender, number] = self.state.set_aside.get((sender, number), 0) + amount
+        self.emit("JobReserved", number, sender, amount)
+
+    def release(self, sender: str, number: int, amount: int) -> None:
+        self._take(sender, number, amount)
+        if amount:
+            must(self.state.jobs[number].debited >= amount, "Panic")
+            self.state.jobs[number].debited -= amount
+        self.emit("JobReleased", number, sender, amount)
+
+    def award(self, sender: str, number: int, wallet: str, amount: int) -> None:
+        self._take(sender, number, amount)
         self.emit("JobAwarded", number, wallet, amount)
         self._pay(wallet, amount)
+
+    def _take(self, sender: str, number: int, amount: int) -> None:
+        aside = self.state.set_aside.get((sender, number), 0)
+        must(amount <= aside, "MarketAwardTooLarge")
+        self.state.set_aside[sender, number] = aside - amount
 
     # ---------------------------------------------------------------------------------------------------------- committee
 

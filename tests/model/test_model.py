@@ -10,9 +10,12 @@ from tests.model.play import Difference, campaign, play
 
 CALLS = 2000
 # Each must be tried, and succeed, in the quick share already.
-TRANSACTIONS = """openJob openJobWithPermit topUp closeJob refund postEpoch finaliseEpoch strike claim claimMany freeze thaw
-settleFrozen award stake withdraw slash collect proposeChange enactChange register registerMany addKey addKeySigned
-revokeKey""".split()
+TRANSACTIONS = [
+    *["openJob", "openJobWithPermit", "topUp", "closeJob", "refund", "postEpoch", "finaliseEpoch", "strike"],
+    *["claim", "claimMany", "freeze", "thaw", "settleFrozen", "reserve", "release", "award"],
+    *["stake", "withdraw", "slash", "collect", "proposeChange", "enactChange"],
+    *["register", "registerMany", "addKey", "addKeySigned", "revokeKey"],
+]
 
 
 def test_campaign__quick_share__contracts_and_model_agree() -> None:

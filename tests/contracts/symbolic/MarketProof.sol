@@ -51,23 +51,32 @@ abstract contract MarketProof is Symbolic {
 
     function _sound(uint32 number) private view {
         Job memory job = market.job(number);
-        vm.assume(uint256(job.debited) + job.refunded <= job.funded);
+        unchecked {
+            vm.assume(uint256(job.debited) + job.refunded <= job.funded);
+        }
     }
 
     /// @dev In units: all that the Market's balance has to cover.
     function _owed() internal view returns (uint256) {
         (,, uint64 reserved) = market.pending();
-        return _inside(1) + _inside(2) + reserved + market.finalTotal() - market.totalClaimed();
+        // No sum of so few uint64 overflows, and a difference that would is caught by the comparison.
+        unchecked {
+            return _inside(1) + _inside(2) + reserved + market.finalTotal() - market.totalClaimed();
+        }
     }
 
     /// @dev What is locked in a job, and what satellites set aside in it.
     function _inside(uint32 number) internal view returns (uint256) {
-        return _locked(number) + market.reservedOf(DISPUTES, number) + market.reservedOf(HATCH, number);
+        unchecked {
+            return _locked(number) + market.reservedOf(DISPUTES, number) + market.reservedOf(HATCH, number);
+        }
     }
 
     function _locked(uint32 number) internal view returns (uint256) {
         Job memory job = market.job(number);
-        return uint256(job.funded) - job.debited - job.refunded;
+        unchecked {
+            return uint256(job.funded) - job.debited - job.refunded;
+        }
     }
 
     /// @dev The promise, after any call.
