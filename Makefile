@@ -17,7 +17,7 @@ FORGE = $(shell $(PY) -m scripts.forge)
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 SLITHER := build/slither
 HALMOS := build/halmos
-# Every loop of a proof ends within 9 rounds, or halmos says so. Its own profile compiles whole byte code into each test.
+## Every loop of a proof ends within 9 rounds, or halmos says so. Its own profile compiles whole byte code into each test.
 PROVE = PATH="$$PATH:$$(dirname $(FORGE))" FOUNDRY_PROFILE=symbolic $(HALMOS)/bin/halmos --forge-build-out build/symbolic/out --loop 9
 # Apart from forge's own output, which slither would wipe. Excluded there: timestamp (deadlines are block time by design) and
 # shadowing-local (a parameter named as the protocol names it).
@@ -65,7 +65,7 @@ prove: dev $(HALMOS)/.done
 	$(PROVE)
 
 mutants: dev
-	$(PY) -m scripts.mutants --jobs $$(nproc) --json build/mutants.json
+	$(PY) -m scripts.mutants --sample 600 --jobs $$(nproc) --json build/mutants.json
 
 coverage: dev
 	$(FORGE) coverage --no-match-contract 'GasTest' --no-match-coverage 'tests/|node_modules/' --report summary
@@ -91,7 +91,7 @@ $(CHAIN)/node_modules/.done: $(CHAIN)/package-lock.json
 	@cd $(CHAIN) && npm ci --silent
 	@touch $@
 
-# Development tools with needs of their own; halmos (AGPL) is only run, never imported or shipped.
+## Development tools with needs of their own; halmos (AGPL) is only run, never imported or shipped.
 $(SLITHER)/.done $(HALMOS)/.done: build/%/.done: requirements/%.lock
 	@[ -x build/$*/bin/python ] || $(PYTHON) -m venv build/$*
 	@build/$*/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<

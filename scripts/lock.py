@@ -1,4 +1,4 @@
-"""Writes requirements/{base,dev,slither,halmos}.lock: every package that `make` installs, at exact versions, with the hashes of its files.
+"""Writes requirements/{base,dev,slither,halmos}.lock: every package that `make` installs, at exact versions, with its files' hashes.
 
 usage: python -m scripts.lock     (resolves anew; minutes)
 

@@ -6,8 +6,8 @@ Each mutant changes one token or statement of one contract. It is compiled alone
 forge's artefact: tests deploy by artefact, so no test is compiled again (a few seconds a mutant, not a minute). First run the tests
 of the function that it changes, then all others, then short invariants. A mutant that does not compile, or gives the same bytecode
 as the original or as another, is not counted. Survivors are listed; tests/contracts/mutants.json explains those that are
-equivalent, by the hash of what they change. Exits 1 if one on a line that moves money or checks signatures is alive and unexplained,
-or if fewer than 95 % are killed.
+equivalent, by the hash of what they change. Exits 1 if one on a line that moves money or checks signatures is alive and
+unexplained, or if fewer than 95 % are killed.
 """
 
 import argparse
@@ -41,21 +41,34 @@ SECONDS = 180  # for one run of the tests: a mutant that never ends is killed by
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A mutated source, and the contracts whose code it becomes part of."""
+    """A mutated source, the sources whose code it becomes part of, and the folders of tests that are nearest to it."""
 
     source: str
     rebuilt: tuple[str, ...]
-    functions: tuple[str, ...] = ()  # only these; none: all
+    folders: tuple[str, ...]
+
+    @property
+    def entries(self) -> list[str]:
+        return [path for path in self.rebuilt if (ROOT / path).exists()]
 
 
+MARKET, COMMITTEE, REFEREE = "contracts/Market.sol", "contracts/Committee.sol", "contracts/Referee.sol"
+LIBRARIES = "contracts/libraries"
+TESTS = "tests/contracts/libraries"
 TARGETS = (
-    Target("contracts/Market.sol", ("contracts/Market.sol",)),
-    Target("contracts/Committee.sol", ("contracts/Committee.sol",)),
-    Target("contracts/libraries/Trees.sol", ("contracts/Market.sol", "tests/contracts/libraries/Trees.t.sol")),
+    Target(MARKET, (MARKET,), ("market",)),
+    Target(COMMITTEE, (COMMITTEE,), ("committee",)),
+    Target(REFEREE, (REFEREE,), ("referee",)),
+    Target(f"{LIBRARIES}/Counters.sol", (MARKET, f"{TESTS}/Counters.t.sol"), ("libraries", "market")),
+    Target(f"{LIBRARIES}/Debits.sol", (MARKET, REFEREE, f"{TESTS}/Debits.t.sol"), ("libraries", "market", "referee")),
+    Target(f"{LIBRARIES}/Escrow.sol", (MARKET, REFEREE), ("market", "referee")),
+    Target(f"{LIBRARIES}/Trees.sol", (MARKET, REFEREE, f"{TESTS}/Trees.t.sol"), ("libraries", "market", "referee")),
     Target(
-        "contracts/libraries/Leaves.sol",
-        ("contracts/Market.sol", "contracts/Committee.sol", "tests/contracts/Vectors.t.sol"),
+        f"{LIBRARIES}/Leaves.sol", (MARKET, COMMITTEE, REFEREE, "tests/contracts/Vectors.t.sol"), ("market", "referee")
     ),
+    Target(f"{LIBRARIES}/Scoring.sol", (REFEREE, f"{TESTS}/Scoring.t.sol"), ("libraries", "referee")),
+    Target(f"{LIBRARIES}/Lists.sol", (REFEREE,), ("referee",)),
+    Target(f"{LIBRARIES}/Proofs.sol", (REFEREE,), ("referee",)),
 )
 
 # What moves money or checks signatures: there, every mutant must die.
@@ -229,10 +242,8 @@ def _is_type(parts: list[Token], i: int) -> bool:
 
 def _statement(parts: list[Token], i: int, last: int) -> Iterator[tuple[str, int, int, str]]:
     """Deletes a whole statement that begins at `i`, unless it declares something or returns."""
-    if (
-        parts[i - 1].text not in ("{", "}", ";", ")")
-        or parts[i].kind == "sign"
-        and parts[i].text not in ("++", "--", "(")
+    if parts[i - 1].text not in ("{", "}", ";", ")") or (
+        parts[i].kind == "sign" and parts[i].text not in ("++", "--", "(")
     ):
         return
     if parts[i - 1].text == ")" and not _follows_condition(parts, i - 1):
@@ -252,9 +263,7 @@ def _statement(parts: list[Token], i: int, last: int) -> Iterator[tuple[str, int
     if (
         end == last
         or declares
-        or parts[i].text == "("
-        and "," in inside[:4]
-        and parts[i + 1].kind == parts[i + 2].kind == "word"
+        or (parts[i].text == "(" and "," in inside[:4] and parts[i + 1].kind == parts[i + 2].kind == "word")
     ):
         return
     operator = "require" if inside[0] == "require" else "delete"
@@ -285,8 +294,6 @@ def mutants_of(target: Target) -> list[Mutant]:
     found: dict[str, Mutant] = {}
     bodies = [(name, mutations(parts, first, last)) for name, first, last in functions(parts)]
     for name, changes in [*bodies, ("constants", constants(parts))]:
-        if target.functions and name not in target.functions:
-            continue
         for operator, begin, end, replacement in changes:
             mutant = _mutant(target.source, text, name, operator, parts[begin].start, parts[end].end, replacement)
             found.setdefault(mutant.id, mutant)
@@ -321,7 +328,11 @@ class Compiler:
     def __init__(self, folder: Path) -> None:
         server = ROOT / "hardhat-free-local-chain" / "solc-server.cjs"
         self._process = subprocess.Popen(
-            ["node", str(server)], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [shutil.which("node") or "node", str(server)],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         profile = tomllib.loads((ROOT / "foundry.toml").read_text())["profile"]["default"]
         self._settings = {
@@ -339,11 +350,12 @@ class Compiler:
             "sources": sources,
             "settings": {**self._settings, "outputSelection": output},
         }
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        to, back = self._process.stdin, self._process.stdout
+        if to is None or back is None:
+            raise RuntimeError("the compiler has no pipes")
+        to.write(json.dumps(request) + "\n")
+        to.flush()
+        answer: dict[str, Any] = json.loads(back.readline())
         return answer
 
     def close(self) -> None:
@@ -373,7 +385,7 @@ class Bench:
 
     def build(self, target: Target, text: str) -> dict[Path, str] | None:
         """Artefact -> its new content; nothing if it does not compile."""
-        entries = {path: (ROOT / path).read_text() for path in target.rebuilt}
+        entries = {path: (ROOT / path).read_text() for path in target.entries}
         others = {target.source: text}
         if target.source in entries:
             entries[target.source] = others.pop(target.source)
@@ -400,20 +412,20 @@ class Bench:
             path.write_text(content)
         return before
 
-    def killer(self, mutant: Mutant) -> str:
-        """The first test that fails, or nothing."""
+    def killer(self, target: Target, mutant: Mutant) -> str:
+        """The first test that fails, or nothing: first the function's own tests, then the nearest, then all, invariants last."""
         own = mutant.function[0].upper() + mutant.function[1:]
         if any((self.folder / "tests/contracts").glob(f"*/{own}.t.sol")):
             found = self._fails("--match-path", f"tests/contracts/*/{own}.t.sol")
             if found:
                 return found
-        folder = f"tests/contracts/{Path(mutant.source).stem.lower()}"
-        if (self.folder / folder).is_dir():
-            found = self._fails("--match-path", f"{folder}/*")
-            if found:
-                return found
+        near = f"tests/contracts/{{{','.join(target.folders)}}}/*"
         slow = "tests/contracts/{invariants,symbolic}/*"
-        return self._fails("--no-match-path", slow) or self._fails("--match-path", "tests/contracts/invariants/*")
+        return (
+            self._fails("--match-path", near)
+            or self._fails("--no-match-path", slow)
+            or self._fails("--match-path", "tests/contracts/invariants/*")
+        )
 
     def _fails(self, *selection: str) -> str:
         command = [str(foundry_binary("forge")), "test", "--fail-fast", *selection]
@@ -453,7 +465,7 @@ def judge(bench: Bench, target: Target, mutant: Mutant, seen: set[str], known: d
         seen.add(relative)
     before = bench.put(built)
     try:
-        by = bench.killer(mutant)
+        by = bench.killer(target, mutant)
     finally:
         bench.put(before)
     if by:
@@ -475,7 +487,8 @@ def run(chosen: list[tuple[Target, Mutant]], jobs: int) -> list[Outcome]:
             benches.put(bench)
         for target in {target.source: target for target, _ in chosen}.values():
             built = made[0].build(target, (ROOT / target.source).read_text())
-            assert built is not None, f"{target.source} does not compile"
+            if built is None:
+                raise RuntimeError(f"{target.source} does not compile")
             unchanged = "".join(built[path] for path in sorted(built))
             seen.add(f"{target.source} {hashlib.sha256(unchanged.encode()).hexdigest()}")
 
