@@ -1,4 +1,4 @@
-"""Writes requirements/{base,dev,slither,halmos}.lock: every package that `make` installs, at exact versions, with its files' hashes.
+"""Writes requirements/{base,dev,slither,halmos}.lock: each package that `make` installs, at exact versions, with its hashes.
 
 usage: python -m scripts.lock     (resolves anew; minutes)
 
