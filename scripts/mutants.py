@@ -59,6 +59,8 @@ TARGETS = (
     Target(MARKET, (MARKET,), ("market",)),
     Target(COMMITTEE, (COMMITTEE,), ("committee",)),
     Target(REFEREE, (REFEREE,), ("referee",)),
+    Target(f"{LIBRARIES}/Accounts.sol", (MARKET,), ("market",)),
+    Target(f"{LIBRARIES}/Balances.sol", (MARKET,), ("market",)),
     Target(f"{LIBRARIES}/Counters.sol", (MARKET, f"{TESTS}/Counters.t.sol"), ("libraries", "market")),
     Target(f"{LIBRARIES}/Debits.sol", (MARKET, REFEREE, f"{TESTS}/Debits.t.sol"), ("libraries", "market", "referee")),
     Target(f"{LIBRARIES}/Escrow.sol", (MARKET, REFEREE), ("market", "referee")),
@@ -74,7 +76,7 @@ TARGETS = (
 # What moves money or checks signatures: there, every mutant must die.
 CRITICAL = re.compile(
     r"afeTransfer|_pull|funded|debited|refunded|totalClaimed|finalTotal|_total\b|\bamount|_claimed|counters|locked|_withFee|\.pay\b"
-    r"|stake|burnt|owed|_unit|beneficiary|signatures?\b|signer|quorum|recover|\.check\(|msg\.sender|referee|previous"
+    r"|_locked|lowered|raised|stake|burnt|owed|_unit|beneficiary|signatures?\b|signer|quorum|recover|\.check\(|msg\.sender|referee|previous"
 )
 
 TOKEN = re.compile(
