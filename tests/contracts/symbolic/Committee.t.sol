@@ -30,7 +30,9 @@ contract CommitteeProof is Symbolic {
     modifier inAnyState() {
         svm.enableSymbolicStorage(address(committee));
         vm.warp(svm.createUint(40, "time"));
-        vm.assume(committee.burnt() < 2 ** 100 && committee.rewardOf(ONE) < 2 ** 100 && committee.rewardOf(TWO) < 2 ** 100);
+        vm.assume(
+            committee.burnt() < 2 ** 100 && committee.rewardOf(ONE) < 2 ** 100 && committee.rewardOf(TWO) < 2 ** 100
+        );
         vm.assume(committee.stakeOf(ONE) < 2 ** 95 && committee.stakeOf(TWO) < 2 ** 95);
         vm.deal(address(committee), _owed());
         _;

@@ -44,11 +44,14 @@ contract ScoringProof is Symbolic {
         calls = new Calls();
     }
 
-    function check_decide__2_answers_2_classes__is_the_lowest_argmax(int32[2] memory b, int32[2] memory v, int32[2] memory w)
-        public
-        view
-    {
-        bytes memory rows = abi.encodePacked(bytes4(uint32(v[0])), bytes4(uint32(v[1])), bytes4(uint32(w[0])), bytes4(uint32(w[1])));
+    function check_decide__2_answers_2_classes__is_the_lowest_argmax(
+        int32[2] memory b,
+        int32[2] memory v,
+        int32[2] memory w
+    ) public view {
+        bytes memory rows = abi.encodePacked(
+            bytes4(uint32(v[0])), bytes4(uint32(v[1])), bytes4(uint32(w[0])), bytes4(uint32(w[1]))
+        );
         bytes memory prior = abi.encodePacked(bytes4(uint32(b[0])), bytes4(uint32(b[1])));
         int256 zero = int256(b[0]) + v[0] + w[0];
         int256 one = int256(b[1]) + v[1] + w[1];
@@ -82,7 +85,8 @@ contract ScoringProof is Symbolic {
 
     function check_beyond__is_the_cap_on_both_sides(int32 one, int32 two, uint32 cap) public view {
         vm.assume(cap <= 16 * 2 ** 16);
-        bool outside = one > int256(uint256(cap)) || one < -int256(uint256(cap)) || two > int256(uint256(cap)) || two < -int256(uint256(cap));
+        bool outside = one > int256(uint256(cap)) || one < -int256(uint256(cap)) || two > int256(uint256(cap))
+            || two < -int256(uint256(cap));
         assert(calls.beyond(abi.encodePacked(bytes4(uint32(one)), bytes4(uint32(two))), cap) == outside);
     }
 
@@ -100,7 +104,10 @@ contract ArithmeticProof is Symbolic {
         calls = new Calls();
     }
 
-    function check_counters__one_raised__others_stay(uint256 word, uint8 place, uint8 other, uint64 amount) public pure {
+    function check_counters__one_raised__others_stay(uint256 word, uint8 place, uint8 other, uint64 amount)
+        public
+        pure
+    {
         vm.assume(place < 4 && other < 4 && place != other);
         uint64 before = Counters.read(word, place);
         vm.assume(amount <= type(uint64).max - before);

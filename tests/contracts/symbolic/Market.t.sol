@@ -49,7 +49,7 @@ contract ConservationProof is MarketProof {
         _assumeFree(1);
         _assumeFree(2);
         bytes memory debits = bytes.concat(_debit(1, one), _debit(2, two));
-        try market.postEpoch(_header(debits), debits, "") {
+        try market.postEpoch(_headerOn(debits, uint256(one) + two), debits, "") {
             _assertSound();
         } catch {}
     }
@@ -57,7 +57,7 @@ contract ConservationProof is MarketProof {
     function check_strike__of_what_was_posted__conserves(uint64 pay) public inAnyState {
         _assumeFree(1);
         bytes memory debits = _debit(1, pay);
-        Header memory header = _header(debits);
+        Header memory header = _headerOn(debits, pay);
         try market.postEpoch(header, debits, "") {
             vm.prank(REFEREE);
             market.strike(header, 7, debits);
@@ -68,7 +68,7 @@ contract ConservationProof is MarketProof {
     function check_finaliseEpoch__of_what_was_posted__conserves(uint64 pay) public inAnyState {
         _assumeFree(1);
         bytes memory debits = _debit(1, pay);
-        Header memory header = _header(debits);
+        Header memory header = _headerOn(debits, pay);
         try market.postEpoch(header, debits, "") {
             vm.warp(block.timestamp + WINDOW);
             market.finaliseEpoch(header, 7);
@@ -302,7 +302,10 @@ contract DeadlineProof is MarketProof {
         } catch {}
     }
 
-    function check_reserve__by_disputes_before_refunds__by_the_hatch_in_its_own_window(uint64 amount) public inAnyState {
+    function check_reserve__by_disputes_before_refunds__by_the_hatch_in_its_own_window(uint64 amount)
+        public
+        inAnyState
+    {
         uint256 over = _over();
         vm.prank(DISPUTES);
         try market.reserve(1, amount) {

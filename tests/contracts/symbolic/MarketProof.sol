@@ -93,6 +93,13 @@ abstract contract MarketProof is Symbolic {
         vm.assume(postedAt == 0);
     }
 
+    /// @dev An epoch of these debits, built on what is final. (What a Market keeps as total cannot be read while nothing is
+    /// pending; it is this in every state that it reaches, and a header that builds on another is refused.)
+    function _headerOn(bytes memory debits, uint256 amount) internal view returns (Header memory header) {
+        header = _header(debits);
+        vm.assume(header.total == market.finalTotal() + amount);
+    }
+
     function _debit(uint32 number, uint64 pay) internal pure returns (bytes memory) {
         return abi.encodePacked(number, pay, uint32(0));
     }
@@ -100,8 +107,7 @@ abstract contract MarketProof is Symbolic {
     /// @dev A balances tree of one leaf is that leaf.
     function _alone(Balance memory balance) internal pure returns (bytes32) {
         bytes32 tag = keccak256("crowdproof.balance");
-        bytes32 once =
-            keccak256(abi.encode(tag, balance.worker, balance.wallet, balance.cumulative, balance.earnings));
+        bytes32 once = keccak256(abi.encode(tag, balance.worker, balance.wallet, balance.cumulative, balance.earnings));
         return keccak256(bytes.concat(once));
     }
 
