@@ -79,6 +79,28 @@ abstract contract MarketProof is Symbolic {
         }
     }
 
+    /// @dev The parts that what is owed is made of.
+    struct Parts {
+        uint256 held;
+        uint256 inOne;
+        uint256 inTwo;
+        uint256 reserved;
+        uint256 total;
+        uint256 claimed;
+    }
+
+    function _parts() internal view returns (Parts memory) {
+        (,, uint64 reserved) = market.pending();
+        return Parts({
+            held: token.balanceOf(address(market)),
+            inOne: _inside(1),
+            inTwo: _inside(2),
+            reserved: reserved,
+            total: market.finalTotal(),
+            claimed: market.totalClaimed()
+        });
+    }
+
     /// @dev The promise, after any call.
     function _assertSound() internal view {
         assert(token.balanceOf(address(market)) == _owed());
