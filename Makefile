@@ -68,7 +68,8 @@ mutants: dev
 	$(PY) -m scripts.mutants --sample 600 --jobs $$(nproc) --json build/mutants.json
 
 coverage: dev
-	$(FORGE) coverage --no-match-contract 'GasTest' --no-match-coverage 'tests/|node_modules/' --report summary
+	$(FORGE) coverage --no-match-contract 'GasTest' --no-match-coverage 'tests/|node_modules/' --report summary | tee build/coverage.txt
+	@awk -F'[|%]' '/^\| Total/ {split($$0, part, "|"); if (part[5] + 0 < 98) {print "branch coverage below 98 %"; exit 1}}' build/coverage.txt
 
 clean:
 	rm -rf $(VENV) build $(CHAIN)/node_modules
