@@ -653,7 +653,8 @@ class Game:
 
     def propose(self) -> Move:
         rng, s = self.rng, self.rules.state
-        members = [key.address for key in self.members if self.odds(0.6)]
+        staked = {who for who, account in s.accounts.items() if account.stake >= self.rules.stake_unit}
+        members = [key.address for key in self.members if self.odds(0.8 if key.address in staked else 0.05)]
         seal_keys = [rng.randbytes(32) for _ in members]
         n = len(members)
         quorum = rng.randint(max(0, n - max(0, n - 1) // 3 - (1 if self.odds(0.1) else 0)), n)
@@ -736,7 +737,7 @@ class Game:
             opens_at = self.rules.refund_opens_at(job)
             edges += [job.deadline, opens_at - window, opens_at]
         if s.proposed:
-            edges.append(s.enacts_at)
+            edges += [s.enacts_at] * 4
         edges += [account.releases_at for account in s.accounts.values()]
         later = [edge + shift for edge in edges for shift in (-1, 0, 1) if s.now < edge + shift < s.now + 60 * window]
         s.now = self.rng.choice(later) if later else s.now + 1
@@ -760,9 +761,9 @@ class Game:
 
 
 WEIGHTS: dict[str, int] = {
-    "open_job": 8,
+    "open_job": 12,
     "approve": 3,
-    "top_up": 4,
+    "top_up": 5,
     "close_job": 2,
     "refund": 5,
     "post": 14,
@@ -774,19 +775,19 @@ WEIGHTS: dict[str, int] = {
     "freeze": 3,
     "thaw": 2,
     "settle": 3,
-    "reserve": 4,
-    "release": 3,
-    "award": 3,
+    "reserve": 8,
+    "release": 5,
+    "award": 4,
     "stake": 4,
-    "withdraw": 3,
+    "withdraw": 5,
     "slash": 2,
     "collect": 1,
-    "propose": 2,
-    "enact": 2,
+    "propose": 3,
+    "enact": 4,
     "register": 2,
     "register_many": 1,
     "add_key": 2,
-    "revoke_key": 1,
+    "revoke_key": 2,
     "pass_time": 12,
     "change_token": 3,
     "donate": 1,
