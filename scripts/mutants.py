@@ -414,6 +414,10 @@ class Bench:
             path.write_text(content)
         return before
 
+    def unchanged(self) -> str:
+        """The test that fails already; it would kill every mutant."""
+        return self._fails("--no-match-path", "tests/contracts/symbolic/*")
+
     def killer(self, target: Target, mutant: Mutant) -> str:
         """The first test that fails, or nothing: first the function's own tests, then the nearest, then all, invariants last."""
         own = mutant.function[0].upper() + mutant.function[1:]
@@ -480,13 +484,18 @@ _lock = threading.Lock()
 
 def run(chosen: list[tuple[Target, Mutant]], jobs: int) -> list[Outcome]:
     known = json.loads(EXPLAINED.read_text()) if EXPLAINED.exists() else {}
-    subprocess.run([str(foundry_binary("forge")), "build"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    build = [str(foundry_binary("forge")), "build"]
+    environ = {**os.environ, "FOUNDRY_LINT_LINT_ON_BUILD": "false"}
+    subprocess.run(build, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         benches: SimpleQueue[Bench] = SimpleQueue()
         made = [Bench(Path(folder) / str(i)) for i in range(jobs)]
         seen: set[str] = set()
         for bench in made:
             benches.put(bench)
+        broken = made[0].unchanged()
+        if broken:
+            raise SystemExit(f"a test fails without any mutant: {broken}")
         for target in {target.source: target for target, _ in chosen}.values():
             built = made[0].build(target, (ROOT / target.source).read_text())
             if built is None:
