@@ -1,5 +1,8 @@
 # make demo   sets up and plays the main job        make test    sets up and runs the tests
 # make check  style, types, layers, contracts       make clean   forgets what was set up here
+# make check-deep  long campaigns, proofs and mutants (about three hours on two cores)
+# make prove  what halmos proves of the contracts (about a quarter of an hour)      make mutants  mutation testing (an hour)
+# make coverage  which branches of the contracts the tests take
 # make test-ipfs  the stores on a real IPFS daemon, which it installs into the user's cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -13,11 +16,14 @@ CHAIN := hardhat-free-local-chain
 FORGE = $(shell $(PY) -m scripts.forge)
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 SLITHER := build/slither
+HALMOS := build/halmos
+## Every loop of a proof ends within 9 rounds, or halmos says so. Its own profile compiles whole byte code into each test.
+PROVE = PATH="$$PATH:$$(dirname $(FORGE))" FOUNDRY_PROFILE=symbolic $(HALMOS)/bin/halmos --forge-build-out build/symbolic/out --loop 9
 # Apart from forge's own output, which slither would wipe. Excluded there: timestamp (deadlines are block time by design) and
 # shadowing-local (a parameter named as the protocol names it).
 SLITHERED = PATH="$$(dirname $(FORGE)):$$PATH" FOUNDRY_OUT=build/slither-out FOUNDRY_CACHE_PATH=build/slither-out/cache FOUNDRY_SCRIPT=scripts
 
-.PHONY: help setup dev demo test test-ipfs check check-deep clean
+.PHONY: help setup dev demo test test-ipfs check check-deep prove mutants coverage clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -44,13 +50,26 @@ check: dev $(SLITHER)/.done
 	$(PY) -m scripts.vectors --check
 	$(FORGE) fmt --check
 	FORGE_SNAPSHOT_CHECK=true $(FORGE) test --match-contract GasTest
+	FOUNDRY_PROFILE=check $(FORGE) test --match-path 'tests/contracts/invariants/*'
 	$(FORGE) lint
 	$(SLITHERED) $(SLITHER)/bin/slither . --config-file tests/contracts/slither.json
 
 check-deep: dev
 	$(PY) -m pytest -m deep
 	$(PY) -m tests.campaign.soak --minutes 30
+	$(PY) -m tests.model --calls 100000
 	FOUNDRY_PROFILE=deep $(FORGE) test
+	$(MAKE) prove coverage mutants
+
+prove: dev $(HALMOS)/.done
+	$(PROVE)
+
+mutants: dev
+	$(PY) -m scripts.mutants --sample 600 --jobs $$(nproc) --json build/mutants.json
+
+coverage: dev
+	$(FORGE) coverage --no-match-contract 'GasTest' --no-match-coverage 'tests/|node_modules/' --report summary | tee build/coverage.txt
+	@awk -F'[|%]' '/^\| Total/ {split($$0, part, "|"); if (part[5] + 0 < 98) {print "branch coverage below 98 %"; exit 1}}' build/coverage.txt
 
 clean:
 	rm -rf $(VENV) build $(CHAIN)/node_modules
@@ -73,7 +92,8 @@ $(CHAIN)/node_modules/.done: $(CHAIN)/package-lock.json
 	@cd $(CHAIN) && npm ci --silent
 	@touch $@
 
-$(SLITHER)/.done: requirements/slither.lock
-	@[ -x $(SLITHER)/bin/python ] || $(PYTHON) -m venv $(SLITHER)
-	@$(SLITHER)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+## Development tools with needs of their own; halmos (AGPL) is only run, never imported or shipped.
+$(SLITHER)/.done $(HALMOS)/.done: build/%/.done: requirements/%.lock
+	@[ -x build/$*/bin/python ] || $(PYTHON) -m venv build/$*
+	@build/$*/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
 	@touch $@

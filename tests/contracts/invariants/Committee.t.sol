@@ -54,15 +54,34 @@ contract CommitteeInvariants is Fixture {
         vm.assertEq(_stakes.paidIn() + _stakes.forced(), _stakes.paidOut() + owed, "paid in = paid out + held");
     }
 
-    function invariant_each_has_what_it_must_have() external view {
-        (Committee committee_, uint256[] memory keys) = _stakes.parts();
+    function invariant_each_account_has_what_it_must_have() external view {
+        (Committee committee_,) = _stakes.parts();
         vm.assertEq(committee_.burnt(), _stakes.burnt(), "burnt");
         for (uint256 i = 0; i < _stakes.PEOPLE(); ++i) {
             vm.assertEq(committee_.stakeOf(_stakes.account(i)), _stakes.stakes(i), "stake");
             vm.assertEq(committee_.rewardOf(_stakes.account(i)), _stakes.rewards(i), "reward");
+        }
+    }
+
+    function invariant_no_stake_is_free_before_its_time() external view {
+        (Committee committee_,) = _stakes.parts();
+        for (uint256 i = 0; i < _stakes.PEOPLE(); ++i) {
             uint256 opensAt = _stakes.isMember(i) ? type(uint256).max : _stakes.releases(i);
             vm.assertEq(committee_.releasesAt(_stakes.account(i)), opensAt, "releases at");
         }
+    }
+
+    function invariant_members_are_those_that_a_quorum_appointed() external view {
+        (Committee committee_, uint256[] memory keys) = _stakes.parts();
         vm.assertEq(keccak256(abi.encode(committee_.members())), keccak256(abi.encode(_addresses(keys))), "members");
+    }
+
+    function invariant_at_least_half_of_what_was_slashed_is_burnt() external view {
+        (Committee committee_,) = _stakes.parts();
+        uint256 rewards;
+        for (uint256 i = 0; i < _stakes.PEOPLE(); ++i) {
+            rewards += committee_.rewardOf(_stakes.account(i));
+        }
+        vm.assertTrue(committee_.burnt() >= rewards, "more than half was given away");
     }
 }

@@ -51,29 +51,101 @@ abstract contract Promises is Fixture {
         targets[0].selectors[20] = Ledger.donate.selector;
     }
 
-    function invariant_promises() external view {
-        _checkPromises();
+    // Each is in words in docs/invariants.md.
+
+    function invariant_balance_covers_what_is_owed() public view {
+        (Market theMarket, uint256 held, uint256 jobs) = ledger.parts();
+        uint256 locked;
+        for (uint32 i = 0; i < jobs; ++i) {
+            Job memory job = theMarket.job(i + 1);
+            locked += uint256(job.funded) - job.debited - job.refunded;
+        }
+        (,, uint64 reserved) = theMarket.pending();
+        uint256 claimable = uint256(theMarket.finalTotal()) - theMarket.totalClaimed();
+        vm.assertEq(held, (locked + reserved + ledger.setAside() + claimable) * UNIT + ledger.donated(), "held");
+    }
+
+    function invariant_what_came_in_is_paid_out_or_held() public view {
+        (Market theMarket, uint256 held, uint256 jobs) = ledger.parts();
+        uint256 paidIn;
+        uint256 paidOut = uint256(theMarket.totalClaimed()) + ledger.awarded() - ledger.returned();
+        for (uint32 i = 0; i < jobs; ++i) {
+            Job memory job = theMarket.job(i + 1);
+            paidIn += job.funded;
+            paidOut += job.refunded;
+        }
+        vm.assertEq(paidIn * UNIT + ledger.donated(), paidOut * UNIT + held, "paid in = paid out + held");
+    }
+
+    function invariant_no_job_pays_more_than_it_was_funded() public view {
+        (Market theMarket,, uint256 jobs) = ledger.parts();
+        for (uint32 i = 0; i < jobs; ++i) {
+            Job memory job = theMarket.job(i + 1);
+            vm.assertTrue(uint256(job.debited) + job.refunded <= job.funded, "a job paid more than it was funded");
+        }
+    }
+
+    function invariant_each_job_has_what_it_must_have() public view {
+        (Market theMarket,, uint256 jobs) = ledger.parts();
+        vm.assertEq(theMarket.jobCount(), jobs);
+        for (uint32 i = 0; i < jobs; ++i) {
+            _checkJob(theMarket.job(i + 1), i);
+        }
+    }
+
+    function invariant_claims_never_exceed_what_is_final() public view {
+        (Market theMarket,,) = ledger.parts();
+        vm.assertTrue(theMarket.totalClaimed() <= theMarket.finalTotal(), "claims exceed what is final");
+        vm.assertEq(theMarket.totalClaimed(), ledger.totalClaimed(), "total claimed");
+        vm.assertEq(theMarket.finalTotal(), ledger.finalTotal(), "final total");
+    }
+
+    function invariant_counters_are_claims_and_what_is_frozen() public view {
+        (Market theMarket,,) = ledger.parts();
+        uint256 counted;
+        for (uint32 i = 0; i < WORKERS; ++i) {
+            vm.assertEq(theMarket.claimedOf(i), ledger.counterOf(i), "counter");
+            counted += theMarket.claimedOf(i);
+        }
+        vm.assertEq(uint256(theMarket.totalClaimed()) + theMarket.frozen(), counted, "sum of counters");
+        vm.assertEq(theMarket.frozen(), ledger.frozenAll(), "frozen");
+    }
+
+    function invariant_each_wallet_has_what_its_worker_claimed() public view {
+        for (uint256 i = 0; i < WORKERS; ++i) {
+            vm.assertEq(ledger.balanceOf(ledger.walletOf(i)), ledger.claimed(i) * UNIT, "wallet");
+        }
+    }
+
+    function invariant_satellites_pay_no_more_than_they_set_aside() public view {
+        vm.assertEq(ledger.balanceOf(ledger.PAYEE()), ledger.paidBySatellites() * UNIT, "payee");
+    }
+
+    function invariant_one_epoch_is_pending_at_most() public view {
+        (Market theMarket,,) = ledger.parts();
+        (uint32 epoch, uint64 postedAt, uint64 reserved) = theMarket.pending();
+        vm.assertEq(epoch, ledger.pending() ? ledger.posts() : 0, "pending");
+        vm.assertEq(postedAt, ledger.pending() ? ledger.postedAt() : 0, "posted at");
+        vm.assertEq(reserved, ledger.reserved(), "reserved");
+    }
+
+    function invariant_numbers_and_strikes_are_never_used_again() public view {
+        (Market theMarket,,) = ledger.parts();
+        vm.assertEq(theMarket.lastEpoch(), ledger.posts(), "epochs");
+        vm.assertEq(theMarket.lastStrike(), ledger.lastStrike(), "last strike");
     }
 
     function _checkPromises() internal view {
-        (Market theMarket, uint256 held, uint256 jobs) = ledger.parts();
-        uint256 paidIn;
-        uint256 paidOut;
-        uint256 lockedAll;
-        for (uint32 i = 0; i < jobs; ++i) {
-            Job memory job = theMarket.job(i + 1);
-            _checkJob(job, i);
-            paidIn += job.funded;
-            paidOut += job.refunded;
-            lockedAll += uint256(job.funded) - job.debited - job.refunded;
-        }
-        _checkTotals(theMarket);
-        (,, uint64 reserved) = theMarket.pending();
-        uint256 claimable = uint256(theMarket.finalTotal()) - theMarket.totalClaimed();
-        vm.assertEq(held, (lockedAll + reserved + ledger.setAside() + claimable) * UNIT + ledger.donated(), "held");
-        vm.assertEq(ledger.balanceOf(ledger.PAYEE()), ledger.paidBySatellites() * UNIT, "payee");
-        paidOut += theMarket.totalClaimed() + ledger.awarded() - ledger.returned();
-        vm.assertEq(paidIn * UNIT + ledger.donated(), paidOut * UNIT + held, "paid in = paid out + held");
+        invariant_balance_covers_what_is_owed();
+        invariant_what_came_in_is_paid_out_or_held();
+        invariant_no_job_pays_more_than_it_was_funded();
+        invariant_each_job_has_what_it_must_have();
+        invariant_claims_never_exceed_what_is_final();
+        invariant_counters_are_claims_and_what_is_frozen();
+        invariant_each_wallet_has_what_its_worker_claimed();
+        invariant_satellites_pay_no_more_than_they_set_aside();
+        invariant_one_epoch_is_pending_at_most();
+        invariant_numbers_and_strikes_are_never_used_again();
     }
 
     function _checkJob(Job memory job, uint256 index) private view {
@@ -92,27 +164,6 @@ abstract contract Promises is Fixture {
         vm.assertEq(job.debited, debited, "debited");
         vm.assertEq(job.refunded, refunded, "refunded");
         vm.assertEq(job.deadline, deadline, "deadline");
-        vm.assertTrue(uint256(job.debited) + job.refunded <= job.funded, "a job paid more than it was funded");
-    }
-
-    function _checkTotals(Market theMarket) private view {
-        uint256 claimed;
-        for (uint32 i = 0; i < WORKERS; ++i) {
-            vm.assertEq(theMarket.claimedOf(i), ledger.counterOf(i), "claimed");
-            vm.assertEq(ledger.balanceOf(ledger.walletOf(i)), ledger.claimed(i) * UNIT, "wallet");
-            claimed += theMarket.claimedOf(i);
-        }
-        vm.assertEq(uint256(theMarket.totalClaimed()) + theMarket.frozen(), claimed, "sum of claims");
-        vm.assertEq(theMarket.frozen(), ledger.frozenAll(), "frozen");
-        vm.assertEq(theMarket.totalClaimed(), ledger.totalClaimed(), "total claimed");
-        vm.assertTrue(theMarket.totalClaimed() <= theMarket.finalTotal(), "claims exceed what is final");
-        vm.assertEq(theMarket.finalTotal(), ledger.finalTotal(), "final total");
-        vm.assertEq(theMarket.lastEpoch(), ledger.posts(), "epochs");
-        vm.assertEq(theMarket.lastStrike(), ledger.lastStrike(), "last strike");
-        (uint32 epoch, uint64 postedAt, uint64 reserved) = theMarket.pending();
-        vm.assertEq(epoch, ledger.pending() ? ledger.posts() : 0, "pending");
-        vm.assertEq(postedAt, ledger.pending() ? ledger.postedAt() : 0, "posted at");
-        vm.assertEq(reserved, ledger.reserved(), "reserved");
     }
 }
 
