@@ -467,6 +467,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         // Nothing overflows: at most 512 amounts below 2^65.
         unchecked {
             for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
+                // slither-disable-next-line unused-return (`last` is for the Referee)
                 (uint32 job_, uint64 pay,) = Debits.read(debits, i);
                 require(job_ > previous, MarketDebitsUnordered(previous, job_));
                 previous = job_;
@@ -492,6 +493,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     /// @dev The debits are those that were reserved: the header's hash of them was checked.
     function _release(bytes calldata debits) private {
         for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
+            // slither-disable-next-line unused-return (`last` is for the Referee)
             (uint32 job_, uint64 pay,) = Debits.read(debits, i);
             Record storage record = _jobs[job_];
             Account account = record.account;
@@ -511,6 +513,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         // Nothing overflows: at most 200 amounts of 64 bits.
         unchecked {
             for (uint256 i = 0; i < count; ++i) {
+                // slither-disable-next-line unused-return (the wallet matters when it is paid)
                 (uint256 worker,, uint256 cumulative) = Balances.item(balances, i);
                 uint256 mine = Counters.slot(worker);
                 if (mine != slot) {
