@@ -9,6 +9,7 @@ import {Balances} from "./libraries/Balances.sol";
 import {Counters} from "./libraries/Counters.sol";
 import {Debits} from "./libraries/Debits.sol";
 import {Escrow} from "./libraries/Escrow.sol";
+import {Headers} from "./libraries/Headers.sol";
 import {Leaves} from "./libraries/Leaves.sol";
 import {Messages} from "./libraries/Messages.sol";
 import {Trees} from "./libraries/Trees.sol";
@@ -28,8 +29,6 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
 
-    uint256 private constant MOST_LEAVES = 2 ** 24;
-    uint256 private constant MOST_DEBITS = 512;
     uint256 private constant MOST_CLAIMS = 200;
     uint256 private constant UNIT_DECIMALS = 6;
     /// @dev A unit of 10^30 times any uint64 amount still fits uint256.
@@ -120,7 +119,20 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         hatch = hatch_;
         unit = 10 ** Math.saturatingSub(decimals, UNIT_DECIMALS);
         window = window_;
-        deploymentDigest = _deployment();
+        deploymentDigest = Leaves.deployment(
+            Deployment({
+                chainId: block.chainid,
+                market: address(this),
+                workers: address(workers),
+                committee: address(committee),
+                referee: referee,
+                disputes: disputes,
+                hatch: hatch,
+                token: address(token),
+                unit: unit,
+                window: window
+            })
+        );
         head = deploymentDigest;
     }
 
@@ -196,8 +208,8 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     function postEpoch(Header calldata header, bytes calldata debits, bytes calldata signatures) external {
         Progress memory progress = _progress;
         _checkFollows(header, progress);
-        _checkTrees(header);
-        _checkDebits(header, debits);
+        Headers.checkTrees(header);
+        Headers.checkDebits(header, debits);
         bytes32 digest = _digest(header);
         uint256 signers = committee.check(digest, signatures);
 
@@ -227,7 +239,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         require(msg.sender == referee, MarketNotReferee(msg.sender));
         uint256 endsAt = _checkPending(header, signers);
         require(block.timestamp < endsAt, MarketWindowOver(endsAt));
-        _checkDebits(header, debits);
+        Headers.checkDebits(header, debits);
 
         _release(debits);
         bytes32 newHead = Leaves.struck(head);
@@ -243,18 +255,22 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IMarket
     function claim(Balance calldata balance, bytes32[] calldata proof) external nonReentrant {
         (uint256 index, address wallet, uint256 cumulative, bytes32 leaf) = Balances.read(balance);
+        // Casts here cut nothing off: an index beyond the tree is not proven, and `read` gives 64 bits.
         // forge-lint: disable-next-line(unsafe-typecast)
         uint32 worker = uint32(index);
         uint256 pool = _pool;
         Word storage word = _claimed[Counters.slot(index)];
         uint256 counters = word.counters;
         uint256 amount = Counters.read(counters, index);
+        // forge-lint: disable-next-line(unsafe-typecast)
         require(cumulative > amount, MarketNothingToClaim(worker, uint64(cumulative)));
         require(Trees.contains(claimRoot, Counters.read(pool, SIZE), leaf, index, proof), MarketBalanceUnproven(worker));
+        // Nothing overflows: 64 bits times a unit of at most 10^30.
         unchecked {
             amount = cumulative - amount;
             word.counters = counters + Counters.placed(amount, index);
             _allocate(pool, amount);
+            // forge-lint: disable-next-line(unsafe-typecast)
             emit Claimed(worker, uint64(cumulative));
             token.safeTransfer(wallet, amount * unit);
         }
@@ -424,22 +440,6 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         require(header.configuration == expected, MarketConfigurationMismatch(header.configuration, expected));
     }
 
-    /// @dev The balances tree always holds the treasury, so that the claim root is never empty.
-    function _checkTrees(Header calldata header) private pure {
-        require(header.balances != 0 && header.balancesSize != 0, MarketBalancesMissing());
-        require(header.balancesSize <= MOST_LEAVES, MarketTreeTooLarge(header.balancesSize));
-        require(header.weightsSize <= MOST_LEAVES, MarketTreeTooLarge(header.weightsSize));
-        require(header.verdictsSize <= MOST_LEAVES, MarketTreeTooLarge(header.verdictsSize));
-        require(header.assignmentsSize <= MOST_LEAVES, MarketTreeTooLarge(header.assignmentsSize));
-    }
-
-    function _checkDebits(Header calldata header, bytes calldata debits) private pure {
-        require(debits.length % Debits.SIZE == 0, MarketDebitsMisaligned(debits.length));
-        require(debits.length <= MOST_DEBITS * Debits.SIZE, MarketDebitsTooMany(debits.length / Debits.SIZE));
-        bytes32 given = keccak256(debits);
-        require(given == header.debits, MarketDebitsMismatch(given, header.debits));
-    }
-
     /// @dev Only the header that was posted, with its signers, gives the head again.
     /// @return endsAt First second after the challenge window.
     function _checkPending(Header calldata header, uint256 signers) private view returns (uint256 endsAt) {
@@ -478,11 +478,12 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
 
     /// @dev Reserves what the debits take from their jobs. `total` cannot pass uint64: the caller compares it to one.
     function _reserve(bytes calldata debits, uint256 lastStrike_) private returns (uint256 total) {
-        uint256 reach = _reach(DEBIT_WINDOWS);
+        uint256 reach = DEBIT_WINDOWS * window;
         uint32 previous = 0;
         // Nothing overflows: at most 512 amounts below 2^65.
         unchecked {
             for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
+                // slither-disable-next-line unused-return (`last` is for the Referee)
                 (uint32 job_, uint64 pay,) = Debits.read(debits, i);
                 require(job_ > previous, MarketDebitsUnordered(previous, job_));
                 previous = job_;
@@ -508,6 +509,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     /// @dev The debits are those that were reserved: the header's hash of them was checked.
     function _release(bytes calldata debits) private {
         for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
+            // slither-disable-next-line unused-return (`last` is for the Referee)
             (uint32 job_, uint64 pay,) = Debits.read(debits, i);
             Record storage record = _jobs[job_];
             Account account = record.account;
@@ -527,6 +529,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         // Nothing overflows: at most 200 amounts of 64 bits.
         unchecked {
             for (uint256 i = 0; i < count; ++i) {
+                // slither-disable-next-line unused-return (the wallet matters when it is paid)
                 (uint256 worker,, uint256 cumulative) = Balances.item(balances, i);
                 uint256 mine = Counters.slot(worker);
                 if (mine != slot) {
@@ -553,10 +556,12 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
                 if (amount == 0) continue;
                 (uint256 worker, address wallet, uint256 cumulative) = Balances.item(balances, i);
                 if (token.trySafeTransfer(wallet, amount * unit)) {
+                    // forge-lint: disable-next-line(unsafe-typecast)
                     emit Claimed(uint32(worker), uint64(cumulative));
                 } else {
                     _lower(worker, amount.toUint64());
                     _pool = Counters.lowered(_pool, CLAIMED, amount.toUint64());
+                    // forge-lint: disable-next-line(unsafe-typecast)
                     emit ClaimFailed(uint32(worker), uint64(cumulative));
                 }
             }
@@ -608,11 +613,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     }
 
     function _refundOpensAt(Account account) private view returns (uint256) {
-        return Math.max(account.deadline(), _progress.lastStrike) + _reach(REFUND_WINDOWS);
-    }
-
-    function _reach(uint256 windows) private view returns (uint256) {
-        return windows * window;
+        return Math.max(account.deadline(), _progress.lastStrike) + REFUND_WINDOWS * window;
     }
 
     /// @dev Measured by the balance, so that a token that keeps a fee is refused.
@@ -621,22 +622,5 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         token.safeTransferFrom(msg.sender, address(this), amount);
         uint256 received = token.balanceOf(address(this)) - before;
         require(received == amount, MarketReceivedOther(received, amount));
-    }
-
-    function _deployment() private view returns (bytes32) {
-        return Leaves.deployment(
-            Deployment({
-                chainId: block.chainid,
-                market: address(this),
-                workers: address(workers),
-                committee: address(committee),
-                referee: referee,
-                disputes: disputes,
-                hatch: hatch,
-                token: address(token),
-                unit: unit,
-                window: window
-            })
-        );
     }
 }

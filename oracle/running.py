@@ -145,7 +145,7 @@ def matcher(_: Home, oracle: Oracle) -> Tick:
         view = oracle.index.view()
         offered = 0
         for number, job in view.state.jobs.items():
-            if job.deadline > view.now:
+            if job.deadline > view.now and not rules.waits(view, job):
                 offered += len(_offer(oracle, view, number, job))
         return "" if offered else "open tasks and workers without work"
 

@@ -45,6 +45,14 @@ def job_of(state: State, number: int) -> Job:
 def check_open(view: View, number: int, job: Job) -> None:
     if job.deadline <= view.now:
         raise Refused("job-closed", f"job {number} closed at block time {job.deadline}")
+    if waits(view, job):
+        raise Refused("parent-open", f"job {number} waits until job {job.terms.parent} is over")
+
+
+def waits(view: View, job: Job) -> bool:
+    """Whether the job that it depends on can still be answered."""
+    parent = view.state.jobs.get(job.terms.parent)
+    return parent is not None and view.now < parent.deadline
 
 
 def check_task(ledger: Ledger, job: Job, number: int, task: int) -> None:

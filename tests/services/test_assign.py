@@ -53,6 +53,13 @@ def test_assign__open_places__are_bound_by_the_member_and_durable(town: Town) ->
     assert town.nodes[0].database.assignments(1) == offers
 
 
+def test_assign__job_whose_parent_is_open__waits_until_that_is_over(town: Town) -> None:
+    child = town.open_job(tasks=1, answers=1, parent=1)
+    assert refusal(town, (child, 0, 1)) == "parent-open"
+    town.close_job(1)
+    assert town.all[0].assign([(child, 0, 1)])
+
+
 def test_assign__expiry__is_what_the_manifest_gives_and_never_beyond_the_deadline(town: Town) -> None:
     long = town.open_job(tasks=1, answers=1, assignmentSeconds=31_536_000)
     short = town.open_job(tasks=1, answers=1, assignmentSeconds=60)
