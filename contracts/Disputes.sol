@@ -393,7 +393,7 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
         IMarket market = contest.market;
         if (contest.rejection && toJob) market.release(contest.job, contest.amount);
         else if (contest.rejection) market.award(contest.job, contest.contester, contest.amount);
-        else if (toJob) market.settleFrozen(contest.worker, contest.amount, address(0), contest.job);
+        else if (toJob) market.forfeit(contest.worker, contest.amount, contest.job);
         else market.thaw(contest.worker, contest.amount);
     }
 }

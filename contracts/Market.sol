@@ -30,9 +30,6 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     using SafeCast for uint256;
 
     uint256 private constant MOST_CLAIMS = 200;
-    uint256 private constant UNIT_DECIMALS = 6;
-    /// @dev A unit of 10^30 times any uint64 amount still fits uint256.
-    uint256 private constant MOST_DECIMALS = 36;
     uint256 private constant LONGEST_WINDOW = 7 days;
     uint256 private constant DEBIT_WINDOWS = 3;
     uint256 private constant REFUND_WINDOWS = 4;
@@ -108,8 +105,6 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         uint64 window_
     ) EIP712(Messages.NAME, Messages.VERSION) {
         require(window_ != 0 && window_ <= LONGEST_WINDOW, MarketWindowOutOfRange(window_));
-        uint8 decimals = token_.decimals();
-        require(decimals <= MOST_DECIMALS, MarketDecimalsUnsupported(decimals));
 
         token = token_;
         workers = workers_;
@@ -117,7 +112,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         referee = referee_;
         disputes = disputes_;
         hatch = hatch_;
-        unit = 10 ** Math.saturatingSub(decimals, UNIT_DECIMALS);
+        unit = Escrow.unitOf(token_.decimals());
         window = window_;
         deploymentDigest = Leaves.deployment(
             Deployment({
@@ -210,7 +205,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         _checkFollows(header, progress);
         Headers.checkTrees(header);
         Headers.checkDebits(header, debits);
-        bytes32 digest = _digest(header);
+        bytes32 digest = _hashTypedDataV4(Messages.header(header));
         uint256 signers = committee.check(digest, signatures);
 
         uint256 total = progress.total + _reserve(debits, progress.lastStrike);
@@ -303,20 +298,12 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IMarket
-    function settleFrozen(uint32 worker, uint64 amount, address wallet, uint32 job_)
-        external
-        onlyDisputes
-        nonReentrant
-    {
+    function forfeit(uint32 worker, uint64 amount, uint32 job_) external onlyDisputes {
+        Record storage record = _existing(job_);
         _unfreeze(worker, amount);
         _allocate(_pool, amount);
-        emit FrozenSettled(worker, wallet, job_, amount);
-        if (job_ == 0) {
-            token.safeTransfer(wallet, amount * unit);
-        } else {
-            Record storage record = _existing(job_);
-            record.account = record.account.credit(amount);
-        }
+        record.account = record.account.credit(amount);
+        emit ClaimForfeited(worker, job_, amount);
     }
 
     /// @inheritdoc IMarket
@@ -339,8 +326,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IMarket
     function release(uint32 job_, uint64 amount) external {
         _unreserve(job_, amount);
-        Record storage record = _jobs[job_];
-        record.account = record.account.credit(amount);
+        _jobs[job_].account = _jobs[job_].account.credit(amount);
         emit JobReleased(job_, msg.sender, amount);
     }
 
@@ -445,13 +431,9 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
     function _checkPending(Header calldata header, uint256 signers) private view returns (uint256 endsAt) {
         uint256 postedAt = _progress.postedAt;
         require(postedAt != 0, MarketNothingPending());
-        bytes32 given = Leaves.head(header.previous, _digest(header), signers);
+        bytes32 given = Leaves.head(header.previous, _hashTypedDataV4(Messages.header(header)), signers);
         require(given == head, MarketHeadMismatch(given, head));
         return postedAt + window;
-    }
-
-    function _digest(Header calldata header) private view returns (bytes32) {
-        return _hashTypedDataV4(Messages.header(header));
     }
 
     // ------------------------------------------------------------------ escrow

@@ -114,8 +114,8 @@ struct Deployment {
 /// - a quorum of dishonest signers whose epoch nobody strikes within the window: it can divide what jobs still have
 ///   locked, and redirect what earlier final epochs gave but nobody claimed yet. What is claimed is out of its reach.
 /// - a referee that strikes a correct epoch: its pay goes back to the jobs. It can never touch a final epoch.
-/// - a wrong disputes or hatch contract: it can award what is locked in jobs, and disputes can keep a worker's pay frozen,
-///   settle it elsewhere, or block a strike by settling to a job that was not its source. Neither can reach what others earned.
+/// - a wrong disputes or hatch contract: it can award what is locked in jobs. Disputes can besides keep pay frozen, or give
+///   what is final and not yet claimed back to jobs that it did not come from.
 ///
 /// Breaks liveness:
 /// - fewer than a quorum of signers: no new epoch. Claims of final pay and refunds go on.
@@ -138,8 +138,8 @@ interface IMarket {
     event ClaimFailed(uint32 indexed worker, uint64 cumulative);
     event ClaimFrozen(uint32 indexed worker, uint64 amount);
     event ClaimThawed(uint32 indexed worker, uint64 amount);
-    /// @param job 0 if the wallet was paid; else the job that has the amount again.
-    event FrozenSettled(uint32 indexed worker, address indexed wallet, uint32 indexed job, uint64 amount);
+    /// @param job Has the amount again.
+    event ClaimForfeited(uint32 indexed worker, uint32 indexed job, uint64 amount);
 
     error MarketWindowOutOfRange(uint64 window);
     error MarketDecimalsUnsupported(uint8 decimals);
@@ -247,9 +247,9 @@ interface IMarket {
     /// @notice Lowers the counter again: the worker claims the amount itself, or its epoch was struck. Only by disputes.
     function thaw(uint32 worker, uint64 amount) external;
 
-    /// @notice Gives frozen money of a final epoch to a wallet (`job` 0), or back to the job that it came from, where it can
-    /// be refunded. Only by disputes.
-    function settleFrozen(uint32 worker, uint64 amount, address wallet, uint32 job) external;
+    /// @notice Gives frozen pay of a final epoch back to the job that it came from, where it can be refunded. Only by
+    /// disputes.
+    function forfeit(uint32 worker, uint64 amount, uint32 job) external;
 
     /// @notice Sets aside what is locked in a job, for an award that is not decided yet: no debit and no refund takes it
     /// meanwhile. By disputes before refunding opens, by the hatch in the window before it, when the committee can debit no

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IMarket, Terms} from "../interfaces/IMarket.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @title What a job costs, and the bounds of its terms (docs/protocol.md, Terms)
 library Escrow {
@@ -11,6 +12,15 @@ library Escrow {
     /// @dev 16 nats: odds of nine million to one, and 65 of them still fit int32 with room to spare.
     uint256 internal constant MOST_CAP = 16 * 2 ** 16;
     uint256 internal constant BPS = 10_000;
+    uint256 private constant UNIT_DECIMALS = 6;
+    /// @dev A unit of 10^30 times any uint64 amount still fits uint256.
+    uint256 private constant MOST_DECIMALS = 36;
+
+    /// @notice A token's smallest units in one unit of the protocol.
+    function unitOf(uint8 decimals) internal pure returns (uint256) {
+        require(decimals <= MOST_DECIMALS, IMarket.MarketDecimalsUnsupported(decimals));
+        return 10 ** Math.saturatingSub(decimals, UNIT_DECIMALS);
+    }
 
     /// @notice In units; reverts for terms out of bounds.
     function total(Terms calldata terms) internal pure returns (uint64) {

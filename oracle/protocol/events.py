@@ -127,11 +127,10 @@ class ClaimThawed:
 
 
 @dataclass(frozen=True, slots=True)
-class FrozenSettled:
-    """To `wallet` if `job` is 0, else back to that job."""
+class ClaimForfeited:
+    """Frozen pay, back to its job."""
 
     worker: int
-    wallet: Address
     job: int
     amount: int
 
@@ -176,7 +175,7 @@ Event: TypeAlias = (
     | ChangeEnacted
     | ClaimFrozen
     | ClaimThawed
-    | FrozenSettled
+    | ClaimForfeited
 )
 KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
 

@@ -133,7 +133,7 @@ def apply(state: State, log: ev.Log) -> None:
             _apply_job(state, log.event)
         case ev.JobReserved() | ev.JobReleased() | ev.JobAwarded():
             _apply_job(state, log.event)
-        case ev.Claimed() | ev.ClaimFrozen() | ev.ClaimThawed() | ev.FrozenSettled():
+        case ev.Claimed() | ev.ClaimFrozen() | ev.ClaimThawed() | ev.ClaimForfeited():
             _apply_claim(state, log.event)
         case ev.ChangeProposed():
             state.proposed = log.event
@@ -163,7 +163,7 @@ def _apply_worker(state: State, event: ev.WorkerRegistered | ev.KeyAdded | ev.Ke
 _JobEvent: TypeAlias = (
     ev.JobOpened | ev.JobFunded | ev.JobReserved | ev.JobReleased | ev.JobAwarded | ev.JobClosed | ev.JobRefunded
 )
-_ClaimEvent: TypeAlias = ev.Claimed | ev.ClaimFrozen | ev.ClaimThawed | ev.FrozenSettled
+_ClaimEvent: TypeAlias = ev.Claimed | ev.ClaimFrozen | ev.ClaimThawed | ev.ClaimForfeited
 
 
 def _apply_job(state: State, event: _JobEvent) -> None:
@@ -209,11 +209,10 @@ def _apply_claim(state: State, event: _ClaimEvent) -> None:
         state.frozen[worker] = frozen + event.amount
         return
     _require(event.amount <= frozen, f"{event.amount} units of worker {worker} are released, but {frozen} are frozen")
-    if isinstance(event, ev.FrozenSettled):
-        _require(event.job == 0 or event.job in state.jobs, f"job {event.job} gets pay back and was never opened")
+    if isinstance(event, ev.ClaimForfeited):
+        _require(event.job in state.jobs, f"job {event.job} gets pay back and was never opened")
         state.claimed[worker] = claimed + event.amount
-        if event.job:
-            state.jobs[event.job].returned += event.amount
+        state.jobs[event.job].returned += event.amount
     state.frozen[worker] = frozen - event.amount
 
 

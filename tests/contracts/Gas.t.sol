@@ -90,8 +90,8 @@ contract GasTest is Fixture {
         market.freeze(1, 5);
         vm.snapshotGasLastCall("Market", "freeze");
         vm.prank(DISPUTES);
-        market.settleFrozen(1, 4, _wallet(1), 0);
-        vm.snapshotGasLastCall("Market", "settleFrozen");
+        market.forfeit(1, 4, _job);
+        vm.snapshotGasLastCall("Market", "forfeit");
         vm.prank(DISPUTES);
         market.thaw(1, 1);
         vm.snapshotGasLastCall("Market", "thaw");

@@ -594,11 +594,11 @@ class Game:
         act: Act = lambda rules: rules.thaw(sender, worker, amount)  # noqa: E731
         return Move(sender, self.market, "thaw", (worker, amount), act)
 
-    def settle(self) -> Move:
+    def forfeit(self) -> Move:
         sender, worker, amount = self.satellite(1), self._worker(), min(self.amount(self.rules.state.frozen), 2**64 - 1)
-        wallet, number = self.rng.choice(self.wallets).address, self.job() if self.odds(0.5) else 0
-        act: Act = lambda rules: rules.settle_frozen(sender, worker, amount, wallet, number)  # noqa: E731
-        return Move(sender, self.market, "settleFrozen", (worker, amount, wallet, number), act)
+        number = self.job()
+        act: Act = lambda rules: rules.forfeit(sender, worker, amount, number)  # noqa: E731
+        return Move(sender, self.market, "forfeit", (worker, amount, number), act)
 
     def reserve(self) -> Move:
         sender, number = self.satellite(self.rng.choice([1, 2])), self.job()
@@ -673,8 +673,8 @@ class Game:
         if right != digest:
             parts = [signatures[i : i + 65] for i in range(0, len(signatures) // 65 * 65, 65)]
             signed = Signed(tuple(hashes.recover(right, part) for part in parts), signed.aligned)
-        act: Act = lambda rules: rules.propose_change(members, seal_keys, quorum, until, signed)  # noqa: E731
         args = (members, seal_keys, quorum, until, signatures)
+        act: Act = lambda rules: rules.propose_change(*args[:4], signed, signatures)  # noqa: E731
         return Move(self.anyone(), self.committee, "proposeChange", args, act)
 
     def enact(self) -> Move:
@@ -774,7 +774,7 @@ WEIGHTS: dict[str, int] = {
     "claim_many": 8,
     "freeze": 3,
     "thaw": 2,
-    "settle": 3,
+    "forfeit": 3,
     "reserve": 8,
     "release": 5,
     "award": 4,

@@ -329,7 +329,7 @@ class Rules:
         must(whole and self._stands(balance), "MarketBalanceUnproven")
         self._raise(balance.worker, due)
         self._allocate(due)
-        self.emit("Claimed", balance.worker, balance.wallet, due, balance.cumulative)
+        self.emit("Claimed", balance.worker, balance.cumulative)
         self._pay(balance.wallet, due)
 
     def claim_many(self, balances: Sequence[Balance], whole: bool) -> None:
@@ -348,7 +348,7 @@ class Rules:
             if not paid:
                 self.state.counters[balance.worker] -= due
                 self.state.total_claimed -= due
-            self.emit("Claimed" if paid else "ClaimFailed", balance.worker, balance.wallet, due, balance.cumulative)
+            self.emit("Claimed" if paid else "ClaimFailed", balance.worker, balance.cumulative)
 
     def _due(self, balance: Balance) -> int:
         return max(0, balance.cumulative - self.state.counters.get(balance.worker, 0))
@@ -381,17 +381,14 @@ class Rules:
         self.state.counters[worker] = self.state.counters.get(worker, 0) - amount
         self.emit("ClaimThawed", worker, amount)
 
-    def settle_frozen(self, sender: str, worker: int, amount: int, wallet: str, number: int) -> None:
+    def forfeit(self, sender: str, worker: int, amount: int, number: int) -> None:
         must(sender == self.at.disputes, "MarketNotDisputes")
+        job = self._job(number)
         self._unfreeze(amount)
         self._allocate(amount)
-        self.emit("FrozenSettled", worker, wallet, number, amount)
-        if number == 0:
-            self._pay(wallet, amount)
-        else:
-            job = self._job(number)
-            must(amount <= job.debited, "Panic")
-            job.debited -= amount
+        must(amount <= job.debited, "Panic")
+        job.debited -= amount
+        self.emit("ClaimForfeited", worker, number, amount)
 
     def _unfreeze(self, amount: int) -> None:
         must(amount <= self.state.frozen, "MarketThawTooLarge")
@@ -444,7 +441,13 @@ class Rules:
         return signers
 
     def propose_change(
-        self, members: list[str], seal_keys: list[bytes], quorum: int, valid_until: int, signed: "Signed"
+        self,
+        members: list[str],
+        seal_keys: list[bytes],
+        quorum: int,
+        valid_until: int,
+        signed: "Signed",
+        signatures: bytes,
     ) -> None:
         s = self.state
         must(s.now <= valid_until, "CommitteeChangeExpired")
@@ -453,7 +456,8 @@ class Rules:
         s.proposed, s.enacts_at = (members, seal_keys, quorum), s.now + self.delay
         s.last_change += 1
         digest = hashes.committee(members, seal_keys, quorum)
-        self.emit("ChangeProposed", s.last_change, members, seal_keys, quorum, digest, s.enacts_at)
+        facts = (members, seal_keys, quorum, digest, valid_until, s.enacts_at, signatures)
+        self.emit("ChangeProposed", s.last_change, *facts)
 
     def enact_change(self, members: list[str], seal_keys: list[bytes], quorum: int) -> None:
         s = self.state

@@ -20,7 +20,7 @@ WHO = {
         **dict.fromkeys(["refund", "postEpoch", "finaliseEpoch", "claim", "claimMany"], ANYONE),
         "closeJob": SELF,
         "strike": "referee",
-        **dict.fromkeys(["freeze", "thaw", "settleFrozen"], "disputes"),
+        **dict.fromkeys(["freeze", "thaw", "forfeit"], "disputes"),
         **dict.fromkeys(["reserve", "release", "award"], "satellites"),
     },
     "Committee": {
@@ -108,7 +108,7 @@ def _calls(scene: Scene) -> dict[str, Callable[[str], tuple[object, ...]]]:
         "Market.claimMany": lambda who: scene.claiming_many([1, 2]).args,
         "Market.freeze": lambda who: (1, 5),
         "Market.thaw": lambda who: (2, 5),
-        "Market.settleFrozen": lambda who: (2, 5, who, 0),
+        "Market.forfeit": lambda who: (2, 5, 1),
         "Market.reserve": lambda who: (1, 5),
         "Market.release": lambda who: (1 if who == scene.satellites[2].address else 2, 5),
         "Market.award": lambda who: (1 if who == scene.satellites[2].address else 2, who, 5),

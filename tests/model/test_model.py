@@ -12,7 +12,7 @@ CALLS = 2000
 # Each must be tried, and succeed, in the quick share already.
 TRANSACTIONS = [
     *["openJob", "openJobWithPermit", "topUp", "closeJob", "refund", "postEpoch", "finaliseEpoch", "strike"],
-    *["claim", "claimMany", "freeze", "thaw", "settleFrozen", "reserve", "release", "award"],
+    *["claim", "claimMany", "freeze", "thaw", "forfeit", "reserve", "release", "award"],
     *["stake", "withdraw", "slash", "collect", "proposeChange", "enactChange"],
     *["register", "registerMany", "addKey", "addKeySigned", "revokeKey"],
 ]

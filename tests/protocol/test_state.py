@@ -61,8 +61,8 @@ MONEY = [
     ev.JobReleased(2, 2),
     ev.ClaimFrozen(1, 90),
     ev.ClaimThawed(1, 20),
-    ev.FrozenSettled(1, REQUESTER, 1, 30),
-    ev.FrozenSettled(1, WORKER, 0, 15),
+    ev.ClaimForfeited(1, 1, 30),
+    ev.ClaimForfeited(1, 2, 15),
 ]
 
 
@@ -231,8 +231,8 @@ def test_fold__money_is_added_awarded_and_given_back__keeps_the_account() -> Non
         [ev.JobReserved(2, 2), ev.JobAwarded(2, WORKER, 1), ev.JobReleased(2, 2)],
         [ev.JobReserved(2, 1), ev.JobRefunded(2, TERMS.escrow() - 42)],
         [ev.ClaimThawed(1, 1)],
-        [ev.ClaimFrozen(1, 5), ev.FrozenSettled(1, WORKER, 0, 6)],
-        [ev.ClaimFrozen(1, 5), ev.FrozenSettled(1, WORKER, 3, 5)],
+        [ev.ClaimFrozen(1, 5), ev.ClaimForfeited(1, 1, 6)],
+        [ev.ClaimFrozen(1, 5), ev.ClaimForfeited(1, 3, 5)],
         [ev.ClaimFrozen(1, 5), ev.Claimed(1, 1305)],
         [ev.Claimed(1, 1300)],
     ],

@@ -207,24 +207,23 @@ contract Ledger is Fixture {
         _must(false, abi.encodeCall(Market.thaw, (uint32(worker), uint64(frozenAll() + 1))));
     }
 
-    /// @dev A part of what is frozen, to the wallet or, as a right ruling would, to a job whose final pay it was.
-    function settleFrozen(uint256 worker, uint256 share, uint256 pick, bool toJob) external growing {
+    /// @dev A part of what is frozen, as a right ruling would, to a job whose final pay it was.
+    function forfeit(uint256 worker, uint256 share, uint256 pick) external growing {
         worker %= WORKERS;
         (uint32 job, Account storage account) = _pick(pick);
         uint256 amount = frozen[worker] * (share % 101) / 100;
         // Honest disputes wait until the epoch is final.
         if (!_HOSTILE && amount + claimed[worker] + settled[worker] > _final[worker]) return;
-        if (toJob && amount > account.debited - _reservedOf(job) - aside[DISPUTES][job] - aside[HATCH][job]) return;
+        if (amount > account.debited - _reservedOf(job) - aside[DISPUTES][job] - aside[HATCH][job]) return;
         bool right = totalClaimed + amount <= finalTotal;
         vm.prank(DISPUTES);
-        _must(right, abi.encodeCall(Market.settleFrozen, (uint32(worker), uint64(amount), PAYEE, toJob ? job : 0)));
+        _must(right, abi.encodeCall(Market.forfeit, (uint32(worker), uint64(amount), job)));
         if (!right) return;
         frozen[worker] -= amount;
         settled[worker] += amount;
         totalClaimed += amount;
-        if (toJob) account.debited -= amount;
-        else paidBySatellites += amount;
-        if (toJob) returned += amount;
+        account.debited -= amount;
+        returned += amount;
     }
 
     function reserve(uint256 pick, uint256 share, uint256 who) external growing {

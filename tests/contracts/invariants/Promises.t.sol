@@ -37,7 +37,7 @@ abstract contract Promises is Fixture {
             Ledger.passTo.selector,
             Ledger.freeze.selector,
             Ledger.thaw.selector,
-            Ledger.settleFrozen.selector,
+            Ledger.forfeit.selector,
             Ledger.reserve.selector,
             Ledger.release.selector,
             Ledger.award.selector,

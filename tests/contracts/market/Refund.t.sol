@@ -117,7 +117,7 @@ contract RefundTest is Fixture {
         _refund(_job);
         vm.startPrank(DISPUTES);
         market.freeze(1, 1000);
-        market.settleFrozen(1, 1000, address(0), _job);
+        market.forfeit(1, 1000, _job);
         vm.stopPrank();
         uint256 before = token.balanceOf(REQUESTER);
         _refund(_job);

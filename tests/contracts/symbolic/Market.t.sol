@@ -118,16 +118,9 @@ contract ConservationProof is MarketProof {
         } catch {}
     }
 
-    function check_settleFrozen__to_a_wallet__conserves(uint64 amount) public inAnyState {
+    function check_forfeit__conserves(uint64 amount) public inAnyState {
         vm.prank(DISPUTES);
-        try market.settleFrozen(0, amount, PAYER, 0) {
-            _assertSound();
-        } catch {}
-    }
-
-    function check_settleFrozen__to_a_job__conserves(uint64 amount) public inAnyState {
-        vm.prank(DISPUTES);
-        try market.settleFrozen(0, amount, PAYER, 1) {
+        try market.forfeit(0, amount, 1) {
             _assertSound();
         } catch {}
     }
@@ -214,13 +207,13 @@ contract OnceProof is MarketProof {
         } catch {}
     }
 
-    function check_settleFrozen__twice_what_is_frozen__is_refused(uint64 amount) public inAnyState {
+    function check_forfeit__twice_what_is_frozen__is_refused(uint64 amount) public inAnyState {
         vm.assume(amount != 0);
         vm.assume(market.frozen() == amount);
         vm.prank(DISPUTES);
-        try market.settleFrozen(0, amount, PAYER, 0) {
+        try market.forfeit(0, amount, 1) {
             vm.prank(DISPUTES);
-            try market.settleFrozen(0, amount, PAYER, 0) {
+            try market.forfeit(0, amount, 1) {
                 assert(false);
             } catch {}
         } catch {}
@@ -352,8 +345,8 @@ contract AccessProof is MarketProof {
         vm.prank(who);
         (bool thawed,) = address(market).call(abi.encodeCall(Market.thaw, (0, amount)));
         vm.prank(who);
-        (bool settled,) = address(market).call(abi.encodeCall(Market.settleFrozen, (0, amount, who, 0)));
-        assert(!froze && !thawed && !settled);
+        (bool forfeited,) = address(market).call(abi.encodeCall(Market.forfeit, (0, amount, 1)));
+        assert(!froze && !thawed && !forfeited);
     }
 
     function check_reserve__by_anyone_else__is_refused(address who, uint64 amount) public inAnyState {
