@@ -58,6 +58,7 @@ contract Committee is ICommittee, EIP712 {
 
     /// @param referee_ Zero if nobody is ever slashed.
     /// @dev The value sent is divided evenly among the members as their first stakes.
+    // slither-disable-next-line msg-value-loop (each takes its share of it)
     constructor(
         address[] memory members_,
         bytes32[] memory sealKeys_,
@@ -228,6 +229,7 @@ contract Committee is ICommittee, EIP712 {
             Account memory account = _accounts[signer];
             require(account.place != 0, CommitteeSignerUnknown(signer));
             require(account.stake >= leastStake, CommitteeStakeTooSmall(signer, account.stake, leastStake));
+            // forge-lint: disable-next-line(incorrect-shift)
             signers |= 1 << (account.place - 1);
             required = account.quorum;
             previous = signer;
@@ -271,6 +273,7 @@ contract Committee is ICommittee, EIP712 {
         for (uint256 i = 0; i < members_.length; ++i) {
             Account storage account = _accounts[members_[i]];
             require(account.stake >= unit, CommitteeStakeTooSmall(members_[i], account.stake, unit));
+            // forge-lint: disable-next-line(unsafe-typecast)
             (account.place, account.quorum) = (uint8(i + 1), quorum_);
         }
         (_members, _sealKeys, quorum, digest) = (members_, sealKeys_, quorum_, digest_);

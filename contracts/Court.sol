@@ -328,6 +328,7 @@ contract Court is ICourt {
     }
 
     /// @dev Whose vote is the last word shares, whose vote is not pays, and so does the silent. Dust is burnt.
+    // slither-disable-next-line divide-before-multiply (what the division leaves is burnt)
     function _settle(uint256 dispute, Case storage theCase) private {
         uint256 ruling = currentRuling(dispute);
         (uint256 pot, uint256 right) = _pot(dispute, theCase.rounds, ruling);
@@ -356,6 +357,7 @@ contract Court is ICourt {
     }
 
     /// @dev A call with bounded gas, whose failure changes nothing. The caller cannot make it fail by giving too little.
+    // slither-disable-next-line reentrancy-no-eth (only the outcome of this very call is written after it)
     function _deliver(uint256 dispute, Case storage theCase) private {
         uint256 needed = RULE_GAS + RULE_GAS / 32;
         require(gasleft() >= needed, CourtGasShort(gasleft(), needed));

@@ -45,6 +45,7 @@ contract Demands is IDemands {
         // Both parts are rounded up: nobody who demands or replies has less than its third.
         uint256 demandsEnd = postedAt + (window + 2) / 3;
         require(block.timestamp < demandsEnd, DemandsDemandTooLate(demandsEnd));
+        // slither-disable-next-line unused-return (what is left out is not asked for)
         (, uint256 size) = Proofs.rootOf(pending.header, tree);
         require(index < size, DemandsLeafBeyond(index, size));
         id = demandId(pending.market, head, tree, index);

@@ -247,6 +247,7 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
         require(market.disputes() == address(this), DisputesForeignMarket(market));
         require(msg.value == fee + bond, DisputesDepositMismatch(msg.value, fee + bond));
         bytes32 head = Domains.head(market, pending.header, pending.signers);
+        // slither-disable-next-line unused-return (what is left out is not asked for)
         (uint32 epoch, uint64 postedAt,) = market.pending();
         require(epoch != 0 && head == market.head(), DisputesNotPending(head, market.head()));
         uint256 endsAt = uint256(postedAt) + market.window();
@@ -276,12 +277,14 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
     }
 
     /// @dev What a ruling can give back to the job, the epoch took from it: earnings that no debit covers stay out.
+    // slither-disable-next-line incorrect-equality (a debit is the one or not)
     function _checkDebit(Pending calldata pending, Contest memory contest, bytes calldata debits, uint256 debit)
         private
     {
         require(
             keccak256(debits) == pending.header.debits, DisputesDebitsMismatch(keccak256(debits), pending.header.debits)
         );
+        // slither-disable-next-line unused-return (what is left out is not asked for)
         (uint32 job, uint64 pay,) = Debits.read(debits, debit * Debits.SIZE);
         require(job == contest.job, DisputesDebitElsewhere(job, contest.job));
         uint256 contested = _contested[contest.market][contest.head][job] + contest.amount;
@@ -291,6 +294,7 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
 
     /// @dev Claims for the worker what it earned before, and sees to it that no more is frozen than this epoch gives. An
     /// unconfirmed contest of another epoch must be confirmed first: if that was struck, what it froze is still to be thawed.
+    // slither-disable-next-line incorrect-equality (nothing to claim is nothing)
     function _claimBefore(
         IMarket market,
         Contest memory contest,
@@ -344,16 +348,18 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
         bytes32 expected = market.head();
         require(head == expected, DisputesHeadMismatch(head, expected));
         if (struck || links.length != 0) return;
+        // slither-disable-next-line unused-return (what is left out is not asked for)
         (uint32 epoch,,) = market.pending();
         require(epoch == 0, DisputesEpochPending(id));
     }
 
     /// @dev An arbitrator that reverts, or answers too shortly, has failed. One that has become dearer has not.
+    // slither-disable-next-line arbitrary-send-eth (the arbitrator is fixed)
     function _ask() private returns (bool asked, uint256 dispute, uint256 cost) {
         uint256 needed = 2 * ARBITRATOR_GAS + ARBITRATOR_GAS / 16;
         require(gasleft() >= needed, DisputesGasShort(gasleft(), needed));
         bytes memory answer;
-        // slither-disable-start low-level-calls
+        // slither-disable-start low-level-calls,return-bomb
         (asked, answer) = address(arbitrator).staticcall{gas: ARBITRATOR_GAS}(
             abi.encodeCall(IArbitrator.arbitrationCost, (extraData))
         );
@@ -363,7 +369,7 @@ contract Disputes is IDisputes, ReentrancyGuardTransient {
         (asked, answer) = address(arbitrator).call{value: cost, gas: ARBITRATOR_GAS}(
             abi.encodeCall(IArbitrator.createDispute, (CHOICES, extraData))
         );
-        // slither-disable-end low-level-calls
+        // slither-disable-end low-level-calls,return-bomb
         if (!asked) return (false, 0, 0);
         // It took the fee, so it was asked; an answer that cannot be read only leaves it unable to rule.
         dispute = answer.length == 32 ? abi.decode(answer, (uint256)) : type(uint256).max;

@@ -155,6 +155,7 @@ contract Hatch is IHatch, ReentrancyGuardTransient {
         bool last = head == market.head();
         require(last || isTraced[market][head], HatchHeadUnlinked(head));
         if (!last || links.length != 0) return;
+        // slither-disable-next-line unused-return (what is left out is not asked for)
         (uint32 pending,,) = market.pending();
         require(pending == 0, HatchNotFinal(posted));
     }

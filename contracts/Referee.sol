@@ -171,6 +171,7 @@ contract Referee is IReferee {
 
     function _mislabelled(Posted calldata posted, Evidence calldata evidence) private pure returns (bool) {
         VerdictLeaf calldata leaf = _verdict(posted, evidence);
+        // slither-disable-next-line unused-return (what is left out is not asked for)
         (uint256 counted,) = Lists.tally(leaf.cores, 0);
         uint256 length = counted * leaf.prior.length;
         require(evidence.rows.length == length, RefereeRowsLength(evidence.rows.length, length));
@@ -465,8 +466,10 @@ contract Referee is IReferee {
         if (fault == uint256(Fault.CumulativeMismatch)) {
             return leaf.cumulative != _before(posted.market, leaf.index, evidence) + Lists.earned(leaf.earnings);
         }
+        // slither-disable-next-line unused-return (what is left out is not asked for)
         (uint32 of_,) = Lists.earning(leaf.earnings, evidence.position);
         if (fault == uint256(Fault.EarningBeyond)) return of_ >= posted.header.verdictsSize;
+        // slither-disable-next-line unused-return (what is left out is not asked for)
         (uint32 next,) = Lists.earning(leaf.earnings, evidence.position + 1);
         return of_ >= next;
     }
