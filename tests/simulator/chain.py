@@ -133,3 +133,7 @@ class SimIndex:
             raise ChainUnavailable("connection refused")
         self._seen = max(self._seen, self.chain.finalised - self.lag)
         return self.chain.mined[self._seen].view
+
+    @property
+    def state(self) -> State:
+        return self.chain.mined[self._seen].view.state

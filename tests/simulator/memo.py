@@ -17,7 +17,7 @@ from oracle.protocol.deployment import Deployment
 from oracle.protocol.hashing import keccak
 from oracle.protocol.leaves import Task
 from oracle.protocol.pages import Source
-from oracle.protocol.sealing import commitment
+from oracle.protocol.sealing import commitment, commitment_of_hash
 from oracle.services import binders, draft, member, receive, rules, settle, verify
 from tests.simulator import liars
 from tests.simulator.durable import name_of
@@ -48,7 +48,7 @@ def _replacements() -> list[tuple[Any, str, Any]]:
         (rules, "keccak", _keccak),
         (audit, "keccak", _keccak),
         (draft, "commitment", _commitment),
-        (audit, "commitment", _commitment),
+        (audit, "commitment_of_hash", _commitment_of_hash),
         (verify, "judge", _judged(verify.judge)),
         (ep, "load", load := _Loaded(ep.load)),
         (mf, "load_job", _JOBS),
@@ -72,6 +72,7 @@ _keccak = lru_cache(SIZE)(keccak)
 _from_digest = lru_cache(SIZE)(from_digest)
 _decode = lru_cache(SIZE)(decode)
 _commitment = lru_cache(SIZE)(commitment)
+_commitment_of_hash = lru_cache(SIZE)(commitment_of_hash)
 
 
 _known_leaf = lru_cache(SIZE)(leaves.leaf_of)
