@@ -105,6 +105,7 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         uint64 window_
     ) EIP712(Messages.NAME, Messages.VERSION) {
         require(window_ != 0 && window_ <= LONGEST_WINDOW, MarketWindowOutOfRange(window_));
+        require(window_ < committee_.delay(), MarketWindowTooLong(window_, committee_.delay()));
 
         token = token_;
         workers = workers_;

@@ -142,6 +142,8 @@ interface IMarket {
     event ClaimForfeited(uint32 indexed worker, uint32 indexed job, uint64 amount);
 
     error MarketWindowOutOfRange(uint64 window);
+    /// @dev Who leaves the committee must be in reach of a strike for longer than any epoch that it signed is pending.
+    error MarketWindowTooLong(uint64 window, uint64 delay);
     error MarketDecimalsUnsupported(uint8 decimals);
 
     error MarketClassesOutOfRange(uint8 classes);

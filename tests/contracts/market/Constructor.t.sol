@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Committee} from "../../../contracts/Committee.sol";
 import {Market} from "../../../contracts/Market.sol";
 import {IMarket} from "../../../contracts/interfaces/IMarket.sol";
 import {Fixture} from "../support/Fixture.sol";
 import {TestToken} from "../support/Tokens.sol";
+
+contract PatientCommittee {
+    uint64 public constant delay = 7 days + 1;
+}
 
 contract MarketConstructorTest is Fixture {
     function setUp() public {
@@ -14,8 +19,16 @@ contract MarketConstructorTest is Fixture {
     function test_constructor__window_out_of_range__reverts() public {
         _refuseWindow(0);
         _refuseWindow(7 days + 1);
+        committee = Committee(address(new PatientCommittee()));
         _newMarket(token, 7 days);
         _newMarket(token, 1);
+    }
+
+    function test_constructor__window_as_long_as_the_committees_delay__reverts() public {
+        uint64 delay = committee.delay();
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketWindowTooLong.selector, delay, delay));
+        _newMarket(token, delay);
+        _newMarket(token, delay - 1);
     }
 
     function test_constructor__too_many_decimals__reverts() public {
