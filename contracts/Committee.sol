@@ -46,13 +46,13 @@ contract Committee is ICommittee, EIP712 {
     /// @inheritdoc ICommittee
     uint32 public lastChange;
     uint64 private _enactsAt;
+    /// @inheritdoc ICommittee
+    uint128 public burnt;
 
     address[] private _members;
     bytes32[] private _sealKeys;
     mapping(address account => Account) private _accounts;
 
-    /// @inheritdoc ICommittee
-    uint256 public burnt;
     /// @inheritdoc ICommittee
     mapping(address beneficiary => uint256) public rewardOf;
 
@@ -197,7 +197,7 @@ contract Committee is ICommittee, EIP712 {
             rewards += amount / 2;
             emit Slashed(signer, beneficiary, amount, amount / 2);
         }
-        burnt += taken - rewards;
+        burnt += (taken - rewards).toUint128();
         rewardOf[beneficiary] += rewards;
     }
 

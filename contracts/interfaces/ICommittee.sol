@@ -141,7 +141,7 @@ interface ICommittee {
     function referee() external view returns (address);
 
     /// @notice Wei that slashing took and nobody can ever have.
-    function burnt() external view returns (uint256);
+    function burnt() external view returns (uint128);
 
     /// @notice Wei that this account may `collect`.
     function rewardOf(address beneficiary) external view returns (uint256);
