@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -531,6 +532,15 @@ def test_open__a_url_that_is_not_served__is_a_clear_error_without_the_password(t
 
 
 # ------------------------------------------------------------------------------------------------- several processes
+
+
+def test_open__another_process_writes_to_a_fresh_file_in_the_old_journal__waits_for_it(tmp_path: Path) -> None:
+    file = tmp_path / "crowdproof.db"
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        threading.Timer(0.3, lambda: writer.execute("ROLLBACK")).start()
+        with closing(SqlDatabase(f"sqlite:///{file}", None)) as database:
+            assert database.blocks(1) == []
 
 
 def test_open_and_write__eight_processes_on_nothing__all_find_the_tables_and_one_wins_each_exclusive_call(
