@@ -556,5 +556,19 @@ def bench_gas(as_json: JsonOption = False) -> None:
     _print(gas.gas(), as_json, gas.text)
 
 
+@bench_app.command("truth")
+def bench_truth(
+    data: Annotated[Path, typer.Option(help="A folder for each set: labels.csv[.gz], truth.csv.")],
+    sets: Annotated[str, typer.Option(help="Only these, between commas.")] = "",
+    half: Annotated[bool, typer.Option(help="Also with half of each set's answers hidden.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Score our verdicts beside the vote and crowd-kit on recorded crowds: accuracy, log-loss, calibration."""
+    from oracle.bench import truth
+
+    names = [name.strip() for name in sets.split(",") if name.strip()]
+    _print(truth.truth(data, names, half), as_json, truth.text)
+
+
 if __name__ == "__main__":
     main()

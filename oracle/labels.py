@@ -83,18 +83,14 @@ def read_answers(
     tasks, workers, labels = _Ids("task", MAX_ID_BYTES), _Ids("worker", MAX_ID_BYTES), _Ids("label", MAX_LABEL_BYTES)
     if classes is not None:
         labels.fix(classes)
-    task, worker, label, lines = array("i"), array("i"), array("i"), array("q")
-    for line, (t, w, c) in _rows(name, ANSWER_COLUMNS):
-        task.append(tasks[t] if t in tasks else tasks.add(t, name, line))
-        worker.append(workers[w] if w in workers else workers.add(w, name, line))
-        label.append(labels[c] if c in labels else labels.add(c, name, line))
-        lines.append(line)
-        if len(lines) > MAX_ROWS:
-            raise _wrong(name, line, f"more than {MAX_ROWS:,} answers; split the file")
-    if not lines:
+    numbered = _Answered(name, tasks, workers, labels)
+    for batch in _batches(name, ANSWER_COLUMNS):
+        numbered.take(batch)
+    if not numbered.rows:
         raise BadInput(f"{name}: there is a header but no answer below it; write one answer a row as task,worker,label")
-    answers = Answers(tuple(tasks), tuple(workers), tuple(labels), _int32(task), _int32(worker), _int32(label))
-    answers, warnings = _last_counts(answers, np.frombuffer(lines, np.int64), name, strict)
+    task, worker, label, lines = numbered.arrays()
+    answers = Answers(tuple(tasks), tuple(workers), tuple(labels), task, worker, label)
+    answers, warnings = _last_counts(answers, lines, name, strict)
     return (answers if classes is not None else _order_classes(answers)), warnings
 
 
@@ -252,8 +248,34 @@ class _Ids(dict[str, int]):
         problem = self._problem(text)
         if problem:
             raise _wrong(name, line, problem, self.column)
+        return self.__missing__(text)
+
+    def numbers(self, texts: Sequence[str]) -> Int32 | None:
+        """The numbers of many at once; None, and nothing added, if one of the new ones cannot be an id."""
+        before = len(self)
+        found = np.fromiter(map(self.__getitem__, texts), np.int32, len(texts))
+        fresh = list(islice(reversed(self), len(self) - before))
+        if fresh and not self._all_clean(fresh):
+            self.forget(before)
+            return None
+        return found
+
+    def forget(self, before: int) -> None:
+        """Only the first `before` stay."""
+        while len(self) > before:
+            self.popitem()
+
+    def __missing__(self, text: str) -> int:
         self[text] = len(self)
         return len(self) - 1
+
+    def _all_clean(self, fresh: Sequence[str]) -> bool:
+        """Whether none has a problem, for the price of a look at all of them together."""
+        together = "".join(fresh)
+        short = max(map(len, fresh)) * 4 <= self.most_bytes  # UTF-8 takes at most four bytes a character
+        if all(fresh) and short and "\0" not in together and not self.fixed and together.isascii():
+            return True
+        return not any(map(self._problem, fresh))
 
     def _problem(self, text: str) -> str | None:
         if not text:
@@ -314,39 +336,106 @@ def _int32(values: array[int]) -> Int32:
 # ---------------------------------------------------------------- rows of a file, whatever its format
 
 Row = tuple[int, tuple[str, ...]]  # line number and the wanted columns
+Batch = tuple[Sequence[int], Sequence[Sequence[str]]]  # the same of many rows: line numbers, each wanted column
+ROWS_TOGETHER = 1 << 13
 
 
 def _rows(name: str, columns: tuple[str, ...]) -> Iterator[Row]:
+    for lines, fields in _batches(name, columns):
+        yield from zip(lines, zip(*fields, strict=True), strict=True)
+
+
+def _batches(name: str, columns: tuple[str, ...]) -> Iterator[Batch]:
     suffix = name.lower().removesuffix(".gz")
     if Path(name).is_dir():
         raise BadInput(f"{name}: is a directory; name a label file in it ({FORMATS})")
     if name.lower().endswith(".parquet"):
-        return _parquet_rows(name, columns)
+        return _parquet_batches(name, columns)
     if suffix.endswith(".jsonl"):
-        return _json_rows(name, columns)
+        return _together(_json_rows(name, columns))
     if suffix.endswith(".csv"):
-        return _csv_rows(name, columns)
+        return _csv_batches(name, columns)
     raise BadInput(f"{name}: the ending says no known format; use one of {FORMATS}")
 
 
-def _csv_rows(name: str, columns: tuple[str, ...]) -> Iterator[Row]:
+def _together(rows: Iterator[Row]) -> Iterator[Batch]:
+    """The rows in batches; whatever goes wrong is raised after the rows before it were given out."""
+    lines: list[int] = []
+    fields: list[tuple[str, ...]] = []
+    try:
+        for line, row in rows:
+            lines.append(line)
+            fields.append(row)
+            if len(lines) == ROWS_TOGETHER:
+                yield lines, list(zip(*fields, strict=True))
+                lines, fields = [], []
+    except Exception:
+        if lines:
+            yield lines, list(zip(*fields, strict=True))
+        raise
+    if lines:
+        yield lines, list(zip(*fields, strict=True))
+
+
+def _csv_batches(name: str, columns: tuple[str, ...]) -> Iterator[Batch]:
+    """A block of plain lines is split as a whole; csv.reader reads the header's block and whatever has quotes, odd ends or faults."""
     with _opened(name) as file:
-        reader = csv.reader(_lines(name, file), strict=True)
+        feed = _Feed(_blocks(name, file))
+        reader = csv.reader(feed, strict=True)
         try:
             header = next(reader, None)
-            if header is None:
-                raise BadInput(f"{name}: the file is empty; its first line must be {','.join(columns)}")
-            pick = itemgetter(*_places(name, header, columns))
-            width = len(header)
-            for row in reader:
-                if len(row) == width:
-                    yield reader.line_num, pick(row)
-                elif row:
-                    problem = f"{len(row)} fields where the header has {width}; quote fields that hold commas"
-                    raise _wrong(name, reader.line_num, problem)
         except csv.Error as error:
-            problem = f"not readable as CSV ({error}); check the quotes (inside a field, double them)"
-            raise _wrong(name, reader.line_num, problem) from None
+            raise _unreadable(name, feed.line, error) from None
+        if header is None:
+            raise BadInput(f"{name}: the file is empty; its first line must be {','.join(columns)}")
+        places, width = _places(name, header, columns), len(header)
+        while True:
+            yield from _together(_csv_rows(name, feed, reader, itemgetter(*places), width))
+            while (block := feed.block()) is not None:
+                fields = _plain(block, width)
+                if fields is None:
+                    break
+                first, count = feed.line + 1, len(fields) // (width + 1)
+                yield range(first, first + count), [fields[place :: width + 1] for place in places]
+                feed.skip(count)
+            if block is None:
+                return
+
+
+def _csv_rows(
+    name: str, feed: _Feed, reader: Iterator[list[str]], pick: Callable[[Sequence[str]], tuple[str, ...]], width: int
+) -> Iterator[Row]:
+    """Rows until one ends where a block ends."""
+    while feed.within:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise _unreadable(name, feed.line, error) from None
+        if row is None:
+            return
+        if len(row) == width:
+            yield feed.line, pick(row)
+        elif row:
+            problem = f"{len(row)} fields where the header has {width}; quote fields that hold commas"
+            raise _wrong(name, feed.line, problem)
+
+
+def _plain(block: str, width: int) -> list[str] | None:
+    """The fields of a block of lines, each line's followed by a line feed; None unless csv.reader would find the same.
+
+    It does where there is no quote and no carriage return, and every line has `width` fields, none of them too long for it.
+    """
+    if '"' in block or "\r" in block:
+        return None
+    fields = block.replace("\n", ",\n,").split(",")
+    lines = len(fields) // (width + 1)
+    if len(fields) != lines * (width + 1) + 1 or fields[width :: width + 1].count("\n") != lines:
+        return None
+    return None if len(block) > csv.field_size_limit() and max(map(len, fields)) > csv.field_size_limit() else fields
+
+
+def _unreadable(name: str, line: int, error: csv.Error) -> BadInput:
+    return _wrong(name, line, f"not readable as CSV ({error}); check the quotes (inside a field, double them)")
 
 
 def _json_rows(name: str, columns: tuple[str, ...]) -> Iterator[Row]:
@@ -379,7 +468,7 @@ def _json_text(name: str, line: int, record: dict[str, Any], column: str) -> str
     raise _wrong(name, line, f"the field is missing; the object has {_names(record)}", column)
 
 
-def _parquet_rows(name: str, columns: tuple[str, ...]) -> Iterator[Row]:
+def _parquet_batches(name: str, columns: tuple[str, ...]) -> Iterator[Batch]:
     try:
         import pyarrow as arrow  # noqa: PLC0415 - optional, and slow to import
         from pyarrow import parquet  # noqa: PLC0415
@@ -393,9 +482,8 @@ def _parquet_rows(name: str, columns: tuple[str, ...]) -> Iterator[Row]:
             row = 0
             for batch in file.iter_batches(batch_size=65_536, columns=list(columns)):
                 fields = [_parquet_texts(name, batch.column(column), column, arrow) for column in columns]
-                for values in zip(*fields, strict=True):
-                    row += 1
-                    yield row, values
+                yield range(row + 1, row + 1 + batch.num_rows), fields
+                row += batch.num_rows
     except (arrow.ArrowException, OSError) as error:
         raise BadInput(f"{name}: not readable as Parquet ({_first_line(error)}); write it again") from None
 
@@ -428,8 +516,53 @@ def _opened(name: str) -> Iterator[BinaryIO | gzip.GzipFile]:
         raise BadInput(f"{name}: {error.strerror or error}; check the path and its permissions") from None
 
 
+class _Feed:
+    """Lines for csv.reader, block by block; knows where it stands, so that a whole block can be taken from under the reader."""
+
+    def __init__(self, blocks: Iterator[str]) -> None:
+        self.line = 0  # the number of the line that was given out last
+        self.within = True  # whether that line was not its block's last
+        self._blocks = blocks
+        self._block: str | None = None  # one that was looked at and not begun
+        self._lines: Iterator[str] = iter(())
+        self._left = 0
+
+    def __iter__(self) -> _Feed:
+        return self
+
+    def __next__(self) -> str:
+        if not self._left:
+            block = self.block()
+            if block is None:
+                self.within = False
+                raise StopIteration
+            lines = list(io.StringIO(block, newline="\n"))
+            self._lines, self._left, self._block = iter(lines), len(lines), None
+        self.line += 1
+        self._left -= 1
+        self.within = self._left > 0
+        return next(self._lines)
+
+    def block(self) -> str | None:
+        """The block that comes next, if there is one; the one begun must have been read to its end."""
+        if self._block is None:
+            self._block = next(self._blocks, None)
+        self.within = self._block is not None
+        return self._block
+
+    def skip(self, lines: int) -> None:
+        """The block that comes next, of so many lines, was read by somebody else."""
+        self._block, self.line = None, self.line + lines
+
+
 def _lines(name: str, file: BinaryIO | gzip.GzipFile) -> Iterator[str]:
-    """Decoded lines with their ends; holds one line of at most `MAX_LINE_BYTES` and one chunk."""
+    """Decoded lines with their ends."""
+    for block in _blocks(name, file):
+        yield from io.StringIO(block, newline="\n")
+
+
+def _blocks(name: str, file: BinaryIO | gzip.GzipFile) -> Iterator[str]:
+    """The decoded file in blocks of whole lines; holds one line of at most `MAX_LINE_BYTES` and one chunk."""
     rest, first, offset = b"", 1, 0  # bytes of the open line; the number of that line, its place in the file
     while chunk := file.read(CHUNK_BYTES):
         if not offset + len(rest):
@@ -441,10 +574,12 @@ def _lines(name: str, file: BinaryIO | gzip.GzipFile) -> Iterator[str]:
             raise _wrong(
                 name, line, f"longer than {MAX_LINE_BYTES:,} bytes; is this a label file, with one answer a line?"
             )
-        yield from io.StringIO(_text(name, block, first, offset), newline="\n")
+        if block:
+            yield _text(name, block, first, offset)
         first += block.count(b"\n")
         offset += len(block)
-    yield from io.StringIO(_text(name, rest, first, offset), newline="\n")
+    if rest:
+        yield _text(name, rest, first, offset)
 
 
 def _unmarked(name: str, chunk: bytes) -> tuple[bytes, int]:
