@@ -19,12 +19,14 @@ import re
 import tempfile
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,14 +85,13 @@ def read_answers(
     tasks, workers, labels = _Ids("task", MAX_ID_BYTES), _Ids("worker", MAX_ID_BYTES), _Ids("label", MAX_LABEL_BYTES)
     if classes is not None:
         labels.fix(classes)
-    numbered = _Answered(name, tasks, workers, labels)
-    for batch in _batches(name, ANSWER_COLUMNS):
-        numbered.take(batch)
-    if not numbered.rows:
+    found = _Numbered(name, (tasks, workers, labels))
+    for lines, columns in _batches(name, ANSWER_COLUMNS):
+        found.take(lines, columns)
+    if not found.rows:
         raise BadInput(f"{name}: there is a header but no answer below it; write one answer a row as task,worker,label")
-    task, worker, label, lines = numbered.arrays()
-    answers = Answers(tuple(tasks), tuple(workers), tuple(labels), task, worker, label)
-    answers, warnings = _last_counts(answers, lines, name, strict)
+    answers = Answers(tuple(tasks), tuple(workers), tuple(labels), *found.columns())
+    answers, warnings = _last_counts(answers, found.line, name, strict)
     return (answers if classes is not None else _order_classes(answers)), warnings
 
 
@@ -210,12 +211,18 @@ def _write_rows(
     confidence: Float,
     proba: Float | None,
 ) -> None:
-    names = [_field(name) for name in classes]
+    names = np.array([_field(name) for name in classes], object)
     more = [] if proba is None else [_field(f"p:{name}") for name in classes]
     file.write(",".join(["task", "label", "confidence", *more]) + "\n")
-    for i, task in enumerate(tasks):
-        shares = [confidence[i]] if proba is None else [confidence[i], *proba[i].tolist()]
-        file.write(",".join([_field(task), names[labels[i]], *(f"{share:.9g}" for share in shares)]) + "\n")
+    row = ",".join(["{},{}", *["{:.9g}"] * (1 + len(more))]) + "\n"
+    for begin in range(0, len(tasks), ROWS_TOGETHER):
+        part = slice(begin, begin + ROWS_TOGETHER)
+        numbers = [confidence[part].tolist(), *(proba[part].T.tolist() if proba is not None else ())]
+        file.writelines(map(row.format, _fields(tasks[part]), names[labels[part]].tolist(), *numbers))
+
+
+def _fields(texts: Sequence[str]) -> Sequence[str]:
+    return [_field(text) for text in texts] if _QUOTED.search("".join(texts)) else texts
 
 
 def _field(text: str) -> str:
@@ -251,14 +258,11 @@ class _Ids(dict[str, int]):
         return self.__missing__(text)
 
     def numbers(self, texts: Sequence[str]) -> Int32 | None:
-        """The numbers of many at once; None, and nothing added, if one of the new ones cannot be an id."""
+        """The numbers of many at once; None if one of those that are new cannot be an id (then `forget` them)."""
         before = len(self)
         found = np.fromiter(map(self.__getitem__, texts), np.int32, len(texts))
         fresh = list(islice(reversed(self), len(self) - before))
-        if fresh and not self._all_clean(fresh):
-            self.forget(before)
-            return None
-        return found
+        return found if not fresh or self._all_clean(fresh) else None
 
     def forget(self, before: int) -> None:
         """Only the first `before` stay."""
@@ -295,19 +299,61 @@ class _Ids(dict[str, int]):
         )
 
 
+class _Numbered:
+    """The answers of a file as numbers, growing batch by batch."""
+
+    def __init__(self, name: str, ids: tuple[_Ids, ...]) -> None:
+        self.name, self.ids, self.rows = name, ids, 0
+        self._columns: tuple[array[int], ...] = tuple(array("i") for _ in ids)
+        self._runs: list[tuple[int, Sequence[int]]] = []  # rows before these, their line numbers
+
+    def take(self, lines: Sequence[int], columns: Sequence[Sequence[str]]) -> None:
+        """All columns at once; row by row where something is wrong, so that the first fault of the file is the one told."""
+        before = [len(ids) for ids in self.ids]
+        found = [ids.numbers(texts) for ids, texts in zip(self.ids, columns, strict=True)]
+        clean = [numbers for numbers in found if numbers is not None]
+        if len(clean) < len(found) or self.rows + len(lines) > MAX_ROWS:
+            for ids, size in zip(self.ids, before, strict=True):
+                ids.forget(size)
+            self._one_by_one(lines, columns)
+        for column, numbers in zip(self._columns, clean, strict=True):
+            column.frombytes(numbers.tobytes())
+        self._runs.append((self.rows, lines))
+        self.rows += len(lines)
+
+    def _one_by_one(self, lines: Sequence[int], columns: Sequence[Sequence[str]]) -> NoReturn:
+        for row, (line, texts) in enumerate(zip(lines, zip(*columns, strict=True), strict=True), self.rows + 1):
+            for ids, text in zip(self.ids, texts, strict=True):
+                if text not in ids:
+                    ids.add(text, self.name, line)
+            if row > MAX_ROWS:
+                raise _wrong(self.name, line, f"more than {MAX_ROWS:,} answers; split the file")
+        raise AssertionError("a batch was refused and every row of it taken")
+
+    def columns(self) -> tuple[Int32, Int32, Int32]:
+        task, worker, label = (np.frombuffer(column, np.int32) for column in self._columns)
+        return task, worker, label
+
+    def line(self, row: int) -> int:
+        """The number of the line that holds an answer."""
+        first, lines = self._runs[bisect_right(self._runs, row, key=itemgetter(0)) - 1]
+        return lines[row - first]
+
+
 def _take(answers: Answers, keep: NDArray[np.intp]) -> Answers:
     return replace(answers, task=answers.task[keep], worker=answers.worker[keep], label=answers.label[keep])
 
 
-def _last_counts(answers: Answers, lines: NDArray[np.int64], name: str, strict: bool) -> tuple[Answers, list[str]]:
+def _last_counts(answers: Answers, line: Callable[[int], int], name: str, strict: bool) -> tuple[Answers, list[str]]:
     key = answers.task.astype(np.int64) * len(answers.workers) + answers.worker  # [N]
+    in_order = np.sort(key)
+    if not (in_order[1:] == in_order[:-1]).any():
+        return answers, []
     order = np.argsort(key, kind="stable")
     again = key[order[1:]] == key[order[:-1]]  # [N-1]: this answer repeats the one sorted before it
-    if not again.any():
-        return answers, []
     row = int(order[1:][again].min())
     task, worker = answers.tasks[answers.task[row]], answers.workers[answers.worker[row]]
-    first = f"line {lines[row]}: task {_show(task)}, worker {_show(worker)}"
+    first = f"line {line(row)}: task {_show(task)}, worker {_show(worker)}"
     what = "answers repeat an earlier one by the same worker to the same task"
     warnings = _repeated(name, int(again.sum()), first, what, strict)
     return _take(answers, np.sort(np.append(order[:-1][~again], order[-1]))), warnings
@@ -322,15 +368,12 @@ def _repeated(name: str, count: int, first: str, what: str, strict: bool) -> lis
 
 
 def _order_classes(answers: Answers, keep_unused: bool = False) -> Answers:
-    used = range(len(answers.classes)) if keep_unused else np.unique(answers.label).tolist()
+    counts = np.bincount(answers.label, minlength=len(answers.classes))
+    used = range(len(answers.classes)) if keep_unused else np.flatnonzero(counts).tolist()
     classes = order_classes(answers.classes[i] for i in used)
     position = {label: i for i, label in enumerate(classes)}
     table = np.array([position.get(label, -1) for label in answers.classes], np.int32)
     return replace(answers, classes=classes, label=table[answers.label])
-
-
-def _int32(values: array[int]) -> Int32:
-    return np.frombuffer(values, np.int32).copy()
 
 
 # ---------------------------------------------------------------- rows of a file, whatever its format
@@ -378,7 +421,7 @@ def _together(rows: Iterator[Row]) -> Iterator[Batch]:
 
 
 def _csv_batches(name: str, columns: tuple[str, ...]) -> Iterator[Batch]:
-    """A block of plain lines is split as a whole; csv.reader reads the header's block and whatever has quotes, odd ends or faults."""
+    """Blocks of plain lines are split as a whole; csv.reader reads the header's block, and what has quotes, odd ends or faults."""
     with _opened(name) as file:
         feed = _Feed(_blocks(name, file))
         reader = csv.reader(feed, strict=True)
@@ -428,8 +471,10 @@ def _plain(block: str, width: int) -> list[str] | None:
     if '"' in block or "\r" in block:
         return None
     fields = block.replace("\n", ",\n,").split(",")
-    lines = len(fields) // (width + 1)
-    if len(fields) != lines * (width + 1) + 1 or fields[width :: width + 1].count("\n") != lines:
+    if fields.pop():
+        return None  # the last line has no end
+    lines = block.count("\n")
+    if len(fields) != lines * (width + 1) or fields[width :: width + 1].count("\n") != lines:
         return None
     return None if len(block) > csv.field_size_limit() and max(map(len, fields)) > csv.field_size_limit() else fields
 

@@ -1,4 +1,4 @@
-"""Writes requirements/{base,dev,slither,halmos}.lock: each package that `make` installs, at exact versions, with its hashes.
+"""Writes requirements/{base,dev,slither,halmos,crowdkit}.lock: each package that is installed, at exact versions, with its hashes.
 
 usage: python -m scripts.lock     (resolves anew; minutes)
 
@@ -66,7 +66,7 @@ def main() -> None:
     torch_needs = {"filelock", "fsspec", "jinja2", "sympy", "typing-extensions"}
     base = closure({Requirement(line).name for line in project["dependencies"]} | torch_needs | {"setuptools", "wheel"})
     write("base", {name: block for name, block in dev.items() if name in base})
-    for tool in ("slither", "halmos"):
+    for tool in ("slither", "halmos", "crowdkit"):
         write(tool, resolve(FOLDER / f"{tool}.in"))
 
 

@@ -1,7 +1,7 @@
 """crowd-kit, what people use now, in an environment of its own: `requirements/crowdkit.lock`, made once in the user's cache.
 
-Answers in, posteriors out, in one process over all jobs. It is deterministic, so what it found is kept in that environment, under the digest of
-what it was given; timings are never kept.
+Answers in, posteriors out, in one process over all jobs. It is deterministic, so what it found is kept in that environment, under
+the digest of what it was given; timings are never kept.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ from oracle.protocol.errors import Fatal
 METHODS = ("crowdkit_ds", "crowdkit_onecoin")
 LOCK = Path(__file__).parents[2] / "requirements" / "crowdkit.lock"
 SCRIPT = Path(__file__).with_name("crowdkit_process.py")
-QUIET = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+QUIET = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 Float = NDArray[np.float64]
 
@@ -43,15 +43,14 @@ class Found:
 def fit(jobs: Sequence[Answers]) -> tuple[list[Found], dict[str, Any]]:
     """Each job's posteriors, and what ran: versions, and whether it ran now or was kept from before."""
     with tempfile.TemporaryDirectory(prefix="crowdproof-crowdkit-") as folder:
-        given = Path(folder) / "jobs.npz"
-        np.savez(given, **{f"{i}/{name}": array for i, job in enumerate(jobs) for name, array in _arrays(job).items()})
+        given = write_jobs(Path(folder) / "jobs.npz", jobs)
         kept = environment() / "kept" / f"{_digest(jobs)}.npz"
         known = kept.exists()
         if not known:
             kept.parent.mkdir(exist_ok=True)
             fresh = Path(folder) / "found.npz"
             run("fit", str(given), str(fresh))
-            os.replace(_moved(fresh, kept.parent), kept)
+            _moved(fresh, kept.parent).replace(kept)
     with np.load(kept, allow_pickle=False) as found:
         about = json.loads(str(found["about"]))
         failed = {int(i): why for i, why in about.pop("failed").items()}
@@ -60,6 +59,15 @@ def fit(jobs: Sequence[Answers]) -> tuple[list[Found], dict[str, Any]]:
             for i in range(len(jobs))
         ]
     return results, {**about, "kept": known}
+
+
+def write_jobs(path: Path, jobs: Sequence[Answers]) -> Path:
+    """The jobs as the script reads them."""
+    arrays: dict[str, Any] = {
+        f"{i}/{name}": array for i, job in enumerate(jobs) for name, array in _arrays(job).items()
+    }
+    np.savez(path, **arrays)
+    return path
 
 
 def run(*arguments: str) -> str:

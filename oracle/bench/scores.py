@@ -31,14 +31,14 @@ class Interval:
 def right(posterior: Float, gold: Int32, *, split_ties: bool = False) -> Float:
     """[G] 1 where the argmax is the truth, ties to the lowest class; or, split evenly, the share that a fair draw would get."""
     if not split_ties:
-        return (posterior.argmax(1) == gold).astype(np.float64)
+        return np.asarray(posterior.argmax(1) == gold, np.float64)
     top = posterior == posterior.max(1, keepdims=True)  # [G, C]
-    return _at(top.astype(np.float64), gold) / top.sum(1)
+    return np.asarray(_at(top.astype(np.float64), gold) / top.sum(1), np.float64)
 
 
 def losses(posterior: Float, gold: Int32) -> Float:
     """[G] -log P(truth), natural, probabilities clipped at `LEAST`."""
-    return -np.log(np.maximum(_at(posterior, gold), LEAST))
+    return np.asarray(-np.log(np.maximum(_at(posterior, gold), LEAST)), np.float64)
 
 
 def calibration_error(confidence: Float, correct: Float) -> float:

@@ -1,7 +1,7 @@
 """`crowdproof bench truth`: our verdicts beside the vote and crowd-kit on every recorded crowd of a folder, in one run.
 
-A set is a folder with labels.csv[.gz] and truth.csv. The gold only scores, nothing here lets a method see it. Everything is judged on the
-tasks that have gold and an answer. Where half of the answers is hidden, all methods see the same half.
+A set is a folder with labels.csv[.gz] and truth.csv. The gold only scores, nothing here lets a method see it. Everything is judged
+on the tasks that have gold and an answer. Where half of the answers is hidden, all methods see the same half.
 """
 
 import re
@@ -259,7 +259,7 @@ def means(judged: Table) -> dict[str, Any]:
 
 
 def difference(judged: Table, small: Table, rival: str) -> dict[str, Any]:
-    """Ours minus a rival's, on the tasks of the sets that the rival ran on. Accuracy over all sets, log-loss over the small ones."""
+    """Ours minus a rival's, on the sets that the rival ran on: accuracy over all of them, log-loss over the small ones."""
     right_by_set = {name: one["ours"].right - one[rival].right for name, one in judged.items() if rival in one}
     loss_by_set = {name: one["ours"].loss - one[rival].loss for name, one in small.items() if rival in one}
     p = {name: sign_flip(values, seed=SEED) for name, values in right_by_set.items()}
@@ -281,7 +281,9 @@ def difference(judged: Table, small: Table, rival: str) -> dict[str, Any]:
 def lower(small: Table) -> dict[str, int]:
     """On how many of the small sets our log-loss is lower than the vote share's, than crowd-kit's Dawid-Skene's, and than both."""
     wins = {
-        rival: {name for name, one in small.items() if rival in one and one["ours"].loss.mean() < one[rival].loss.mean()}
+        rival: {
+            name for name, one in small.items() if rival in one and one["ours"].loss.mean() < one[rival].loss.mean()
+        }
         for rival in RIVALS[:2]
     }
     return {**{rival: len(won) for rival, won in wins.items()}, "both": len(set.intersection(*wins.values()))}
