@@ -570,5 +570,16 @@ def bench_truth(
     _print(truth.truth(data, names, half), as_json, truth.text)
 
 
+@bench_app.command("truth-speed")
+def bench_truth_speed(
+    sizes: Annotated[str, typer.Option(help="Answers of the made crowds.")] = "1e5,1e6,1e7",
+    as_json: JsonOption = False,
+) -> None:
+    """Time our inference beside crowd-kit's on made crowds: CPU seconds, growth, memory, whole processes."""
+    from oracle.bench import truth_speed
+
+    _print(truth_speed.truth_speed(truth_speed.read_sizes(sizes)), as_json, truth_speed.text)
+
+
 if __name__ == "__main__":
     main()

@@ -1,0 +1,247 @@
+"""`crowdproof bench truth-speed`: what our inference costs on made crowds, beside crowd-kit's in the same run.
+
+Every size runs in a process of its own, on one thread, so that CPU seconds and the peak of memory are that size's alone. An iteration's
+cost is the difference between a long and a short fit: sorting and starting cost both the same. Whole processes are timed by the
+operating system: user and system time of `crowdproof infer`, from the first import to the last byte written.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oracle import labels as lb
+from oracle.bench import crowdkit
+from oracle.protocol.errors import BadInput, Fatal
+
+CLASSES = 4
+TASK = 5  # answers of a task
+EACH = 100  # answers of a worker, in the mean
+RIGHT = 0.7
+SHORT, LONG = 5, 15  # iterations of the two fits
+THEIRS = 20  # iterations of crowd-kit
+THEIR_MOST = 1_000_000  # answers: beyond, crowd-kit takes minutes
+METHODS = ("auto", "dawid-skene")
+STREAM = 1 << 27  # bytes
+
+
+def made(answers: int) -> lb.Answers:
+    """A crowd of so many answers, the same every time: each right with probability 0.7, errors spread evenly."""
+    luck = np.random.default_rng(answers)
+    task = (np.arange(answers) // TASK).astype(np.int32)
+    workers = max(TASK, answers // EACH)
+    worker = luck.integers(0, workers, answers, dtype=np.int32)
+    truth = luck.integers(0, CLASSES, -(-answers // TASK), dtype=np.int32)
+    wrong = luck.integers(0, CLASSES, answers, dtype=np.int32)
+    label = np.where(luck.random(answers, dtype=np.float32) < RIGHT, truth[task], wrong)
+    return lb.Answers(
+        tuple(map(str, range(len(truth)))), tuple(map(str, range(workers))), tuple("0123"), task, worker, label
+    )
+
+
+def truth_speed(sizes: Sequence[int]) -> dict[str, Any]:
+    """Iterations of Dawid-Skene at each size; whole processes at the largest that crowd-kit runs too."""
+    with tempfile.TemporaryDirectory(prefix="crowdproof-speed-") as folder:
+        place = Path(folder)
+        iterations = {str(size): _iterations(size, place) for size in sizes}
+        shared = max((size for size in sizes if size <= THEIR_MOST), default=0)
+        theirs = iterations[str(shared)]["crowd_kit"]["cpu_seconds"] if shared else 0.0
+        whole = _whole(shared, theirs, place) if shared else None
+    first, last = (iterations[str(size)]["ours"]["ns_an_answer"] for size in (min(sizes), max(sizes)))
+    gigabytes = stream()
+    return {
+        "iterations": iterations,
+        "growth": {"from": min(sizes), "to": max(sizes), "ratio": last / first},
+        "bandwidth": {"gb_per_second": gigabytes, **bound(max(sizes), gigabytes)},
+        "whole": whole,
+    }
+
+
+# ---------------------------------------------------------------------- an iteration
+
+
+def _iterations(size: int, folder: Path) -> dict[str, Any]:
+    ours = json.loads(_alone("one", str(size)))
+    found = {"ours": ours}
+    if size <= THEIR_MOST:
+        theirs = json.loads(
+            crowdkit.run("speed", str(crowdkit.write_jobs(folder / f"{size}.npz", [made(size)])), str(THEIRS))
+        )
+        theirs["ns_an_answer"] = theirs["cpu_seconds"] / theirs["iterations"] / size * 1e9
+        found |= {"crowd_kit": theirs, "times_faster": theirs["ns_an_answer"] / ours["ns_an_answer"]}
+    _say(_iteration_text(size, found))
+    return found
+
+
+def one(size: int) -> dict[str, float]:
+    """In a process of its own: CPU seconds of our Dawid-Skene, of an iteration and besides, and the peak of memory."""
+    from oracle.verification.infer import dawid_skene  # noqa: PLC0415 - torch
+
+    crowd = made(size)
+    sizes = (len(crowd.tasks), len(crowd.workers), CLASSES)
+    dawid_skene(crowd.task[:9], crowd.worker[:9], crowd.label[:9], *sizes, max_iterations=1)  # loads code
+    seconds = {}
+    for rounds in (SHORT, LONG):
+        began = time.process_time()
+        fit = dawid_skene(crowd.task, crowd.worker, crowd.label, *sizes, max_iterations=rounds, tolerance=-np.inf)
+        if fit.iterations != rounds:
+            raise Fatal(f"Dawid-Skene did not run {rounds} iterations")
+        seconds[rounds] = time.process_time() - began
+    iteration = (seconds[LONG] - seconds[SHORT]) / (LONG - SHORT)
+    return {
+        "iteration_seconds": iteration,
+        "ns_an_answer": iteration / size * 1e9,
+        "besides_seconds": seconds[SHORT] - SHORT * iteration,
+        "peak_mb": _peak_mb(),
+    }
+
+
+def _alone(*arguments: str) -> str:
+    environment = {**os.environ, **crowdkit.QUIET}
+    command = [sys.executable, "-m", "oracle.bench.truth_speed", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=False)  # noqa: S603
+    if done.returncode:
+        raise Fatal(
+            f"the process for {' '.join(arguments)} ended with code {done.returncode}; was there memory enough?"
+        )
+    return done.stdout
+
+
+def _peak_mb() -> float:
+    import resource  # noqa: PLC0415 - not on every system
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+# ---------------------------------------------------------------------- whole processes
+
+
+def _whole(size: int, theirs: float, folder: Path) -> dict[str, Any]:
+    """CPU seconds of `crowdproof infer` from file to file, beside those of crowd-kit's 20 iterations alone, `theirs`."""
+    labels = folder / "labels.csv"
+    _write(labels, size)
+    methods = {}
+    for method in METHODS:
+        ran = _timed(
+            [
+                sys.executable,
+                "-m",
+                "oracle.cli",
+                "infer",
+                "--labels",
+                str(labels),
+                "--method",
+                method,
+                "--out",
+                str(folder / "verdicts.csv"),
+                "--json",
+            ]
+        )
+        methods[method] = {**ran, "share_of_crowd_kit": ran["cpu_seconds"] / theirs}
+        _say(f"infer --method {method}, {size:,} answers: {ran['cpu_seconds']:.1f} CPU s, {ran['peak_mb']:,.0f} MB")
+    return {"answers": size, "crowd_kit_cpu_seconds": theirs, "methods": methods}
+
+
+def _write(path: Path, size: int) -> None:
+    crowd = made(size)
+    with path.open("w") as file:
+        file.write("task,worker,label\n")
+        for begin in range(0, size, 100_000):
+            columns = (column[begin : begin + 100_000].tolist() for column in (crowd.task, crowd.worker, crowd.label))
+            file.writelines(map("t{},w{},{}\n".format, *columns))
+
+
+def _timed(command: Sequence[str]) -> dict[str, float]:
+    """User and system seconds of a process with all its threads, and the peak of its memory."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise Fatal(f"{' '.join(command[1:4])} ended with code {process.returncode}; its last words stand above")
+    return {"cpu_seconds": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024}
+
+
+# ---------------------------------------------------------------------- the bound
+
+
+def stream() -> float:
+    """GB a second that one thread copies, read and written bytes counted: the best of five."""
+    source, target = np.ones(STREAM // 8), np.empty(STREAM // 8)
+    best = np.inf
+    for _ in range(5):
+        began = time.process_time()
+        np.copyto(target, source)
+        best = min(best, time.process_time() - began)
+    return 2 * STREAM / best / 1e9
+
+
+def bound(answers: int, gigabytes: float) -> dict[str, float]:
+    """What an iteration must move at least: each answer's two int32 indices once; each float64 table written once and read once.
+
+    Tables are the posterior [T, C] and, by (worker, label) that occur, counts and logs [R, C], R <= K C. Gathered rows are taken to
+    lie in cache.
+    """
+    tasks, pairs = answers / TASK, answers / EACH * CLASSES
+    size = 2 * 4 + 2 * 8 * CLASSES * (tasks + 2 * pairs) / answers
+    return {"bytes_an_answer": size, "ns_an_answer": size / gigabytes}
+
+
+# ---------------------------------------------------------------------- asking and telling
+
+
+def read_sizes(text: str) -> list[int]:
+    """Numbers between commas, like 1e5 or 100000. Raises BadInput."""
+    sizes = set()
+    for word in text.split(","):
+        try:
+            size = float(word)
+        except ValueError:
+            size = 0.0
+        if not (1_000 <= size <= 1e8 and size == int(size)):
+            raise BadInput(f"--sizes: {word.strip()[:20]!r} is no number of answers from 1,000 to 100,000,000")
+        sizes.add(int(size))
+    return sorted(sizes)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _iteration_text(size: int, found: dict[str, Any]) -> str:
+    ours = found["ours"]
+    mine = f"{size:>12,} answers: ours {ours['ns_an_answer']:.1f} ns an answer"
+    mine += f" (once {ours['besides_seconds']:.2f} s, peak {ours['peak_mb']:,.0f} MB)"
+    if "crowd_kit" not in found:
+        return mine
+    return f"{mine}; crowd-kit {found['crowd_kit']['ns_an_answer']:,.0f} ns, {found['times_faster']:.1f} times ours"
+
+
+def text(document: dict[str, Any]) -> str:
+    """The document for people."""
+    growth, bandwidth, whole = document["growth"], document["bandwidth"], document["whole"]
+    rows = ["an iteration of Dawid-Skene, CPU time of one thread:"]
+    rows += [_iteration_text(int(size), found) for size, found in document["iterations"].items()]
+    rows.append(f"an answer costs {growth['ratio']:.2f} times as much at {growth['to']:,} as at {growth['from']:,}")
+    rows.append(
+        f"memory gives {bandwidth['gb_per_second']:.1f} GB/s: at least {bandwidth['bytes_an_answer']:.0f} bytes, "
+        f"{bandwidth['ns_an_answer']:.1f} ns an answer"
+    )
+    rows.append(
+        f"the whole process, {whole['answers']:,} answers, file to file; crowd-kit's {THEIRS} iterations alone: {whole['crowd_kit_cpu_seconds']:.1f} CPU s"
+    )
+    rows += [
+        f"{method:>12}: {ran['cpu_seconds']:.1f} CPU s, {ran['share_of_crowd_kit']:.2f} of that, {ran['peak_mb']:,.0f} MB"
+        for method, ran in whole["methods"].items()
+    ]
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(json.dumps(one(int(sys.argv[2]))))
