@@ -1,8 +1,8 @@
 """`crowdproof bench truth-speed`: what our inference costs on made crowds, beside crowd-kit's in the same run.
 
-Every size runs in a process of its own, on one thread, so that CPU seconds and the peak of memory are that size's alone. An iteration's
-cost is the difference between a long and a short fit: sorting and starting cost both the same. Whole processes are timed by the
-operating system: user and system time of `crowdproof infer`, from the first import to the last byte written.
+Every size runs in a process of its own, on one thread, so that CPU seconds and the peak of memory are that size's alone. The cost of
+an iteration is the difference between a long and a short fit: sorting and starting cost both the same. Whole processes are timed by
+the operating system: user and system time of `crowdproof infer`, from the first import to the last byte written.
 """
 
 import json
@@ -37,7 +37,10 @@ def made(answers: int) -> lb.Answers:
     luck = np.random.default_rng(answers)
     task = (np.arange(answers) // TASK).astype(np.int32)
     workers = max(TASK, answers // EACH)
-    worker = luck.integers(0, workers, answers, dtype=np.int32)
+    step = luck.integers(1, workers // TASK + 1, -(-answers // TASK))  # so no worker answers a task twice
+    worker = ((luck.integers(0, workers, len(step))[task] + step[task] * (np.arange(answers) % TASK)) % workers).astype(
+        np.int32
+    )
     truth = luck.integers(0, CLASSES, -(-answers // TASK), dtype=np.int32)
     wrong = luck.integers(0, CLASSES, answers, dtype=np.int32)
     label = np.where(luck.random(answers, dtype=np.float32) < RIGHT, truth[task], wrong)
@@ -220,7 +223,8 @@ def _iteration_text(size: int, found: dict[str, Any]) -> str:
     mine += f" (once {ours['besides_seconds']:.2f} s, peak {ours['peak_mb']:,.0f} MB)"
     if "crowd_kit" not in found:
         return mine
-    return f"{mine}; crowd-kit {found['crowd_kit']['ns_an_answer']:,.0f} ns, {found['times_faster']:.1f} times ours"
+    theirs = found["crowd_kit"]["ns_an_answer"]
+    return f"{mine}; crowd-kit {theirs:,.0f} ns, {found['times_faster']:.1f} times ours"
 
 
 def text(document: dict[str, Any]) -> str:
