@@ -5,6 +5,7 @@ import gzip
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +272,141 @@ def test_read_answers__million_of_rows__keeps_memory_small(tmp_path: Path) -> No
     )
     ran = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True)  # noqa: S603
     assert int(ran.stdout) < 30_000  # KiB
+
+
+# ---------------------------------------------------------------- whole blocks at once, or a row at a time: the same
+
+FIELDS = ["a", "b", "b", "c", "1", "7", "ü", "x\x0b", "", '"q"', '"a,b"', '"two\nlines"', '"say ""hi"""', 'x"y']
+FIELDS += ['"', "a\rb", "\0", "é" * 9]
+ENDS = ["\n"] * 9 + ["\r\n", "\n\n", "", "\r", ",\n"]
+
+
+@st.composite
+def csv_files(draw: st.DrawFn) -> bytes:
+    """Mostly plain rows of three or four columns; here and there quotes, odd ends, missing fields and bytes that are no text."""
+    wide = draw(st.booleans())
+    field = st.sampled_from(FIELDS[: draw(st.sampled_from([5, 7, 9, 13, len(FIELDS)]))])
+    end = st.sampled_from(ENDS[: draw(st.sampled_from([9, 9, len(ENDS)]))])
+    row = st.tuples(st.lists(field, min_size=3 + wide, max_size=3 + wide), end)
+    rows = draw(st.lists(row, max_size=25))
+    text = "".join(",".join(fields) + end for fields, end in rows)
+    content = ("worker,note,label,task\n" if wide else "task,worker,label\n").encode() + text.encode()
+    spoil = draw(st.sampled_from([None, None, None, b"\xff", b"\0"]))
+    at = draw(st.integers(0, len(content)))
+    return content if spoil is None else content[:at] + spoil + content[at:]
+
+
+def a_row_at_a_time(path: Path, classes: tuple[str, ...] | None) -> tuple[Answers, list[str]]:
+    """read_answers as one would write it first."""
+    name = str(path)
+    ids = [labels._Ids("task", 16), labels._Ids("worker", 16), labels._Ids("label", 1 << 16)]
+    if classes:
+        ids[2].fix(classes)
+    rows: dict[tuple[int, int], int] = {}
+    repeats, first, total = 0, "", 0
+    with path.open("rb") as file:
+        reader = csv.reader(labels._lines(name, file), strict=True)
+        try:
+            header = next(reader)
+            if {"task", "worker", "label"} - {*header}:
+                labels._places(name, header, labels.ANSWER_COLUMNS)
+            for row in reader:
+                if not row:
+                    continue
+                if len(row) != len(header):
+                    what = f"{len(row)} fields where the header has {len(header)}; quote fields that hold commas"
+                    raise labels._wrong(name, reader.line_num, what)
+                texts = [row[header.index(column)] for column in ("task", "worker", "label")]
+                t, w, c = (
+                    each[text] if text in each else each.add(text, name, reader.line_num)
+                    for each, text in zip(ids, texts, strict=True)
+                )
+                if rows.pop((t, w), None) is not None:
+                    repeats += 1
+                    first = first or f"line {reader.line_num}: task {texts[0]!r}, worker {texts[1]!r}"
+                rows[t, w] = c
+                total += 1
+        except csv.Error as error:
+            raise labels._unreadable(name, reader.line_num, error) from None
+    if not total:
+        raise BadInput(f"{name}: there is a header but no answer below it; write one answer a row as task,worker,label")
+    what = "answers repeat an earlier one by the same worker to the same task"
+    columns = zip(*((t, w, c) for (t, w), c in rows.items()), strict=True)
+    answers = Answers(*map(tuple, ids), *(np.array(column, np.int32) for column in columns))
+    return answers if classes else labels._order_classes(answers), labels._repeated(name, repeats, first, what, False)
+
+
+def outcome(read: Callable[[], tuple[Answers, list[str]]]) -> object:
+    try:
+        answers, warnings = read()
+    except BadInput as problem:
+        return str(problem)
+    arrays = [array.tolist() for array in (answers.task, answers.worker, answers.label)]
+    return answers.tasks, answers.workers, answers.classes, arrays, warnings
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("rows") / "a.csv"
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    csv_files(),
+    st.sampled_from([1, 5, 24, 40, 64, 100, 1 << 18]),
+    st.sampled_from([1, 3, 1 << 13]),
+    st.sampled_from([None, None, ("a", "b", "c", "1", "7")]),
+)
+def test_read_answers__any_csv__is_as_a_row_at_a_time(
+    place: Path, content: bytes, chunk: int, together: int, classes: tuple[str, ...] | None
+) -> None:
+    save(place, content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(labels, "CHUNK_BYTES", chunk)
+        patch.setattr(labels, "ROWS_TOGETHER", together)
+        patch.setattr(labels, "MAX_ID_BYTES", 16)
+        assert outcome(lambda: read_answers(place, classes=classes)) == outcome(lambda: a_row_at_a_time(place, classes))
+
+
+def test_plain__blocks__are_split_only_where_csv_reader_would_find_the_same() -> None:
+    assert labels._plain("a,b\n,c\n", 2) == ["a", "b", "\n", "", "c", "\n"]
+    for block in ('a,"b"\n', "a,b\r\n", "a,b", "a,b\n\n", "a\nb,c,d\n", "a,b,c\n", "\n\n\n"):
+        assert labels._plain(block, 2) is None
+    long = "x" * (csv.field_size_limit() + 1)
+    assert labels._plain(f"a,{long}\n", 2) is None
+    assert labels._plain(f"a,{long[:-1]}\n", 2) is not None
+
+
+def test_read_answers__plain_file_of_many_blocks__is_read_block_by_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quick way is taken: csv.reader sees the header's block only, and the repeat's line is still named."""
+    rows = [(f"t{i}", f"w{i % 7}", str(i % 3)) for i in range(2_000)]
+    path = write_format(tmp_path / "a.csv", [*rows, rows[5]])
+    monkeypatch.setattr(labels, "CHUNK_BYTES", 1 << 10)
+    split: list[int] = []
+    plain = labels._plain
+
+    def watched(block: str, width: int) -> list[str] | None:
+        found = plain(block, width)
+        split.append(block.count("\n") if found else 0)
+        return found
+
+    monkeypatch.setattr(labels, "_plain", watched)
+    answers, warnings = read_answers(path)
+    assert sum(split) > 1_800
+    assert as_rows(answers) == [*rows[:5], *rows[6:], rows[5]]
+    assert "line 2002" in warnings[0]
+
+
+@pytest.mark.parametrize("most", [1, 999, 1_000, 1_500])
+def test_read_answers__more_rows_than_the_limit__names_the_first_beyond(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(labels, "CHUNK_BYTES", 1 << 10)
+    monkeypatch.setattr(labels, "MAX_ROWS", most)
+    path = write_format(tmp_path / "a.csv", [(f"t{i}", "w", "1") for i in range(2_000)])
+    refused(path, f"line {most + 2}:", f"more than {most:,} answers")
 
 
 # ---------------------------------------------------------------- classes, truth, limits

@@ -1,8 +1,8 @@
 """`crowdproof bench truth-speed`: what our inference costs on made crowds, beside crowd-kit's in the same run.
 
-Every size runs in a process of its own, on one thread, so that CPU seconds and the peak of memory are that size's alone. The cost of
-an iteration is the difference between a long and a short fit: sorting and starting cost both the same. Whole processes are timed by
-the operating system: user and system time of `crowdproof infer`, from the first import to the last byte written.
+Every size runs in a process of its own, on one thread: CPU seconds and the peak of memory are that size's alone. The cost of an
+iteration is the difference between a long and a short fit: sorting and starting cost both the same. Whole processes are timed by the
+operating system: user and system time of `crowdproof infer`, from the first import to the last byte written.
 """
 
 import json
@@ -35,18 +35,18 @@ STREAM = 1 << 27  # bytes
 def made(answers: int) -> lb.Answers:
     """A crowd of so many answers, the same every time: each right with probability 0.7, errors spread evenly."""
     luck = np.random.default_rng(answers)
-    task = (np.arange(answers) // TASK).astype(np.int32)
-    workers = max(TASK, answers // EACH)
-    step = luck.integers(1, workers // TASK + 1, -(-answers // TASK))  # so no worker answers a task twice
-    worker = ((luck.integers(0, workers, len(step))[task] + step[task] * (np.arange(answers) % TASK)) % workers).astype(
-        np.int32
-    )
-    truth = luck.integers(0, CLASSES, -(-answers // TASK), dtype=np.int32)
+    place, tasks = np.arange(answers, dtype=np.int32), -(-answers // TASK)
+    task, workers = place // TASK, max(TASK, answers // EACH)
+    first, step = (
+        luck.integers(0, workers, tasks),
+        luck.integers(1, workers // TASK + 1, tasks),
+    )  # nobody answers a task twice
+    worker = ((first[task] + step[task] * (place % TASK)) % workers).astype(np.int32)
+    truth = luck.integers(0, CLASSES, tasks, dtype=np.int32)
     wrong = luck.integers(0, CLASSES, answers, dtype=np.int32)
     label = np.where(luck.random(answers, dtype=np.float32) < RIGHT, truth[task], wrong)
-    return lb.Answers(
-        tuple(map(str, range(len(truth)))), tuple(map(str, range(workers))), tuple("0123"), task, worker, label
-    )
+    ids = [tuple(map(str, range(size))) for size in (tasks, workers, CLASSES)]
+    return lb.Answers(ids[0], ids[1], ids[2], task, worker, label)
 
 
 def truth_speed(sizes: Sequence[int]) -> dict[str, Any]:
@@ -237,14 +237,18 @@ def text(document: dict[str, Any]) -> str:
         f"memory gives {bandwidth['gb_per_second']:.1f} GB/s: at least {bandwidth['bytes_an_answer']:.0f} bytes, "
         f"{bandwidth['ns_an_answer']:.1f} ns an answer"
     )
-    rows.append(
-        f"the whole process, {whole['answers']:,} answers, file to file; crowd-kit's {THEIRS} iterations alone: {whole['crowd_kit_cpu_seconds']:.1f} CPU s"
-    )
-    rows += [
-        f"{method:>12}: {ran['cpu_seconds']:.1f} CPU s, {ran['share_of_crowd_kit']:.2f} of that, {ran['peak_mb']:,.0f} MB"
-        for method, ran in whole["methods"].items()
-    ]
-    return "\n".join(rows)
+    return "\n".join(rows + (_whole_rows(whole) if whole else []))
+
+
+def _whole_rows(whole: dict[str, Any]) -> list[str]:
+    theirs = whole["crowd_kit_cpu_seconds"]
+    head = f"{whole['answers']:,} answers, whole process, file to file (crowd-kit's {THEIRS} iterations alone: {theirs:.1f} CPU s):"
+    return [head, *(_method_text(method, ran) for method, ran in whole["methods"].items())]
+
+
+def _method_text(method: str, ran: dict[str, float]) -> str:
+    share = ran["share_of_crowd_kit"]
+    return f"{method:>12}: {ran['cpu_seconds']:.1f} CPU s, {share:.2f} of that, peak {ran['peak_mb']:,.0f} MB"
 
 
 if __name__ == "__main__":
