@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oracle import labels
@@ -350,7 +350,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("rows") / "a.csv"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
+@example(b"task,worker,label\n,w,1\nt,w,1,\n", 1 << 18, 1 << 13, None)
+@example(b"task,worker,label\na,w,1\nb,w,1\nc", 18, 1 << 13, None)
 @given(
     csv_files(),
     st.sampled_from([1, 5, 24, 40, 64, 100, 1 << 18]),
@@ -370,7 +372,7 @@ def test_read_answers__any_csv__is_as_a_row_at_a_time(
 
 def test_plain__blocks__are_split_only_where_csv_reader_would_find_the_same() -> None:
     assert labels._plain("a,b\n,c\n", 2) == ["a", "b", "\n", "", "c", "\n"]
-    for block in ('a,"b"\n', "a,b\r\n", "a,b", "a,b\n\n", "a\nb,c,d\n", "a,b,c\n", "\n\n\n"):
+    for block in ('a,"b"\n', "a,b\r\n", "a,b", "a,b\nc", "a,b\n\n", "a\nb,c,d\n", "a,b,c\n", "\n\n\n"):
         assert labels._plain(block, 2) is None
     long = "x" * (csv.field_size_limit() + 1)
     assert labels._plain(f"a,{long}\n", 2) is None
