@@ -468,7 +468,7 @@ def _plain(block: str, width: int) -> list[str] | None:
 
     It does where there is no quote and no carriage return, and every line has `width` fields, none of them too long for it.
     """
-    if "\r" in block:
+    if '"' in block or "\r" in block:
         return None
     fields = block.replace("\n", ",\n,").split(",")
     if fields.pop():

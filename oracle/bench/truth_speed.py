@@ -1,8 +1,8 @@
 """`crowdproof bench truth-speed`: what our inference costs on made crowds, beside crowd-kit's in the same run.
 
-Every size runs in a process of its own, on one thread: CPU seconds and the peak of memory are that size's alone. The cost of an
-iteration is the difference between a long and a short fit: sorting and starting cost both the same. Of whole processes the operating
-system tells user and system seconds: of `crowdproof infer`, from the first import to the last byte written.
+Every size runs in a process of its own, on one thread: CPU seconds and the peak of memory are that size's alone. An iteration costs
+the difference between a long and a short fit: sorting and starting cost both the same. Of whole processes the system tells user and
+system seconds: of `crowdproof infer`, from the first import to the last byte written.
 """
 
 import json
