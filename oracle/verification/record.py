@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oracle.protocol.errors import BadInput
-from oracle.verification.infer import Fit, check_size, indices, log_confusion, same_length
+from oracle.verification.infer import Fit, log_confusion
+from oracle.verification.layout import check_size, indices, same_length
 
 ONE = 1 << 16  # one nat
 WEIGHT_CAP = 6 * ONE
