@@ -1,4 +1,4 @@
-"""The engine: several models of one crowd, fitted in a batch, their posteriors averaged, their confidence cut to what is independent.
+"""The engine: several models of one crowd, fitted in a batch, their posteriors averaged, their confidence cut to size.
 
 Answers in (arrays [N] and the sizes T, K, C), posteriors [T, C] out. No single model wins on all crowds, and none can be chosen
 without gold; so each `Voice` is a model that is right about some of them:
@@ -199,12 +199,12 @@ def _fit(
     before = [begin] * len(voices)
     strengths: list[Strengths] = [(4.0, float(layout.classes))] * len(voices)
     for iteration in range(1, ITERATIONS + 1):
-        counts = layout.by_pair(torch.cat(tables, 1)).split(widths, 1)  # [R, C kinds] each
+        counts = torch.split(layout.by_pair(torch.cat(tables, 1)), widths, 1)  # [R, C kinds] each
         logs = []
         for v, voice in enumerate(voices):
             rows, strengths[v] = _expected_logs(layout, voice, counts[v], earlier, strengths[v])
             logs.append(rows)
-        scores = layout.by_task(torch.cat(logs, 1)).split(widths, 1)  # [T, C kinds] each
+        scores = torch.split(layout.by_task(torch.cat(logs, 1)), widths, 1)  # [T, C kinds] each
         moved = 0.0
         for v, voice in enumerate(voices):
             tables[v] = _posterior(scores[v] + _class_prior(layout, voice, tables[v]), known, layout.classes)
@@ -221,9 +221,7 @@ def _started(begin: torch.Tensor, voice: Voice) -> torch.Tensor:
     if voice.kinds == 1:
         return begin
     luck = torch.Generator().manual_seed(voice.seed)
-    kinds = torch.distributions.Exponential(1.0).icdf(
-        torch.rand(len(begin), voice.kinds, generator=luck, dtype=torch.float64).clamp_max(1 - 1e-9)
-    )
+    kinds = torch.empty(len(begin), voice.kinds, dtype=torch.float64).exponential_(generator=luck)
     kinds = (kinds / kinds.sum(1, keepdim=True)).to(begin.device, begin.dtype)  # [T, kinds] ~ Dirichlet(1)
     return (begin[:, :, None] * kinds[:, None, :]).flatten(1)
 
@@ -274,7 +272,7 @@ def _expected_logs(
         case Form.POOLED:
             return _pooled(layout, counts, totals, strengths)
         case Form.CROWD:
-            prior = float(layout.classes) * _crowd_shape(layout, counts)  # [C, C]
+            prior = float(layout.classes) * crowd_shape(layout, counts)  # [C, C]
         case Form.SUBTYPES:
             prior = torch.full((layout.classes, layout.classes), OTHER, dtype=counts.dtype, device=counts.device)
             prior = prior.fill_diagonal_(OWN).repeat_interleave(voice.kinds, 0)  # [C kinds, C]
@@ -288,7 +286,7 @@ def _rows(
     return torch.digamma(counts + pseudo) - torch.digamma(totals + spread)[layout.worker_of]
 
 
-def _crowd_shape(layout: Layout, counts: torch.Tensor) -> torch.Tensor:
+def crowd_shape(layout: Layout, counts: torch.Tensor) -> torch.Tensor:
     """The crowd's confusion [C, C], truth and label, with one answer spread over a row and one on its diagonal."""
     crowd = layout.by_label(counts).T + 1 / layout.classes
     crowd = crowd + torch.eye(layout.classes, dtype=crowd.dtype, device=crowd.device)
