@@ -1,0 +1,430 @@
+"""Rings: workers who copy one another or answer from one shared key, found without gold and merged into one voice.
+
+In: answers as int arrays [N], the sizes T, K, C. Out: groups of workers, each with its evidence in numbers and words.
+Honest workers agree with one another because they see the same truth, and therefore agree with everybody else who sees
+it. A ring agrees inside on something that the rest does not see. Three steps say so:
+
+seeds   eigenvectors of the degree-normalised agreement of workers beyond each task's mean answer, rotated by varimax so
+        that each worker loads on few of them (Rohe & Zeng 2023, https://doi.org/10.1093/jrsssb/qkad029).
+growth  a worker belongs to the group if the other members' answers predict theirs better than the outsiders' do: the
+        log-likelihood ratio of two Polya (Dirichlet-multinomial) predictives, each with its group's own agreement,
+
+            sum_n log P(l_n | members - i) - log P(l_n | outsiders - i),    P(l | counts) = (n_l + a m_l) / (n + a),
+
+        with a = (1 - kappa) / kappa, m the shares of the labels. A hard task, on which outsiders differ too, is so no
+        evidence; a worker is never compared with themselves.
+test    in a crowd that shares nothing but the truth, chance-corrected agreement has rank one, kappa_ij = r_i r_j, also
+        when tasks differ in difficulty. So shared = kappa_SO / sqrt(kappa_SS kappa_OO) is 1 for honest groups and about
+        0 for a ring with a random key. A group is merged when at most half of what its members agree on (shared^2) is
+        what outsiders agree on, beyond chance, and the growth's evidence exceeds log(number of groups of that size).
+
+A pair of groups that see two different worlds is found whichever of the two was seeded; which of them is the ring is
+decided by `known` answers, else by near-total agreement (people err, copies do not), else the smaller one is it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from scipy.special import gammaln
+
+from oracle.protocol.errors import BadInput
+from oracle.verification.infer import check_size, indices, same_length
+
+COPIES, NOISY, SUSPECTED = "copies", "noisy copies", "suspected"
+
+FACTORS = 8  # eigenvectors a round: so many rings can be told apart at once
+PASSES = 10  # of subspace iteration
+GROWTH = 10  # rounds of growth at most
+ROUNDS = 4  # searches, each after the rings of the one before were merged
+LEAST = 3  # members: fewer cannot be told from chance among all pairs of a crowd
+SHARED = math.sqrt(0.5)  # above it, more than half of what a group agrees on is seen by outsiders too
+TOTAL = 0.9  # chance-corrected agreement that people who err do not reach
+SURE = 3.0  # standard errors: 1 in 740, for the at most 2 x FACTORS groups of a round
+ALPHA = 1e-3  # chance of a false ring, after the number of possible groups is paid for
+EVEN = 20.0  # likelihood ratio from which known answers decide who is the ring
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A group of workers who share answers beyond the truth."""
+
+    workers: tuple[int, ...]  # ascending
+    kind: str  # COPIES and NOISY are to be merged; SUSPECTED may be experts, and only costs a task its certificate
+    strength: float  # nats of evidence, the number of possible groups paid for
+    inside: float  # kappa_SS: chance-corrected agreement of two members
+    outside: float  # kappa_OO: of two outsiders
+    shared: float  # kappa_SO / sqrt(kappa_SS kappa_OO): 1 if only the truth is shared, 0 if nothing is
+    answers: int  # given by the members
+    reason: str
+
+    @property
+    def merges(self) -> bool:
+        return self.kind != SUSPECTED
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The answers with each ring as one voice. `task`, `worker`, `label` [M] are answers for any engine."""
+
+    task: Int32  # [M]
+    worker: Int32  # [M] a ring speaks as its lowest member
+    label: Int32  # [M]
+    voice: Int32  # [N] the merged answer that speaks for each original one
+    weight: Float  # [N] its part of that voice: 1 / (answers of the ring on this task); 1 for who is in no ring
+    agrees: Bool  # [N] whether the voice says what this answer said
+    speaker: Int32  # [K] the worker who speaks for each worker: themselves, or the lowest member of their ring
+    part: Float  # [K] mean of `weight` over a worker's answers: what a row that is the same for all tasks may carry
+
+
+def rings(
+    task: ArrayLike,
+    worker: ArrayLike,
+    label: ArrayLike,
+    tasks: int,
+    workers: int,
+    classes: int,
+    *,
+    known: ArrayLike | None = None,
+) -> tuple[Ring, ...]:
+    """Groups of workers who copy one another or share a key, strongest first; no worker is in two that merge.
+
+    `known` [T]: gold, -1 where unknown: it decides which of two worlds is the true one. Deterministic; the order of the
+    answers does not matter. O(N) memory, about a hundred passes over the answers. Constant and random answers are no
+    ring: agreement beyond a group's own label shares is nil, and a model of confusion silences them by itself.
+    """
+    task, worker = indices("task", task, tasks), indices("worker", worker, workers)
+    label = indices("label", label, classes)
+    same_length(task, worker, label)
+    check_size(tasks, classes)
+    gold = _gold(known, tasks, classes)
+    found: list[Ring] = []
+    now = merge(task, worker, label, (), workers, classes)
+    for _ in range(ROUNDS):
+        crowd = _crowd(now.task, now.worker, now.label, tasks, workers, classes)
+        fresh = _search(crowd, gold, tuple(ring.workers[0] for ring in found if ring.merges))
+        found = [ring for ring in found if ring.merges] + fresh
+        if not any(ring.merges for ring in fresh):
+            break
+        now = merge(task, worker, label, found, workers, classes)
+    return tuple(sorted(found, key=lambda ring: (not ring.merges, -ring.strength, ring.workers)))
+
+
+# ---------------------------------------------------------------- merging
+
+
+def merge(
+    task: ArrayLike,
+    worker: ArrayLike,
+    label: ArrayLike,
+    found: tuple[Ring, ...] | list[Ring],
+    workers: int,
+    classes: int,
+) -> Merged:
+    """Collapse each ring that `merges` into one voice: its majority on each task, ties to the lowest class.
+
+    Nothing else changes: without such rings the answers come back as they are, in their order. The decision of record has
+    one row a (worker, label) for all tasks; there a member's row is the speaker's row times the member's `part`, so that
+    on a task with the usual number of members the ring adds up to its one voice (exactly so where all of its members
+    answer the same tasks).
+    """
+    task, worker, label = np.asarray(task, np.int32), np.asarray(worker, np.int32), np.asarray(label, np.int32)
+    speaker = np.arange(workers, dtype=np.int32)
+    for ring in found:
+        if ring.merges:
+            speaker[list(ring.workers)] = min(ring.workers)
+    ringed = np.isin(speaker, speaker[np.arange(workers) != speaker])  # [K] members, the speakers included
+    members = np.flatnonzero(ringed[worker])  # [G] answers of rings
+    others = np.flatnonzero(~ringed[worker])
+    block, group = np.unique(speaker[worker[members]].astype(np.int64) * (1 + task.max(initial=0)) + task[members],
+                             return_inverse=True)  # [B] (ring, task), [G]
+    counts = np.bincount(group * classes + label[members], minlength=len(block) * classes).reshape(-1, classes)
+    said = counts.argmax(1).astype(np.int32)  # [B]
+    first = np.zeros(len(block), np.int64)
+    first[group[::-1]] = members[::-1]  # [B] the first answer of each block, in the order given
+    voice, weight = np.empty(len(task), np.int32), np.ones(len(task))
+    voice[others] = np.arange(len(others))
+    voice[members] = len(others) + group
+    weight[members] = 1 / counts.sum(1)[group]
+    spoken = np.concatenate((label[others], said))
+    answered = np.bincount(worker, minlength=workers)
+    return Merged(
+        task=np.concatenate((task[others], task[first])),
+        worker=np.concatenate((worker[others], speaker[worker[first]])),
+        label=spoken,
+        voice=voice,
+        weight=weight,
+        agrees=spoken[voice] == label,
+        speaker=speaker,
+        part=np.bincount(worker, weight, workers) / np.maximum(answered, 1),
+    )
+
+
+# ---------------------------------------------------------------- the crowd as two sparse tables
+
+
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """Who said what: cell = task x label."""
+
+    given: sparse.csr_array  # [K, T C] answers
+    cells: sparse.csr_array  # [T C, K] the same, by cell
+    counts: Float  # [T, C]
+    shares: Float  # [C] of the labels in all answers
+    answers: Float  # [K]
+
+
+def _crowd(task: Int32, worker: Int32, label: Int32, tasks: int, workers: int, classes: int) -> _Crowd:
+    cell = task.astype(np.int64) * classes + label
+    size = (workers, tasks * classes)
+    given = sparse.coo_array((np.ones(len(cell)), (worker, cell)), shape=size).tocsr()
+    given.sort_indices()
+    counts = np.bincount(cell, minlength=tasks * classes).reshape(tasks, classes).astype(np.float64)
+    return _Crowd(
+        given=given,
+        cells=given.T.tocsr(),
+        counts=counts,
+        shares=(counts.sum(0) + 1 / classes) / (len(cell) + 1),
+        answers=np.bincount(worker, minlength=workers).astype(np.float64),
+    )
+
+
+def _said(crowd: _Crowd, members: Bool) -> Float:
+    """Counts of the members' answers, [T, C]."""
+    return (crowd.cells @ members.astype(np.float64)).reshape(crowd.counts.shape)
+
+
+# ---------------------------------------------------------------- seeds
+
+
+def _search(crowd: _Crowd, gold: Int32 | None, closed: tuple[int, ...]) -> list[Ring]:
+    """The rings of one round, strongest first, without a worker in two that merge; `closed` workers are rings already."""
+    found: list[Ring] = []
+    for seed in _seeds(crowd):
+        seed[list(closed)] = False
+        ring = _examined(crowd, seed, gold, closed)
+        if ring is not None and ring not in found:
+            found.append(ring)
+    kept: list[Ring] = []
+    taken: set[int] = set()
+    for ring in sorted(found, key=lambda ring: (not ring.merges, -ring.strength, ring.workers)):
+        if taken.isdisjoint(ring.workers):
+            kept.append(ring)
+            taken.update(ring.workers)
+    return kept
+
+
+def _seeds(crowd: _Crowd) -> list[Bool]:
+    """Groups of workers [K] to grow: both ends of each rotated eigenvector."""
+    loading = _varimax(_eigenvectors(crowd))  # [K, m]
+    seeds = []
+    for column in loading.T:
+        for end in (column, -column):
+            high = np.maximum(end, 0.0)
+            typical = (high**3).sum() / max((high**2).sum(), 1e-300)  # the mean loading, weighted by its square
+            members = high > typical / 2
+            if members.sum() >= LEAST:
+                seeds.append(members)
+    return seeds
+
+
+def _eigenvectors(crowd: _Crowd) -> Float:
+    """The leading eigenvectors [K, m] of D^-1/2 A D^-1/2, by subspace iteration from a fixed start.
+
+    A_ij = sum over common tasks of <e_{l_it} - q_t, e_{l_jt} - q_t> / n_t, with q_t the shares of the labels on task t:
+    agreement beyond what the task makes everybody say. D_i = n_i + mean n, so that few answers cannot load high.
+    """
+    workers, tasks = len(crowd.answers), len(crowd.counts)
+    size = min(FACTORS, workers)
+    scale = 1 / np.sqrt(crowd.answers + max(crowd.answers.mean(), 1e-9))[:, None]  # [K, 1]
+    many = np.maximum(crowd.counts.sum(1), 1.0)[:, None]  # [T, 1]
+    q = (crowd.counts / many)[:, :, None]  # [T, C, 1]
+    basis, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((workers, size)) * (crowd.answers[:, None] > 0))
+    for _ in range(PASSES):
+        mean = (crowd.cells @ (scale * basis)).reshape(tasks, -1, size)  # [T, C, m]
+        mean -= q * mean.sum(1, keepdims=True)
+        mean -= (q * mean).sum(1, keepdims=True)
+        mean /= many[:, :, None]
+        basis, _ = np.linalg.qr(scale * (crowd.given @ mean.reshape(-1, size)))
+    return np.asarray(basis)
+
+
+def _varimax(loading: Float, passes: int = 30) -> Float:
+    """Rotate [K, m] so that each row loads on few columns (Kaiser 1958, https://doi.org/10.1007/BF02289233)."""
+    size = loading.shape[1]
+    rotation, before = np.eye(size), 0.0
+    for _ in range(passes):
+        turned = loading @ rotation
+        left, values, right = np.linalg.svd(loading.T @ (turned**3 - turned * (turned**2).mean(0)))
+        rotation = left @ right
+        if values.sum() <= before * (1 + 1e-6):
+            break
+        before = values.sum()
+    return np.asarray(loading @ rotation)
+
+
+# ---------------------------------------------------------------- growth
+
+
+def _examined(crowd: _Crowd, members: Bool, gold: Int32 | None, closed: tuple[int, ...]) -> Ring | None:
+    """Grow a seed and test it."""
+    for step in range(GROWTH):
+        inside = _said(crowd, members)
+        outside = crowd.counts - inside
+        seen = _agreements(inside, outside)
+        if seen is None or (step == 2 and seen.least_shared > SHARED and gold is None):
+            return None
+        gain = _gain(crowd, members, inside, outside, seen)
+        part = np.clip(members.mean(), 1 / len(members), 0.5)
+        grown = gain > math.log((1 - part) / part)
+        grown[list(closed)] = False
+        if grown.sum() < LEAST:
+            return None
+        if (grown == members).all():
+            break
+        members = grown
+    return _ring(crowd, members, gold)
+
+
+def _gain(crowd: _Crowd, members: Bool, inside: Float, outside: Float, seen: _Agreements) -> Float:
+    """Nats by which the other members predict a worker's answers better than the other outsiders do, [K]."""
+
+    def logs(counts: Float, kappa: float, own: float) -> Float:
+        a = (1 - kappa) / kappa
+        rest = np.maximum(counts - own, 0.0) + a * crowd.shares
+        total = np.maximum(counts.sum(1, keepdims=True) - own, 0.0) + a
+        return np.asarray(np.log(rest / total)).ravel()
+
+    within, without = _bounded(seen.inside), _bounded(seen.outside)
+    stay = logs(inside, within, 1.0) - logs(outside, without, 0.0)  # what a member's answer is worth, by cell
+    join = logs(inside, within, 0.0) - logs(outside, without, 1.0)
+    both = crowd.given @ np.stack((stay, join), 1)  # [K, 2]
+    return np.where(members, both[:, 0], both[:, 1])
+
+
+def _bounded(kappa: float) -> float:
+    return min(max(kappa, 0.01), 0.98)
+
+
+# ---------------------------------------------------------------- the test
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreements:
+    inside: float
+    outside: float
+    shared: float
+    least_shared: float  # `SURE` standard errors below, and above
+    most_shared: float
+    least_inside: float
+
+
+def _agreements(inside: Float, outside: Float) -> _Agreements | None:
+    """Chance-corrected agreement inside, outside and across; None where one of them cannot be told from chance."""
+    ours, theirs = inside.sum(0) / max(inside.sum(), 1), outside.sum(0) / max(outside.sum(), 1)  # [C]
+    ss, ss_error = _kappa(inside, inside - 1, inside.sum(1) - 1, ours @ ours)
+    oo, oo_error = _kappa(outside, outside - 1, outside.sum(1) - 1, theirs @ theirs)
+    many = outside.sum(1)
+    so, so_error = _kappa(inside, outside, many, ours @ theirs, both=True)
+    if not (ss > SURE * ss_error and oo > SURE * oo_error) or not math.isfinite(so_error):
+        return None
+    scale = math.sqrt(ss * oo)
+    # d log(shared) = d so / so - d ss / 2 ss - d oo / 2 oo
+    error = math.sqrt((so_error / scale) ** 2 + (so / scale) ** 2 * ((ss_error / ss) ** 2 + (oo_error / oo) ** 2) / 4)
+    shared = so / scale
+    return _Agreements(ss, oo, shared, shared - SURE * error, shared + SURE * error, ss - SURE * ss_error)
+
+
+def _kappa(counts: Float, partners: Float, many: Float, chance: float, both: bool = False) -> tuple[float, float]:
+    """(observed - chance) / (1 - chance) and its standard error over tasks; each answer counts once, with the mean of its
+    partners' answers on that task."""
+    weight = counts.sum(1) * many / (counts.sum(1) + many) if both else np.maximum(many, 0.0)  # [T]
+    rows = np.flatnonzero(weight > 0)
+    if len(rows) < 2 or chance > 1 - 1e-9:
+        return 0.0, math.inf
+    weight = weight[rows]
+    same = (counts[rows] * np.maximum(partners[rows], 0.0)).sum(1) / (counts[rows].sum(1) * many[rows])  # [T]
+    mean = float((weight * same).sum() / weight.sum())
+    error = math.sqrt(float(((weight * (same - mean)) ** 2).sum())) / float(weight.sum())
+    # a task without a difference still leaves doubt: one task's worth of it (the rule of three, softly)
+    error = math.hypot(error, float(weight.max() / weight.sum()))
+    return (mean - chance) / (1 - chance), error / (1 - chance)
+
+
+def _ring(crowd: _Crowd, members: Bool, gold: Int32 | None) -> Ring | None:
+    inside = _said(crowd, members)
+    outside = crowd.counts - inside
+    seen = _agreements(inside, outside)
+    if seen is None:
+        return None
+    size, workers = int(members.sum()), int((crowd.answers > 0).sum())
+    ways = gammaln(workers + 1) - gammaln(size + 1) - gammaln(workers - size + 1)
+    evidence = float(_gain(crowd, members, inside, outside, seen)[members].sum() - ways + math.log(ALPHA))
+    if evidence <= 0:
+        return None
+    apart = seen.most_shared < SHARED
+    kind = SUSPECTED
+    if apart and _is_the_ring(inside, outside, seen, gold):
+        kind = COPIES if seen.least_inside > TOTAL or seen.inside > TOTAL else NOISY
+    names = tuple(int(i) for i in np.flatnonzero(members))
+    return Ring(
+        workers=names,
+        kind=kind,
+        strength=evidence,
+        inside=seen.inside,
+        outside=seen.outside,
+        shared=seen.shared,
+        answers=int(inside.sum()),
+        reason=_reason(kind, size, seen, evidence),
+    )
+
+
+def _is_the_ring(inside: Float, outside: Float, seen: _Agreements, gold: Int32 | None) -> bool:
+    """Of two groups that see different worlds: is it the inside that is the ring?"""
+    told = 0.0 if gold is None else _told(inside, outside, seen, gold)
+    if abs(told) > math.log(EVEN):
+        return told < 0
+    if max(seen.inside, seen.outside) > TOTAL:
+        return seen.inside > seen.outside
+    return bool(inside.sum() < outside.sum())
+
+
+def _told(inside: Float, outside: Float, seen: _Agreements, gold: Int32) -> float:
+    """Nats by which the inside predicts the known answers better than the outside does."""
+    rows = np.flatnonzero((gold >= 0) & (inside.sum(1) > 0) & (outside.sum(1) > 0))
+
+    def predicted(counts: Float, kappa: float) -> Float:
+        a = (1 - kappa) / kappa
+        many = counts[rows].sum(1)
+        return np.asarray(np.log((counts[rows, gold[rows]] + a / counts.shape[1]) / (many + a)))
+
+    return float((predicted(inside, _bounded(seen.inside)) - predicted(outside, _bounded(seen.outside))).sum())
+
+
+def _reason(kind: str, size: int, seen: _Agreements, evidence: float) -> str:
+    share = 100 * max(seen.shared, 0.0) ** 2
+    text = (
+        f"{size} workers agree with one another {seen.inside:.2f} beyond chance (others among themselves "
+        f"{seen.outside:.2f}), and others share {share:.0f} % of what they agree on; {evidence:.0f} nats of evidence"
+    )
+    return text if kind != SUSPECTED else f"{text}: they may be experts, so they are not merged"
+
+
+def _gold(known: ArrayLike | None, tasks: int, classes: int) -> Int32 | None:
+    if known is None:
+        return None
+    gold = np.asarray(known, np.int32)
+    if gold.shape != (tasks,):
+        raise BadInput(f"known: one entry a task needed ({tasks}), got shape {gold.shape}")
+    if (gold >= classes).any():
+        raise BadInput(f"known: class {int(gold.max())} is none of 0..{classes - 1}")
+    return gold if (gold >= 0).any() else None
