@@ -428,3 +428,62 @@ def _gold(known: ArrayLike | None, tasks: int, classes: int) -> Int32 | None:
     if (gold >= classes).any():
         raise BadInput(f"known: class {int(gold.max())} is none of 0..{classes - 1}")
     return gold if (gold >= 0).any() else None
+
+
+# ---------------------------------------------------------------- gold
+
+
+def gold_questions(share: float, delta: float, redundancy: int, classes: int, *, error: float = 0.0) -> int:
+    """How many gold questions rule out a ring with `share` of the answers, wrong either way at most `delta` of the time.
+
+    A gold question rings when at least two of its `redundancy` answers are the same wrong label. With a ring whose key is
+    random (wrong with probability 1 - 1/C) that happens with probability p1, among honest workers who err at the rate
+    `error`, evenly over the wrong labels, with p0 < p1. With n questions both mistakes are at most exp(-n I), I the
+    Chernoff information of the two coins (https://doi.org/10.1214/aoms/1177729330), so n = ceil(ln(1/delta) / I). Without
+    honest errors this is n = ln(delta) / ln(1 - p1): the ring has to stay unseen on every one.
+    """
+    if not 0 < share <= 1 or not 0 < delta < 1 or not 0 <= error < 1:
+        raise BadInput(f"share {share}, delta {delta}, error {error}: shares and probabilities between 0 and 1 needed")
+    if redundancy < 2 or classes < 2:
+        raise BadInput(f"redundancy {redundancy}, classes {classes}: two answers a task and two classes are the least")
+    honest = _same_wrong(0.0, redundancy, classes, error)
+    ringed = _same_wrong(share, redundancy, classes, error)
+    information = _chernoff(honest, ringed)
+    if information <= 0:
+        raise BadInput(f"share {share}: its marks cannot be told from honest errors at a rate of {error}")
+    return math.ceil(math.log(1 / delta) / information)
+
+
+def gold_sentence(share: float, delta: float, redundancy: int, classes: int, *, error: float = 0.0) -> str:
+    """The same in words."""
+    many = gold_questions(share, delta, redundancy, classes, error=error)
+    return (
+        f"{many} gold questions, each answered {redundancy} times, rule out a ring with {100 * share:.3g} % of the answers "
+        f"at {100 * (1 - delta):.4g} % confidence, if honest workers err on {100 * error:.3g} % of {classes}-class tasks."
+    )
+
+
+def _same_wrong(share: float, redundancy: int, classes: int, error: float) -> float:
+    """Probability that two or more of `redundancy` answers to a task are the same wrong label.
+
+    The key is right with probability 1/C, else it names one wrong label. Each answer names a given wrong label with
+    probability (1 - share) error / (C - 1), plus `share` if the key does; answers to different labels are multinomial,
+    bounded by the product over labels of "at most one" (exact in the Poisson limit).
+    """
+    wrong = classes - 1
+    base = (1 - share) * error / wrong
+
+    def at_most_one(p: float) -> float:
+        return float((1 - p) ** redundancy + redundancy * p * (1 - p) ** (redundancy - 1))
+
+    right_key = at_most_one(base) ** wrong
+    wrong_key = at_most_one(base + share) * at_most_one(base) ** (wrong - 1)
+    return 1 - right_key / classes - wrong_key * (1 - 1 / classes)
+
+
+def _chernoff(p: float, q: float) -> float:
+    """max over s of -ln sum p^s q^(1-s) of two coins."""
+    s = np.linspace(0, 1, 1001)
+    with np.errstate(divide="ignore"):
+        both = p**s * q ** (1 - s) + (1 - p) ** s * (1 - q) ** (1 - s)
+    return float(-np.log(both.min()))
