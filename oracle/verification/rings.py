@@ -25,7 +25,7 @@ decided by `known` answers, else by near-total agreement (people err, copies do 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,7 +40,7 @@ COPIES, NOISY, SUSPECTED = "copies", "noisy copies", "suspected"
 FACTORS = 8  # eigenvectors a round: so many rings can be told apart at once
 PASSES = 10  # of subspace iteration
 GROWTH = 10  # rounds of growth at most
-ROUNDS = 4  # searches, each after the rings of the one before were merged
+ROUNDS = 8  # searches, each after the rings of the one before were merged
 LEAST = 3  # members: fewer cannot be told from chance among all pairs of a crowd
 SHARED = math.sqrt(0.5)  # above it, more than half of what a group agrees on is seen by outsiders too
 TOTAL = 0.9  # chance-corrected agreement that people who err do not reach
@@ -116,7 +116,7 @@ def rings(
         if not any(ring.merges for ring in fresh):
             break
         now = merge(task, worker, label, found, workers, classes)
-    return tuple(sorted(found, key=lambda ring: (not ring.merges, -ring.strength, ring.workers)))
+    return tuple(sorted(found, key=_rank))
 
 
 # ---------------------------------------------------------------- merging
@@ -214,13 +214,19 @@ def _search(crowd: _Crowd, gold: Int32 | None, closed: tuple[int, ...]) -> list[
         ring = _examined(crowd, seed, gold, closed)
         if ring is not None and ring not in found:
             found.append(ring)
+    if any(ring.kind == COPIES for ring in found):  # two rings look like one noisy one: copies first, then look again
+        found = [ring for ring in found if ring.kind != NOISY]
     kept: list[Ring] = []
     taken: set[int] = set()
-    for ring in sorted(found, key=lambda ring: (not ring.merges, -ring.strength, ring.workers)):
+    for ring in sorted(found, key=_rank):
         if taken.isdisjoint(ring.workers):
             kept.append(ring)
             taken.update(ring.workers)
     return kept
+
+
+def _rank(ring: Ring) -> tuple[bool, float, tuple[int, ...]]:
+    return not ring.merges, -ring.strength, ring.workers
 
 
 def _seeds(crowd: _Crowd) -> list[Bool]:
@@ -274,41 +280,46 @@ def _varimax(loading: Float, passes: int = 30) -> Float:
 
 # ---------------------------------------------------------------- growth
 
+NOBODY, INSIDE, OUTSIDE = 0, 1, 2
 
-def _examined(crowd: _Crowd, members: Bool, gold: Int32 | None, closed: tuple[int, ...]) -> Ring | None:
-    """Grow a seed and test it."""
+
+def _examined(crowd: _Crowd, seed: Bool, gold: Int32 | None, closed: tuple[int, ...]) -> Ring | None:
+    """Grow a seed and what stands against it, and test them."""
+    role = np.where(seed, INSIDE, OUTSIDE)  # [K]
+    role[list(closed)] = NOBODY
     for step in range(GROWTH):
-        inside = _said(crowd, members)
-        outside = crowd.counts - inside
+        inside, outside = _said(crowd, role == INSIDE), _said(crowd, role == OUTSIDE)
         seen = _agreements(inside, outside)
         if seen is None or (step == 2 and seen.least_shared > SHARED and gold is None):
             return None
-        gain = _gain(crowd, members, inside, outside, seen)
-        part = np.clip(members.mean(), 1 / len(members), 0.5)
-        grown = gain > math.log((1 - part) / part)
-        grown[list(closed)] = False
-        if grown.sum() < LEAST:
+        grown = _roles(_gains(crowd, role, inside, outside, seen), role)
+        grown[list(closed)] = NOBODY
+        if (grown == INSIDE).sum() < LEAST:
             return None
-        if (grown == members).all():
+        if (grown == role).all():
             break
-        members = grown
-    return _ring(crowd, members, gold)
+        role = grown
+    return _ring(crowd, role, gold)
 
 
-def _gain(crowd: _Crowd, members: Bool, inside: Float, outside: Float, seen: _Agreements) -> Float:
-    """Nats by which the other members predict a worker's answers better than the other outsiders do, [K]."""
+def _roles(gains: Float, role: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The most probable role of each worker [K], from gains [K, 3] and how common the roles were."""
+    common = np.bincount(role, minlength=3) + 1.0
+    return np.asarray((gains + np.log(common / common.sum())).argmax(1))
 
-    def logs(counts: Float, kappa: float, own: float) -> Float:
-        a = (1 - kappa) / kappa
-        rest = np.maximum(counts - own, 0.0) + a * crowd.shares
-        total = np.maximum(counts.sum(1, keepdims=True) - own, 0.0) + a
-        return np.asarray(np.log(rest / total)).ravel()
 
-    within, without = _bounded(seen.inside), _bounded(seen.outside)
-    stay = logs(inside, within, 1.0) - logs(outside, without, 0.0)  # what a member's answer is worth, by cell
-    join = logs(inside, within, 0.0) - logs(outside, without, 1.0)
-    both = crowd.given @ np.stack((stay, join), 1)  # [K, 2]
-    return np.where(members, both[:, 0], both[:, 1])
+def _gains(crowd: _Crowd, role: NDArray[np.int64], inside: Float, outside: Float, seen: _Agreements) -> Float:
+    """Nats by which the others of each role predict a worker's answers better than the mere shares of the labels, [K, 3]."""
+    columns = []
+    for counts, kappa in ((inside, seen.inside), (outside, seen.outside)):
+        a = (1 - _bounded(kappa)) / _bounded(kappa)
+        for own in (0.0, 1.0):  # how often the worker stands in the counts
+            rest = np.maximum(counts - own, 0.0) / crowd.shares + a
+            columns.append(np.log(rest / (np.maximum(counts.sum(1, keepdims=True) - own, 0.0) + a)).ravel())
+    gains = crowd.given @ np.stack(columns, 1)  # [K, 4]
+    inner = np.where(role == INSIDE, gains[:, 1], gains[:, 0])
+    outer = np.where(role == OUTSIDE, gains[:, 3], gains[:, 2])
+    return np.stack((np.zeros(len(gains)), inner, outer), 1)
 
 
 def _bounded(kappa: float) -> float:
@@ -325,7 +336,6 @@ class _Agreements:
     shared: float
     least_shared: float  # `SURE` standard errors below, and above
     most_shared: float
-    least_inside: float
 
 
 def _agreements(inside: Float, outside: Float) -> _Agreements | None:
@@ -341,7 +351,7 @@ def _agreements(inside: Float, outside: Float) -> _Agreements | None:
     # d log(shared) = d so / so - d ss / 2 ss - d oo / 2 oo
     error = math.sqrt((so_error / scale) ** 2 + (so / scale) ** 2 * ((ss_error / ss) ** 2 + (oo_error / oo) ** 2) / 4)
     shared = so / scale
-    return _Agreements(ss, oo, shared, shared - SURE * error, shared + SURE * error, ss - SURE * ss_error)
+    return _Agreements(ss, oo, shared, shared - SURE * error, shared + SURE * error)
 
 
 def _kappa(counts: Float, partners: Float, many: Float, chance: float, both: bool = False) -> tuple[float, float]:
@@ -360,24 +370,28 @@ def _kappa(counts: Float, partners: Float, many: Float, chance: float, both: boo
     return (mean - chance) / (1 - chance), error / (1 - chance)
 
 
-def _ring(crowd: _Crowd, members: Bool, gold: Int32 | None) -> Ring | None:
-    inside = _said(crowd, members)
-    outside = crowd.counts - inside
+def _ring(crowd: _Crowd, role: NDArray[np.int64], gold: Int32 | None) -> Ring | None:
+    inside, outside = _said(crowd, role == INSIDE), _said(crowd, role == OUTSIDE)
     seen = _agreements(inside, outside)
     if seen is None:
         return None
-    size, workers = int(members.sum()), int((crowd.answers > 0).sum())
-    ways = gammaln(workers + 1) - gammaln(size + 1) - gammaln(workers - size + 1)
-    evidence = float(_gain(crowd, members, inside, outside, seen)[members].sum() - ways + math.log(ALPHA))
-    if evidence <= 0:
-        return None
     apart = seen.most_shared < SHARED
+    if apart and not _is_the_ring(inside, outside, seen, gold):
+        role = np.array([NOBODY, OUTSIDE, INSIDE])[role]
+        inside, outside = outside, inside
+        seen = replace(seen, inside=seen.outside, outside=seen.inside)
+    members = role == INSIDE
+    size, workers = int(members.sum()), int((crowd.answers > 0).sum())
+    gains = _gains(crowd, role, inside, outside, seen)[members]
+    ways = gammaln(workers + 1) - gammaln(size + 1) - gammaln(workers - size + 1)
+    evidence = float((gains[:, INSIDE] - np.maximum(gains[:, OUTSIDE], 0.0)).sum() - ways + math.log(ALPHA))
+    if evidence <= 0 or size < LEAST:
+        return None
     kind = SUSPECTED
-    if apart and _is_the_ring(inside, outside, seen, gold):
-        kind = COPIES if seen.least_inside > TOTAL or seen.inside > TOTAL else NOISY
-    names = tuple(int(i) for i in np.flatnonzero(members))
+    if apart:
+        kind = COPIES if seen.inside > TOTAL else NOISY
     return Ring(
-        workers=names,
+        workers=tuple(int(i) for i in np.flatnonzero(members)),
         kind=kind,
         strength=evidence,
         inside=seen.inside,
