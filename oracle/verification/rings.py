@@ -308,14 +308,25 @@ def _roles(gains: Float, role: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray((gains + np.log(common / common.sum())).argmax(1))
 
 
-def _gains(crowd: _Crowd, role: NDArray[np.int64], inside: Float, outside: Float, seen: _Agreements) -> Float:
-    """Nats by which the others of each role predict a worker's answers better than the mere shares of the labels, [K, 3]."""
+def _gains(
+    crowd: _Crowd,
+    role: NDArray[np.int64],
+    inside: Float,
+    outside: Float,
+    seen: _Agreements,
+    where: Bool | None = None,
+) -> Float:
+    """Nats by which the others of each role predict a worker's answers better than the mere shares of the labels, [K, 3].
+
+    `where` [T]: count only the answers to these tasks.
+    """
     columns = []
     for counts, kappa in ((inside, seen.inside), (outside, seen.outside)):
         a = (1 - _bounded(kappa)) / _bounded(kappa)
         for own in (0.0, 1.0):  # how often the worker stands in the counts
             rest = np.maximum(counts - own, 0.0) / crowd.shares + a
-            columns.append(np.log(rest / (np.maximum(counts.sum(1, keepdims=True) - own, 0.0) + a)).ravel())
+            nats = np.log(rest / (np.maximum(counts.sum(1, keepdims=True) - own, 0.0) + a))
+            columns.append((nats if where is None else nats * where[:, None]).ravel())
     gains = crowd.given @ np.stack(columns, 1)  # [K, 4]
     inner = np.where(role == INSIDE, gains[:, 1], gains[:, 0])
     outer = np.where(role == OUTSIDE, gains[:, 3], gains[:, 2])
@@ -354,6 +365,20 @@ def _agreements(inside: Float, outside: Float) -> _Agreements | None:
     return _Agreements(ss, oo, shared, shared - SURE * error, shared + SURE * error)
 
 
+def _crossed(crowd: _Crowd, role: NDArray[np.int64], seen: _Agreements) -> _Agreements | None:
+    """Agreements without the luck of selection: on each half of the tasks, roles are those that the other half gives."""
+    inside, outside = np.zeros_like(crowd.counts), np.zeros_like(crowd.counts)
+    half = np.arange(len(crowd.counts)) % 2
+    for side in (0, 1):
+        here = role
+        for _ in range(2):
+            ours, theirs = _said(crowd, here == INSIDE), _said(crowd, here == OUTSIDE)
+            here = _roles(_gains(crowd, here, ours, theirs, seen, half == side), here)
+        inside[half != side] = _said(crowd, here == INSIDE)[half != side]
+        outside[half != side] = _said(crowd, here == OUTSIDE)[half != side]
+    return _agreements(inside, outside)
+
+
 def _kappa(counts: Float, partners: Float, many: Float, chance: float, both: bool = False) -> tuple[float, float]:
     """(observed - chance) / (1 - chance) and its standard error over tasks; each answer counts once, with the mean of its
     partners' answers on that task."""
@@ -375,7 +400,8 @@ def _ring(crowd: _Crowd, role: NDArray[np.int64], gold: Int32 | None) -> Ring | 
     seen = _agreements(inside, outside)
     if seen is None:
         return None
-    apart = seen.most_shared < SHARED
+    honest = _crossed(crowd, role, seen)
+    apart = honest is not None and honest.most_shared < SHARED
     if apart and not _is_the_ring(inside, outside, seen, gold):
         role = np.array([NOBODY, OUTSIDE, INSIDE])[role]
         inside, outside = outside, inside
