@@ -44,6 +44,7 @@ ROUNDS = 8  # searches, each after the rings of the one before were merged
 LEAST = 3  # members: fewer cannot be told from chance among all pairs of a crowd
 SHARED = math.sqrt(0.5)  # above it, more than half of what a group agrees on is seen by outsiders too
 TOTAL = 0.9  # chance-corrected agreement that people who err do not reach
+SCHOOLS = 0.5  # `shared` that two schools of people may have: who agrees no more than people do is merged only below it
 SURE = 3.0  # standard errors: 1 in 740, for the at most 2 x FACTORS groups of a round
 ALPHA = 1e-3  # chance of a false ring, after the number of possible groups is paid for
 EVEN = 20.0  # likelihood ratio from which known answers decide who is the ring
@@ -208,10 +209,11 @@ def _said(crowd: _Crowd, members: Bool) -> Float:
 
 def _search(crowd: _Crowd, gold: Int32 | None, closed: tuple[int, ...]) -> list[Ring]:
     """The rings of one round, strongest first, without a worker in two that merge; `closed` workers are rings already."""
+    open_ = crowd.answers > 0
+    open_[list(closed)] = False
     found: list[Ring] = []
     for seed in _seeds(crowd):
-        seed[list(closed)] = False
-        ring = _examined(crowd, seed, gold, closed)
+        ring = _examined(crowd, seed, gold, open_)
         if ring is not None and ring not in found:
             found.append(ring)
     if any(ring.kind == COPIES for ring in found):  # two rings look like one noisy one: copies first, then look again
@@ -283,23 +285,21 @@ def _varimax(loading: Float, passes: int = 30) -> Float:
 NOBODY, INSIDE, OUTSIDE = 0, 1, 2
 
 
-def _examined(crowd: _Crowd, seed: Bool, gold: Int32 | None, closed: tuple[int, ...]) -> Ring | None:
-    """Grow a seed and what stands against it, and test them."""
-    role = np.where(seed, INSIDE, OUTSIDE)  # [K]
-    role[list(closed)] = NOBODY
+def _examined(crowd: _Crowd, seed: Bool, gold: Int32 | None, open_: Bool) -> Ring | None:
+    """Grow a seed and what stands against it among the `open_` workers, and test them."""
+    role = np.where(open_, np.where(seed, INSIDE, OUTSIDE), NOBODY)  # [K]
     for step in range(GROWTH):
         inside, outside = _said(crowd, role == INSIDE), _said(crowd, role == OUTSIDE)
         seen = _agreements(inside, outside)
         if seen is None or (step == 2 and seen.least_shared > SHARED and gold is None):
             return None
-        grown = _roles(_gains(crowd, role, inside, outside, seen), role)
-        grown[list(closed)] = NOBODY
+        grown = np.where(open_, _roles(_gains(crowd, role, inside, outside, seen), role[open_]), NOBODY)
         if (grown == INSIDE).sum() < LEAST:
             return None
         if (grown == role).all():
             break
         role = grown
-    return _ring(crowd, role, gold)
+    return _ring(crowd, role, gold, open_)
 
 
 def _roles(gains: Float, role: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -350,12 +350,17 @@ class _Agreements:
 
 
 def _agreements(inside: Float, outside: Float) -> _Agreements | None:
-    """Chance-corrected agreement inside, outside and across; None where one of them cannot be told from chance."""
-    ours, theirs = inside.sum(0) / max(inside.sum(), 1), outside.sum(0) / max(outside.sum(), 1)  # [C]
-    ss, ss_error = _kappa(inside, inside - 1, inside.sum(1) - 1, ours @ ours)
-    oo, oo_error = _kappa(outside, outside - 1, outside.sum(1) - 1, theirs @ theirs)
-    many = outside.sum(1)
-    so, so_error = _kappa(inside, outside, many, ours @ theirs, both=True)
+    """Chance-corrected agreement inside, outside and across, on the tasks that both answered: batches of tasks differ.
+
+    None where agreement inside or outside cannot be told from chance.
+    """
+    common = np.flatnonzero((inside.sum(1) > 0) & (outside.sum(1) > 0))
+    inside, outside = inside[common], outside[common]
+    n, m = inside.sum(1), outside.sum(1)  # [tasks]
+    ours, theirs = inside.sum(0) / max(n.sum(), 1), outside.sum(0) / max(m.sum(), 1)  # [C]
+    ss, ss_error = _kappa((inside * (inside - 1)).sum(1), n * (n - 1), n - 1, ours @ ours)
+    oo, oo_error = _kappa((outside * (outside - 1)).sum(1), m * (m - 1), m - 1, theirs @ theirs)
+    so, so_error = _kappa((inside * outside).sum(1), n * m, n * m / np.maximum(n + m, 1), ours @ theirs)
     if not (ss > SURE * ss_error and oo > SURE * oo_error) or not math.isfinite(so_error):
         return None
     scale = math.sqrt(ss * oo)
@@ -365,7 +370,7 @@ def _agreements(inside: Float, outside: Float) -> _Agreements | None:
     return _Agreements(ss, oo, shared, shared - SURE * error, shared + SURE * error)
 
 
-def _crossed(crowd: _Crowd, role: NDArray[np.int64], seen: _Agreements) -> _Agreements | None:
+def _crossed(crowd: _Crowd, role: NDArray[np.int64], seen: _Agreements, open_: Bool) -> _Agreements | None:
     """Agreements without the luck of selection: on each half of the tasks, roles are those that the other half gives."""
     inside, outside = np.zeros_like(crowd.counts), np.zeros_like(crowd.counts)
     half = np.arange(len(crowd.counts)) % 2
@@ -373,41 +378,38 @@ def _crossed(crowd: _Crowd, role: NDArray[np.int64], seen: _Agreements) -> _Agre
         here = role
         for _ in range(2):
             ours, theirs = _said(crowd, here == INSIDE), _said(crowd, here == OUTSIDE)
-            here = _roles(_gains(crowd, here, ours, theirs, seen, half == side), here)
+            gains = _gains(crowd, here, ours, theirs, seen, half == side)
+            here = np.where(open_, _roles(gains, here[open_]), NOBODY)
         inside[half != side] = _said(crowd, here == INSIDE)[half != side]
         outside[half != side] = _said(crowd, here == OUTSIDE)[half != side]
     return _agreements(inside, outside)
 
 
-def _kappa(counts: Float, partners: Float, many: Float, chance: float, both: bool = False) -> tuple[float, float]:
-    """(observed - chance) / (1 - chance) and its standard error over tasks; each answer counts once, with the mean of its
-    partners' answers on that task."""
-    weight = counts.sum(1) * many / (counts.sum(1) + many) if both else np.maximum(many, 0.0)  # [T]
-    rows = np.flatnonzero(weight > 0)
-    if len(rows) < 2 or chance > 1 - 1e-9:
+def _kappa(same: Float, pairs: Float, weight: Float, chance: float) -> tuple[float, float]:
+    """(observed - chance) / (1 - chance) and its standard error over tasks: `same` of the `pairs` of a task agree."""
+    some = pairs > 0
+    if some.sum() < 2 or chance > 1 - 1e-9:
         return 0.0, math.inf
-    weight = weight[rows]
-    same = (counts[rows] * np.maximum(partners[rows], 0.0)).sum(1) / (counts[rows].sum(1) * many[rows])  # [T]
-    mean = float((weight * same).sum() / weight.sum())
-    error = math.sqrt(float(((weight * (same - mean)) ** 2).sum())) / float(weight.sum())
-    # a task without a difference still leaves doubt: one task's worth of it (the rule of three, softly)
-    error = math.hypot(error, float(weight.max() / weight.sum()))
+    rate, weight = same[some] / pairs[some], weight[some] / weight[some].sum()
+    mean = float(weight @ rate)
+    error = math.hypot(*(weight * (rate - mean)), weight.max())  # where no task differs, one task's worth of doubt stays
     return (mean - chance) / (1 - chance), error / (1 - chance)
 
 
-def _ring(crowd: _Crowd, role: NDArray[np.int64], gold: Int32 | None) -> Ring | None:
+def _ring(crowd: _Crowd, role: NDArray[np.int64], gold: Int32 | None, open_: Bool) -> Ring | None:
     inside, outside = _said(crowd, role == INSIDE), _said(crowd, role == OUTSIDE)
     seen = _agreements(inside, outside)
     if seen is None:
         return None
-    honest = _crossed(crowd, role, seen)
-    apart = honest is not None and honest.most_shared < SHARED
+    honest = _crossed(crowd, role, seen, open_)
+    total = max(seen.inside, seen.outside) > TOTAL
+    apart = honest is not None and honest.most_shared < (SHARED if total else SCHOOLS)
     if apart and not _is_the_ring(inside, outside, seen, gold):
         role = np.array([NOBODY, OUTSIDE, INSIDE])[role]
         inside, outside = outside, inside
         seen = replace(seen, inside=seen.outside, outside=seen.inside)
     members = role == INSIDE
-    size, workers = int(members.sum()), int((crowd.answers > 0).sum())
+    size, workers = int(members.sum()), int(open_.sum())
     gains = _gains(crowd, role, inside, outside, seen)[members]
     ways = gammaln(workers + 1) - gammaln(size + 1) - gammaln(workers - size + 1)
     evidence = float((gains[:, INSIDE] - np.maximum(gains[:, OUTSIDE], 0.0)).sum() - ways + math.log(ALPHA))
