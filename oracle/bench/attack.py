@@ -299,18 +299,24 @@ def _categorical(folder: Path) -> bool:
 
 def _gold_questions() -> dict[str, dict[str, int]]:
     """Of four classes, five answers a task, honest workers wrong on a fifth; to be 99 % sure."""
-    return {f"{share:.0%}": {"needed": gold_questions(share, 0.01, 5, 4, error=0.2)} for share in (0.05, 0.1, 0.2, 0.35)}
+    return {
+        f"{share:.0%}": {"needed": gold_questions(share, 0.01, 5, 4, error=0.2)} for share in (0.05, 0.1, 0.2, 0.35)
+    }
 
 
 def text(d: dict[str, Any]) -> str:
-    lines = [f"  {'attack':<28}{'accuracy':>9}{'unmerged':>9}{'clean':>7}{'recall':>8}{'false':>7}{'lost':>7}{'certified':>10}"]
+    lines = [
+        f"  {'attack':<28}{'accuracy':>9}{'unmerged':>9}{'clean':>7}{'recall':>8}{'false':>7}{'lost':>7}{'certified':>10}"
+    ]
     for name, found in d["attacks"].items():
         m = found["mean"]
         lines.append(
             f"  {name:<28}{m['accuracy']:>9.3f}{m['accuracy_unmerged']:>9.3f}{m['accuracy_clean']:>7.3f}{m['recall']:>8.3f}"
             f"{m['false_positives']:>7.3f}{m['lost']:>7.3f}{m['lost_but_certified']:>10.3f}"
         )
-    lines.append(f"  {'clean set':<28}{'accuracy':>9}{'unmerged':>9}{'lost':>7}{'rings':>7}{'in them':>8}{'workers':>9}")
+    lines.append(
+        f"  {'clean set':<28}{'accuracy':>9}{'unmerged':>9}{'lost':>7}{'rings':>7}{'in them':>8}{'workers':>9}"
+    )
     for name, m in d["clean"].items():
         lines.append(
             f"  {name:<28}{m['accuracy']:>9.4f}{m['accuracy_unmerged']:>9.4f}{m['tasks_lost']:>7}{m['rings']:>7}"

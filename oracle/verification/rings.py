@@ -40,6 +40,7 @@ COPIES, NOISY, SUSPECTED = "copies", "noisy copies", "suspected"
 FACTORS = 8  # eigenvectors a round: so many rings can be told apart at once
 PASSES = 10  # of subspace iteration
 GROWTH = 10  # rounds of growth at most
+SAMPLE = 1 << 18  # answers that seeds are looked for in
 ROUNDS = 8  # searches, each after the rings of the one before were merged
 LEAST = 3  # members: fewer cannot be told from chance among all pairs of a crowd
 SHARED = math.sqrt(0.5)  # above it, more than half of what a group agrees on is seen by outsiders too
@@ -109,15 +110,16 @@ def rings(
     check_size(tasks, classes)
     gold = _gold(known, tasks, classes)
     found: list[Ring] = []
-    now = merge(task, worker, label, (), workers, classes)
     for _ in range(ROUNDS):
-        crowd = _crowd(now.task, now.worker, now.label, tasks, workers, classes)
-        fresh = _search(crowd, gold, tuple(ring.workers[0] for ring in found if ring.merges))
-        found = [ring for ring in found if ring.merges] + fresh
+        ringed = np.zeros(workers, bool)
+        for ring in found:
+            ringed[list(ring.workers)] = True
+        free = ~ringed[worker]
+        fresh = _search(_crowd(task[free], worker[free], label[free], tasks, workers, classes), gold)
+        found += [ring for ring in fresh if ring.merges]
         if not any(ring.merges for ring in fresh):
             break
-        now = merge(task, worker, label, found, workers, classes)
-    return tuple(sorted(found, key=_rank))
+    return tuple(sorted(found + [ring for ring in fresh if not ring.merges], key=_rank))
 
 
 # ---------------------------------------------------------------- merging
@@ -146,8 +148,9 @@ def merge(
     ringed = np.isin(speaker, speaker[np.arange(workers) != speaker])  # [K] members, the speakers included
     members = np.flatnonzero(ringed[worker])  # [G] answers of rings
     others = np.flatnonzero(~ringed[worker])
-    block, group = np.unique(speaker[worker[members]].astype(np.int64) * (1 + task.max(initial=0)) + task[members],
-                             return_inverse=True)  # [B] (ring, task), [G]
+    block, group = np.unique(
+        speaker[worker[members]].astype(np.int64) * (1 + task.max(initial=0)) + task[members], return_inverse=True
+    )  # [B] (ring, task), [G]
     counts = np.bincount(group * classes + label[members], minlength=len(block) * classes).reshape(-1, classes)
     said = counts.argmax(1).astype(np.int32)  # [B]
     first = np.zeros(len(block), np.int64)
@@ -207,17 +210,18 @@ def _said(crowd: _Crowd, members: Bool) -> Float:
 # ---------------------------------------------------------------- seeds
 
 
-def _search(crowd: _Crowd, gold: Int32 | None, closed: tuple[int, ...]) -> list[Ring]:
-    """The rings of one round, strongest first, without a worker in two that merge; `closed` workers are rings already."""
-    open_ = crowd.answers > 0
-    open_[list(closed)] = False
+def _search(crowd: _Crowd, gold: Int32 | None) -> list[Ring]:
+    """The rings of one round, strongest first, without a worker in two that merge.
+
+    Two rings together look like one noisy one: where there are copies, the round ends with them, and the next looks again.
+    """
     found: list[Ring] = []
     for seed in _seeds(crowd):
-        ring = _examined(crowd, seed, gold, open_)
+        ring = _examined(crowd, seed, gold)
+        if ring is not None and ring.kind == COPIES:
+            return [ring]
         if ring is not None and ring not in found:
             found.append(ring)
-    if any(ring.kind == COPIES for ring in found):  # two rings look like one noisy one: copies first, then look again
-        found = [ring for ring in found if ring.kind != NOISY]
     kept: list[Ring] = []
     taken: set[int] = set()
     for ring in sorted(found, key=_rank):
@@ -233,7 +237,7 @@ def _rank(ring: Ring) -> tuple[bool, float, tuple[int, ...]]:
 
 def _seeds(crowd: _Crowd) -> list[Bool]:
     """Groups of workers [K] to grow: both ends of each rotated eigenvector."""
-    loading = _varimax(_eigenvectors(crowd))  # [K, m]
+    loading = _varimax(_eigenvectors(_sample(crowd)))  # [K, m]
     seeds = []
     for column in loading.T:
         for end in (column, -column):
@@ -251,19 +255,37 @@ def _eigenvectors(crowd: _Crowd) -> Float:
     A_ij = sum over common tasks of <e_{l_it} - q_t, e_{l_jt} - q_t> / n_t, with q_t the shares of the labels on task t:
     agreement beyond what the task makes everybody say. D_i = n_i + mean n, so that few answers cannot load high.
     """
-    workers, tasks = len(crowd.answers), len(crowd.counts)
+    workers, (tasks, classes) = len(crowd.answers), crowd.counts.shape
     size = min(FACTORS, workers)
     scale = 1 / np.sqrt(crowd.answers + max(crowd.answers.mean(), 1e-9))[:, None]  # [K, 1]
-    many = np.maximum(crowd.counts.sum(1), 1.0)[:, None]  # [T, 1]
-    q = (crowd.counts / many)[:, :, None]  # [T, C, 1]
+    many = np.maximum(_total(crowd.counts), 1.0)[:, None]  # [T, 1]
+    q = crowd.counts / many  # [T, C]
     basis, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((workers, size)) * (crowd.answers[:, None] > 0))
     for _ in range(PASSES):
-        mean = (crowd.cells @ (scale * basis)).reshape(tasks, -1, size)  # [T, C, m]
-        mean -= q * mean.sum(1, keepdims=True)
-        mean -= (q * mean).sum(1, keepdims=True)
+        mean = (crowd.cells @ (scale * basis)).reshape(tasks, classes, size)  # [T, C, m]
+        every = sum(mean[:, c] for c in range(classes)) / many  # [T, m]
         mean /= many[:, :, None]
+        mean -= q[:, :, None] * every[:, None]
+        mean -= sum(q[:, c, None] * mean[:, c] for c in range(classes))[:, None]  # type: ignore[index]
         basis, _ = np.linalg.qr(scale * (crowd.given @ mean.reshape(-1, size)))
     return np.asarray(basis)
+
+
+def _sample(crowd: _Crowd) -> _Crowd:
+    """Every so manieth task, so that at most `SAMPLE` answers seed the search; growth then sees all."""
+    stride = math.ceil(crowd.answers.sum() / SAMPLE)
+    if stride <= 1:
+        return crowd
+    tasks, classes = crowd.counts.shape
+    rows = (np.arange(0, tasks, stride)[:, None] * classes + np.arange(classes)).ravel()
+    cells = crowd.cells[rows]
+    given = cells.T.tocsr()
+    return replace(crowd, given=given, cells=cells, counts=crowd.counts[::stride], answers=np.diff(given.indptr) * 1.0)
+
+
+def _total(counts: Float) -> Float:
+    """Sums of the rows; numpy's own sum over a short axis is ten times slower."""
+    return np.asarray(counts @ np.ones(counts.shape[1]))
 
 
 def _varimax(loading: Float, passes: int = 30) -> Float:
@@ -285,27 +307,28 @@ def _varimax(loading: Float, passes: int = 30) -> Float:
 NOBODY, INSIDE, OUTSIDE = 0, 1, 2
 
 
-def _examined(crowd: _Crowd, seed: Bool, gold: Int32 | None, open_: Bool) -> Ring | None:
-    """Grow a seed and what stands against it among the `open_` workers, and test them."""
-    role = np.where(open_, np.where(seed, INSIDE, OUTSIDE), NOBODY)  # [K]
-    for step in range(GROWTH):
+def _examined(crowd: _Crowd, seed: Bool, gold: Int32 | None) -> Ring | None:
+    """Grow a seed and what stands against it, and test them."""
+    role = np.where(crowd.answers > 0, np.where(seed, INSIDE, OUTSIDE), NOBODY)  # [K]
+    for _ in range(GROWTH):
         inside, outside = _said(crowd, role == INSIDE), _said(crowd, role == OUTSIDE)
         seen = _agreements(inside, outside)
-        if seen is None or (step == 2 and seen.least_shared > SHARED and gold is None):
+        if seen is None or seen.least_shared > SHARED:
             return None
-        grown = np.where(open_, _roles(_gains(crowd, role, inside, outside, seen), role[open_]), NOBODY)
+        grown = _roles(crowd, _gains(crowd, role, inside, outside, seen), role)
         if (grown == INSIDE).sum() < LEAST:
             return None
         if (grown == role).all():
             break
         role = grown
-    return _ring(crowd, role, gold, open_)
+    return _ring(crowd, role, gold)
 
 
-def _roles(gains: Float, role: NDArray[np.int64]) -> NDArray[np.int64]:
+def _roles(crowd: _Crowd, gains: Float, role: NDArray[np.int64]) -> NDArray[np.int64]:
     """The most probable role of each worker [K], from gains [K, 3] and how common the roles were."""
-    common = np.bincount(role, minlength=3) + 1.0
-    return np.asarray((gains + np.log(common / common.sum())).argmax(1))
+    active = crowd.answers > 0
+    common = np.bincount(role[active], minlength=3) + 1.0
+    return np.where(active, (gains + np.log(common / common.sum())).argmax(1), NOBODY)
 
 
 def _gains(
@@ -320,14 +343,17 @@ def _gains(
 
     `where` [T]: count only the answers to these tasks.
     """
-    columns = []
-    for counts, kappa in ((inside, seen.inside), (outside, seen.outside)):
+    tables = np.empty((crowd.given.shape[1], 4))  # [T C, 4]: inside and outside, with the worker in the counts or not
+    for side, (counts, kappa) in enumerate(((inside, seen.inside), (outside, seen.outside))):
         a = (1 - _bounded(kappa)) / _bounded(kappa)
-        for own in (0.0, 1.0):  # how often the worker stands in the counts
-            rest = np.maximum(counts - own, 0.0) / crowd.shares + a
-            nats = np.log(rest / (np.maximum(counts.sum(1, keepdims=True) - own, 0.0) + a))
-            columns.append((nats if where is None else nats * where[:, None]).ravel())
-    gains = crowd.given @ np.stack(columns, 1)  # [K, 4]
+        many = _total(counts).astype(np.intp)
+        steps = np.maximum(np.arange(-1.0, 1 + many.max(initial=0)), 0.0)[:, None]  # 0, 0, 1, 2, ... answers
+        of_label, of_task = np.log(steps / crowd.shares + a).ravel(), np.log(steps[:, 0] + a)
+        place = counts.astype(np.intp) * len(crowd.shares) + np.arange(len(crowd.shares))  # [T, C] in `of_label`
+        for own in (0, 1):
+            nats = of_label[place + (1 - own) * len(crowd.shares)] - of_task[many + 1 - own][:, None]
+            tables[:, 2 * side + own] = (nats if where is None else nats * where[:, None]).ravel()
+    gains = crowd.given @ tables  # [K, 4]
     inner = np.where(role == INSIDE, gains[:, 1], gains[:, 0])
     outer = np.where(role == OUTSIDE, gains[:, 3], gains[:, 2])
     return np.stack((np.zeros(len(gains)), inner, outer), 1)
@@ -354,13 +380,12 @@ def _agreements(inside: Float, outside: Float) -> _Agreements | None:
 
     None where agreement inside or outside cannot be told from chance.
     """
-    common = np.flatnonzero((inside.sum(1) > 0) & (outside.sum(1) > 0))
-    inside, outside = inside[common], outside[common]
-    n, m = inside.sum(1), outside.sum(1)  # [tasks]
-    ours, theirs = inside.sum(0) / max(n.sum(), 1), outside.sum(0) / max(m.sum(), 1)  # [C]
-    ss, ss_error = _kappa((inside * (inside - 1)).sum(1), n * (n - 1), n - 1, ours @ ours)
-    oo, oo_error = _kappa((outside * (outside - 1)).sum(1), m * (m - 1), m - 1, theirs @ theirs)
-    so, so_error = _kappa((inside * outside).sum(1), n * m, n * m / np.maximum(n + m, 1), ours @ theirs)
+    n, m = _total(inside), _total(outside)  # [T]
+    n, m = np.where(m > 0, n, 0.0), np.where(n > 0, m, 0.0)
+    ours, theirs = (n > 0) @ inside / max(n.sum(), 1), (m > 0) @ outside / max(m.sum(), 1)  # [C]
+    ss, ss_error = _kappa(_total(inside * inside) - n, n * (n - 1), n - 1, ours @ ours)
+    oo, oo_error = _kappa(_total(outside * outside) - m, m * (m - 1), m - 1, theirs @ theirs)
+    so, so_error = _kappa(_total(inside * outside), n * m, n * m / np.maximum(n + m, 1), ours @ theirs)
     if not (ss > SURE * ss_error and oo > SURE * oo_error) or not math.isfinite(so_error):
         return None
     scale = math.sqrt(ss * oo)
@@ -370,7 +395,7 @@ def _agreements(inside: Float, outside: Float) -> _Agreements | None:
     return _Agreements(ss, oo, shared, shared - SURE * error, shared + SURE * error)
 
 
-def _crossed(crowd: _Crowd, role: NDArray[np.int64], seen: _Agreements, open_: Bool) -> _Agreements | None:
+def _crossed(crowd: _Crowd, role: NDArray[np.int64], seen: _Agreements) -> _Agreements | None:
     """Agreements without the luck of selection: on each half of the tasks, roles are those that the other half gives."""
     inside, outside = np.zeros_like(crowd.counts), np.zeros_like(crowd.counts)
     half = np.arange(len(crowd.counts)) % 2
@@ -379,7 +404,7 @@ def _crossed(crowd: _Crowd, role: NDArray[np.int64], seen: _Agreements, open_: B
         for _ in range(2):
             ours, theirs = _said(crowd, here == INSIDE), _said(crowd, here == OUTSIDE)
             gains = _gains(crowd, here, ours, theirs, seen, half == side)
-            here = np.where(open_, _roles(gains, here[open_]), NOBODY)
+            here = _roles(crowd, gains, here)
         inside[half != side] = _said(crowd, here == INSIDE)[half != side]
         outside[half != side] = _said(crowd, here == OUTSIDE)[half != side]
     return _agreements(inside, outside)
@@ -392,16 +417,18 @@ def _kappa(same: Float, pairs: Float, weight: Float, chance: float) -> tuple[flo
         return 0.0, math.inf
     rate, weight = same[some] / pairs[some], weight[some] / weight[some].sum()
     mean = float(weight @ rate)
-    error = math.hypot(*(weight * (rate - mean)), weight.max())  # where no task differs, one task's worth of doubt stays
+    error = math.hypot(
+        float(np.linalg.norm(weight * (rate - mean))), float(weight.max())
+    )  # where no task differs, one task's worth of doubt stays
     return (mean - chance) / (1 - chance), error / (1 - chance)
 
 
-def _ring(crowd: _Crowd, role: NDArray[np.int64], gold: Int32 | None, open_: Bool) -> Ring | None:
+def _ring(crowd: _Crowd, role: NDArray[np.int64], gold: Int32 | None) -> Ring | None:
     inside, outside = _said(crowd, role == INSIDE), _said(crowd, role == OUTSIDE)
     seen = _agreements(inside, outside)
     if seen is None:
         return None
-    honest = _crossed(crowd, role, seen, open_)
+    honest = _crossed(crowd, role, seen)
     total = max(seen.inside, seen.outside) > TOTAL
     apart = honest is not None and honest.most_shared < (SHARED if total else SCHOOLS)
     if apart and not _is_the_ring(inside, outside, seen, gold):
@@ -409,7 +436,7 @@ def _ring(crowd: _Crowd, role: NDArray[np.int64], gold: Int32 | None, open_: Boo
         inside, outside = outside, inside
         seen = replace(seen, inside=seen.outside, outside=seen.inside)
     members = role == INSIDE
-    size, workers = int(members.sum()), int(open_.sum())
+    size, workers = int(members.sum()), int((crowd.answers > 0).sum())
     gains = _gains(crowd, role, inside, outside, seen)[members]
     ways = gammaln(workers + 1) - gammaln(size + 1) - gammaln(workers - size + 1)
     evidence = float((gains[:, INSIDE] - np.maximum(gains[:, OUTSIDE], 0.0)).sum() - ways + math.log(ALPHA))
