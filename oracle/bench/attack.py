@@ -145,7 +145,7 @@ def _believed(crowd: Crowd, luck: Luck) -> Int32:
     return np.where(crowd.truth >= 0, crowd.truth, guess).astype(np.int32)
 
 
-def _noisy(label: Int32, noise: float, classes: int, luck: Luck) -> Int32:
+def _noisy(label: NDArray[np.integer[Any]], noise: float, classes: int, luck: Luck) -> Int32:
     other = luck.integers(0, classes, len(label))
     return np.where(luck.random(len(label)) < noise, other, label).astype(np.int32)
 
@@ -180,8 +180,8 @@ def attacked(crowd: Crowd, attack: Attack, luck: Luck) -> Crowd:
         worker.append((accounts + account).astype(np.int32))
         label.append(attack.says(crowd, mine, luck))
         account += 1 + int(accounts.max(initial=-1))
-    arrays = (np.concatenate(column).astype(np.int32) for column in (task, worker, label))
-    return Crowd(*arrays, crowd.tasks, account, crowd.classes, crowd.truth, crowd.workers)
+    tasks, workers, labels = (np.concatenate(column).astype(np.int32) for column in (task, worker, label))
+    return Crowd(tasks, workers, labels, crowd.tasks, account, crowd.classes, crowd.truth, crowd.workers)
 
 
 def _parts(total: int, parts: int) -> list[int]:
@@ -190,13 +190,13 @@ def _parts(total: int, parts: int) -> list[int]:
 
 def _accounts(total: int, activity: NDArray[np.int64], tasks: int, luck: Luck) -> tuple[Int32, Int32]:
     """Tasks and account numbers of `total` answers, each account as busy as a recorded worker drawn at random."""
-    task, worker, left = [], [], total
+    chosen: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+    left = total
     while left > 0:
-        many = int(min(luck.choice(activity), left, tasks))
-        task.append(luck.choice(tasks, many, replace=False))
-        worker.append(np.full(many, len(worker)))
-        left -= many
-    return np.concatenate(task).astype(np.int32), np.concatenate(worker).astype(np.int32)
+        chosen.append(luck.choice(tasks, int(min(luck.choice(activity), left, tasks)), replace=False))
+        left -= len(chosen[-1])
+    account = np.repeat(np.arange(len(chosen) - 1), [len(tasks) for tasks in chosen[1:]])
+    return np.concatenate(chosen).astype(np.int32), account.astype(np.int32)
 
 
 # ---------------------------------------------------------------- the benchmark

@@ -37,11 +37,11 @@ from oracle.verification.infer import check_size, indices, same_length
 
 COPIES, NOISY, SUSPECTED = "copies", "noisy copies", "suspected"
 
-FACTORS = 8  # eigenvectors a round: so many rings can be told apart at once
+FACTORS = 8  # eigenvectors a round: so many rings can be told apart in one round
 PASSES = 10  # of subspace iteration
 GROWTH = 10  # rounds of growth at most
 SAMPLE = 1 << 18  # answers that seeds are looked for in
-ROUNDS = 8  # searches, each after the rings of the one before were merged
+ROUNDS = 32  # searches, each without the rings that were found before: the most rings that are found
 LEAST = 3  # members: fewer cannot be told from chance among all pairs of a crowd
 SHARED = math.sqrt(0.5)  # above it, more than half of what a group agrees on is seen by outsiders too
 TOTAL = 0.9  # chance-corrected agreement that people who err do not reach
@@ -98,7 +98,7 @@ def rings(
     *,
     known: ArrayLike | None = None,
 ) -> tuple[Ring, ...]:
-    """Groups of workers who copy one another or share a key, strongest first; no worker is in two that merge.
+    """Groups of workers who copy one another or share a key, strongest first; no worker of a ring that merges is in another.
 
     `known` [T]: gold, -1 where unknown: it decides which of two worlds is the true one. Deterministic; the order of the
     answers does not matter. O(N) memory, about a hundred passes over the answers. Constant and random answers are no
@@ -116,10 +116,10 @@ def rings(
             ringed[list(ring.workers)] = True
         free = ~ringed[worker]
         fresh = _search(_crowd(task[free], worker[free], label[free], tasks, workers, classes), gold)
-        found += [ring for ring in fresh if ring.merges]
+        found += fresh
         if not any(ring.merges for ring in fresh):
             break
-    return tuple(sorted(found + [ring for ring in fresh if not ring.merges], key=_rank))
+    return tuple(sorted(found, key=_rank))
 
 
 # ---------------------------------------------------------------- merging
@@ -211,9 +211,9 @@ def _said(crowd: _Crowd, members: Bool) -> Float:
 
 
 def _search(crowd: _Crowd, gold: Int32 | None) -> list[Ring]:
-    """The rings of one round, strongest first, without a worker in two that merge.
+    """One ring that merges, copies before noisy ones, as two rings together look like a noisy one; or else all suspects.
 
-    Two rings together look like one noisy one: where there are copies, the round ends with them, and the next looks again.
+    What else was found beside a ring was compared with a crowd that had it inside: the next round looks again without it.
     """
     found: list[Ring] = []
     for seed in _seeds(crowd):
@@ -222,13 +222,8 @@ def _search(crowd: _Crowd, gold: Int32 | None) -> list[Ring]:
             return [ring]
         if ring is not None and ring not in found:
             found.append(ring)
-    kept: list[Ring] = []
-    taken: set[int] = set()
-    for ring in sorted(found, key=_rank):
-        if taken.isdisjoint(ring.workers):
-            kept.append(ring)
-            taken.update(ring.workers)
-    return kept
+    found.sort(key=_rank)
+    return found[:1] if found and found[0].merges else found
 
 
 def _rank(ring: Ring) -> tuple[bool, float, tuple[int, ...]]:
@@ -266,7 +261,7 @@ def _eigenvectors(crowd: _Crowd) -> Float:
         every = sum(mean[:, c] for c in range(classes)) / many  # [T, m]
         mean /= many[:, :, None]
         mean -= q[:, :, None] * every[:, None]
-        mean -= sum(q[:, c, None] * mean[:, c] for c in range(classes))[:, None]  # type: ignore[index]
+        mean -= sum(q[:, c, None] * mean[:, c] for c in range(classes))[:, None]
         basis, _ = np.linalg.qr(scale * (crowd.given @ mean.reshape(-1, size)))
     return np.asarray(basis)
 
