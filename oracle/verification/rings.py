@@ -67,6 +67,7 @@ class Ring:
     outside: float  # kappa_OO: of two outsiders
     shared: float  # kappa_SO / sqrt(kappa_SS kappa_OO): 1 if only the truth is shared, 0 if nothing is
     answers: int  # given by the members
+    explained: float  # nats by which this ring and the rest, as two worlds, explain all answers better than label shares
     reason: str
 
     @property
@@ -222,8 +223,19 @@ def _search(crowd: _Crowd, gold: Int32 | None) -> list[Ring]:
             return [ring]
         if ring is not None and ring not in found:
             found.append(ring)
-    found.sort(key=_rank)
-    return found[:1] if found and found[0].merges else found
+    merging = [ring for ring in found if ring.merges]
+    if merging:
+        return [max(merging, key=lambda ring: (ring.explained, ring.workers))]
+    return _distinct(sorted(found, key=_rank))
+
+
+def _distinct(found: list[Ring]) -> list[Ring]:
+    """Those of which a stronger one does not hold most of the members already."""
+    kept: list[Ring] = []
+    for ring in found:
+        if all(2 * len(set(ring.workers) & set(other.workers)) <= len(ring.workers) for other in kept):
+            kept.append(ring)
+    return kept
 
 
 def _rank(ring: Ring) -> tuple[bool, float, tuple[int, ...]]:
@@ -423,16 +435,19 @@ def _ring(crowd: _Crowd, role: NDArray[np.int64], gold: Int32 | None) -> Ring | 
     seen = _agreements(inside, outside)
     if seen is None:
         return None
-    honest = _crossed(crowd, role, seen)
-    total = max(seen.inside, seen.outside) > TOTAL
-    apart = honest is not None and honest.most_shared < (SHARED if total else SCHOOLS)
-    if apart and not _is_the_ring(inside, outside, seen, gold):
+    told = 0.0 if gold is None else _told(inside, outside, seen, gold)
+    clear = abs(told) > math.log(EVEN)
+    limit = SHARED if clear or max(seen.inside, seen.outside) > TOTAL else SCHOOLS
+    unlucky = _crossed(crowd, role, seen)
+    apart = unlucky is not None and unlucky.most_shared < limit
+    if apart and not (told < 0 if clear else _looks_copied(inside, outside, seen)):
         role = np.array([NOBODY, OUTSIDE, INSIDE])[role]
         inside, outside = outside, inside
         seen = replace(seen, inside=seen.outside, outside=seen.inside)
     members = role == INSIDE
     size, workers = int(members.sum()), int((crowd.answers > 0).sum())
-    gains = _gains(crowd, role, inside, outside, seen)[members]
+    every = _gains(crowd, role, inside, outside, seen)  # [K, 3]
+    gains = every[members]
     ways = gammaln(workers + 1) - gammaln(size + 1) - gammaln(workers - size + 1)
     evidence = float((gains[:, INSIDE] - np.maximum(gains[:, OUTSIDE], 0.0)).sum() - ways + math.log(ALPHA))
     if evidence <= 0 or size < LEAST:
@@ -448,15 +463,13 @@ def _ring(crowd: _Crowd, role: NDArray[np.int64], gold: Int32 | None) -> Ring | 
         outside=seen.outside,
         shared=seen.shared,
         answers=int(inside.sum()),
+        explained=float(np.take_along_axis(every, role[:, None], 1).sum()),
         reason=_reason(kind, size, seen, evidence),
     )
 
 
-def _is_the_ring(inside: Float, outside: Float, seen: _Agreements, gold: Int32 | None) -> bool:
-    """Of two groups that see different worlds: is it the inside that is the ring?"""
-    told = 0.0 if gold is None else _told(inside, outside, seen, gold)
-    if abs(told) > math.log(EVEN):
-        return told < 0
+def _looks_copied(inside: Float, outside: Float, seen: _Agreements) -> bool:
+    """Of two groups that see different worlds, without gold: is it the inside that is the ring?"""
     if max(seen.inside, seen.outside) > TOTAL:
         return seen.inside > seen.outside
     return bool(inside.sum() < outside.sum())
