@@ -30,7 +30,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.special import gammaln
 
 from oracle.protocol.errors import BadInput
 from oracle.verification.infer import check_size, indices, same_length
@@ -47,13 +46,14 @@ SHARED = math.sqrt(0.5)  # above it, more than half of what a group agrees on is
 TOTAL = 0.9  # chance-corrected agreement that people who err do not reach
 SCHOOLS = 0.5  # `shared` that two schools of people may have: who agrees no more than people do is merged only below it
 SURE = 3.0  # standard errors: 1 in 740, for the at most 2 x FACTORS groups of a round
-ALPHA = 1e-3  # chance of a false ring, after the number of possible groups is paid for
+ALPHA = 1e-3 / (2 * FACTORS)  # chance of evidence by luck, for one of the groups of a round
 EVEN = 20.0  # likelihood ratio from which known answers decide who is the ring
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
+Roles = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,14 @@ class Ring:
 
     workers: tuple[int, ...]  # ascending
     kind: str  # COPIES and NOISY are to be merged; SUSPECTED may be experts, and only costs a task its certificate
-    strength: float  # nats of evidence, the number of possible groups paid for
+    strength: float  # nats of evidence on answers that did not choose it, the number of groups tried paid for
     inside: float  # kappa_SS: chance-corrected agreement of two members
     outside: float  # kappa_OO: of two outsiders
     shared: float  # kappa_SO / sqrt(kappa_SS kappa_OO): 1 if only the truth is shared, 0 if nothing is
     answers: int  # given by the members
-    explained: float  # nats by which this ring and the rest, as two worlds, explain all answers better than label shares
+    explained: (
+        float  # nats by which this ring and the rest, as two worlds, explain all answers better than label shares
+    )
     reason: str
 
     @property
@@ -331,7 +333,7 @@ def _examined(crowd: _Crowd, seed: Bool, gold: Int32 | None) -> Ring | None:
     return _ring(crowd, role, gold)
 
 
-def _roles(crowd: _Crowd, gains: Float, role: NDArray[np.int64]) -> NDArray[np.int64]:
+def _roles(crowd: _Crowd, gains: Float, role: Roles) -> Roles:
     """The most probable role of each worker [K], from gains [K, 3] and how common the roles were."""
     active = crowd.answers > 0
     common = np.bincount(role[active], minlength=3) + 1.0
@@ -340,7 +342,7 @@ def _roles(crowd: _Crowd, gains: Float, role: NDArray[np.int64]) -> NDArray[np.i
 
 def _gains(
     crowd: _Crowd,
-    role: NDArray[np.int64],
+    role: Roles,
     inside: Float,
     outside: Float,
     seen: _Agreements,
@@ -402,19 +404,27 @@ def _agreements(inside: Float, outside: Float) -> _Agreements | None:
     return _Agreements(ss, oo, shared, shared - SURE * error, shared + SURE * error)
 
 
-def _crossed(crowd: _Crowd, role: NDArray[np.int64], seen: _Agreements) -> _Agreements | None:
-    """Agreements without the luck of selection: on each half of the tasks, roles are those that the other half gives."""
+def _crossed(crowd: _Crowd, role: Roles, seen: _Agreements) -> tuple[_Agreements | None, Float]:
+    """The test without the luck of selection: on each half of the tasks, the roles are those that the other half gives.
+
+    Agreements, and for each role [3] the nats by which it predicts the answers of its workers better than other roles do.
+    """
     inside, outside = np.zeros_like(crowd.counts), np.zeros_like(crowd.counts)
+    nats = np.zeros(3)
     half = np.arange(len(crowd.counts)) % 2
     for side in (0, 1):
-        here = role
+        here, there = half == side, half != side
+        now = role
         for _ in range(2):
-            ours, theirs = _said(crowd, here == INSIDE), _said(crowd, here == OUTSIDE)
-            gains = _gains(crowd, here, ours, theirs, seen, half == side)
-            here = _roles(crowd, gains, here)
-        inside[half != side] = _said(crowd, here == INSIDE)[half != side]
-        outside[half != side] = _said(crowd, here == OUTSIDE)[half != side]
-    return _agreements(inside, outside)
+            ours, theirs = _said(crowd, now == INSIDE), _said(crowd, now == OUTSIDE)
+            now = _roles(crowd, _gains(crowd, now, ours, theirs, seen, here), now)
+        ours, theirs = _said(crowd, now == INSIDE), _said(crowd, now == OUTSIDE)
+        inside[there], outside[there] = ours[there], theirs[there]
+        gains = _gains(crowd, now, ours, theirs, seen, there)  # [K, 3]
+        for mine in (INSIDE, OUTSIDE):
+            others = np.delete(gains, mine, 1).max(1)
+            nats[mine] += (gains[:, mine] - others)[now == mine].sum()
+    return _agreements(inside, outside), nats
 
 
 def _kappa(same: Float, pairs: Float, weight: Float, chance: float) -> tuple[float, float]:
@@ -430,7 +440,7 @@ def _kappa(same: Float, pairs: Float, weight: Float, chance: float) -> tuple[flo
     return (mean - chance) / (1 - chance), error / (1 - chance)
 
 
-def _ring(crowd: _Crowd, role: NDArray[np.int64], gold: Int32 | None) -> Ring | None:
+def _ring(crowd: _Crowd, role: Roles, gold: Int32 | None) -> Ring | None:
     inside, outside = _said(crowd, role == INSIDE), _said(crowd, role == OUTSIDE)
     seen = _agreements(inside, outside)
     if seen is None:
@@ -438,20 +448,17 @@ def _ring(crowd: _Crowd, role: NDArray[np.int64], gold: Int32 | None) -> Ring | 
     told = 0.0 if gold is None else _told(inside, outside, seen, gold)
     clear = abs(told) > math.log(EVEN)
     limit = SHARED if clear or max(seen.inside, seen.outside) > TOTAL else SCHOOLS
-    unlucky = _crossed(crowd, role, seen)
-    apart = unlucky is not None and unlucky.most_shared < limit
+    crossed, nats = _crossed(crowd, role, seen)
+    apart = crossed is not None and crossed.most_shared < limit
     if apart and not (told < 0 if clear else _looks_copied(inside, outside, seen)):
         role = np.array([NOBODY, OUTSIDE, INSIDE])[role]
         inside, outside = outside, inside
-        seen = replace(seen, inside=seen.outside, outside=seen.inside)
+        seen, nats = replace(seen, inside=seen.outside, outside=seen.inside), nats[[NOBODY, OUTSIDE, INSIDE]]
     members = role == INSIDE
-    size, workers = int(members.sum()), int((crowd.answers > 0).sum())
-    every = _gains(crowd, role, inside, outside, seen)  # [K, 3]
-    gains = every[members]
-    ways = gammaln(workers + 1) - gammaln(size + 1) - gammaln(workers - size + 1)
-    evidence = float((gains[:, INSIDE] - np.maximum(gains[:, OUTSIDE], 0.0)).sum() - ways + math.log(ALPHA))
+    size, evidence = int(members.sum()), float(nats[INSIDE] + math.log(ALPHA))
     if evidence <= 0 or size < LEAST:
         return None
+    every = _gains(crowd, role, inside, outside, seen)  # [K, 3]
     kind = SUSPECTED
     if apart:
         kind = COPIES if seen.inside > TOTAL else NOISY
