@@ -548,6 +548,18 @@ def bench_pipeline(
     _print(pipeline.pipeline(pipeline.read_sizes(sizes), rounds), as_json, pipeline.text)
 
 
+@bench_app.command("attack")
+def bench_attack(
+    data: Annotated[Path, typer.Option(help="Folder of recorded crowds: SET/labels.csv and SET/truth.csv.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Attacks of each kind on each set.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Attack recorded crowds: rings, spam, disguise; what is decided, what is noticed, what the defence costs."""
+    from oracle.bench import attack
+
+    _print(attack.attack(data, seeds), as_json, attack.text)
+
+
 @bench_app.command("gas")
 def bench_gas(as_json: JsonOption = False) -> None:
     """Measure what each transaction costs, whole, on a local chain: jobs, epochs, claims, and whole jobs by the answer."""

@@ -26,6 +26,7 @@ Ours = Callable[[Int32, Int32, Int32, int, int, int, Int32 | None], dict[str, Fl
 Peers = Callable[[Sequence[lb.Answers]], tuple[list[crowdkit.Found], dict[str, Any]]]
 
 OURS = ("ours", "of_record")
+UNFITTED = "of_record_unfitted"
 METHODS = (*OURS, "vote", *crowdkit.METHODS)
 SHORT = {"ours": "ours", "of_record": "record", "vote": "vote", "crowdkit_ds": "ck DS", "crowdkit_onecoin": "ck 1coin"}
 RIVALS = ("vote", *crowdkit.METHODS)
@@ -61,19 +62,21 @@ class Judged:
         return {"accuracy": float(self.right.mean()), "log_loss": float(self.loss.mean()), "ece": ece}
 
 
-def dawid_skene(
+def engine(
     task: Int32, worker: Int32, label: Int32, tasks: int, workers: int, classes: int, known: Int32 | None = None
 ) -> dict[str, Float]:
-    """What the product says: posteriors [T, C] of the engine, `ours`, and of the decision that goes on chain, `of_record`."""
-    from oracle.verification import infer, record  # noqa: PLC0415 - torch loads for seconds
+    """What the product says, posteriors [T, C]: the engine's, the decision's of record that goes on chain, the same unfitted."""
+    from oracle.verification.engine import infer  # noqa: PLC0415 - torch loads for seconds
+    from oracle.verification.record import proba, record  # noqa: PLC0415
 
-    fit = infer.dawid_skene(task, worker, label, tasks, workers, classes, gold=known)
-    decided = record.record(task, worker, label, tasks, classes, fit)
-    return {"ours": fit.posterior, "of_record": record.proba(decided.scores)}
+    crowd = (task, worker, label, tasks, workers, classes)
+    posterior = infer(*crowd, gold=known).posterior
+    fitted, plain = (proba(record(*crowd, posterior, fitted=fit).scores) for fit in (True, False))
+    return {"ours": posterior, "of_record": fitted, "of_record_unfitted": plain}
 
 
 def truth(
-    data: Path, names: Sequence[str], half: bool, ours: Ours = dawid_skene, peers: Peers = crowdkit.fit
+    data: Path, names: Sequence[str], half: bool, ours: Ours = engine, peers: Peers = crowdkit.fit
 ) -> dict[str, Any]:
     """Every figure, over whole sets and, with `half`, over a random half of each set's answers. Raises BadInput."""
     crowds, skipped = read_crowds(data, names)
@@ -187,21 +190,22 @@ def compare(crowds: Sequence[Crowd], ours: Ours, peers: Peers) -> dict[str, Any]
         said = ours(answers.task, answers.worker, answers.label, *_sizes(answers), None)
         seconds = time.process_time() - began
         _say(f"{crowd.name}: {seconds:.1f} CPU s")
-        posteriors = {**said, "vote": shares(answers), **other.posteriors}
+        posteriors = {**{name: said[name] for name in OURS}, "vote": shares(answers), **other.posteriors}
         judged[crowd.name] = {name: judge(crowd, found, name == "vote") for name, found in posteriors.items()}
         sets[crowd.name] = {
             **_facts(crowd),
             "cpu_seconds": round(seconds, 3),
             "methods": {name: one.measures() for name, one in judged[crowd.name].items()},
             "failed": other.failed,
-            "parted": parted(crowd, said),
+            "parted": parted(crowd, said, "of_record"),
+            "parted_unfitted": parted(crowd, said, UNFITTED),
         }
     return {**_summary(sets, judged), "sets": sets, "crowd_kit": about}
 
 
-def parted(crowd: Crowd, said: Mapping[str, Float]) -> dict[str, Any]:
-    """Where the decision of record gives another verdict than the engine: how often, and the first tasks."""
-    engine, record = (said[name].argmax(1) for name in OURS)
+def parted(crowd: Crowd, said: Mapping[str, Float], name: str) -> dict[str, Any]:
+    """Where a decision of record gives another verdict than the engine: how often, and the first tasks."""
+    engine, record = (said[one].argmax(1) for one in ("ours", name))
     places = np.flatnonzero(engine != record)
     first = [crowd.answers.tasks[t] for t in places[:5]]
     return {"tasks": len(places), "share": len(places) / len(engine), "first": first}
@@ -239,6 +243,7 @@ def _summary(sets: Mapping[str, Any], judged: Table) -> dict[str, Any]:
         "differences": {rival: difference(crowd_only, small, rival) for rival in RIVALS},
         "log_loss_lower": lower(small),
         "parted": _parted_mean([sets[name]["parted"]["share"] for name in crowd_only]),
+        "parted_unfitted": _parted_mean([sets[name]["parted_unfitted"]["share"] for name in crowd_only]),
     }
 
 
@@ -349,11 +354,13 @@ def _difference_rows(found: dict[str, Any]) -> list[str]:
         ]
         sure = f"surely above on {len(one['above'])}, below on {', '.join(one['below']) or 'none'}"
         rows.append(f"ours - {SHORT[rival]}: {', '.join(spans)}; {sure}")
-    won, share = found["log_loss_lower"], found["parted"]
+    won = found["log_loss_lower"]
     rows.append(
         f"log-loss lower than the vote's on {won['vote']}, crowd-kit DS's on {won['crowdkit_ds']}, both on {won['both']} "
         f"of {found['small']['sets']}"
     )
-    if share:
-        rows.append(f"of record parts on {share['mean_share']:.4%} of the tasks, at most {share['highest_share']:.4%}")
+    for name, how in (("parted", "fitted"), ("parted_unfitted", "unfitted")):
+        if share := found[name]:
+            of = f"{share['mean_share']:.4%} of the tasks in the mean, {share['highest_share']:.4%} at most"
+            rows.append(f"the decision of record, {how}, parts from the engine on {of}")
     return rows

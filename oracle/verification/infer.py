@@ -1,30 +1,31 @@
 """Truth inference over arrays of answers: the vote, and Dawid-Skene with priors.
 
-Answer n says that `worker[n]` gave `task[n]` the label `label[n]`. In: three int arrays [N] and the sizes T, K, C. Out:
-posteriors [T, C] and, for Dawid-Skene, the fitted confusion. Every sum over answers is a bag sum (`embedding_bag`) over
-answers sorted once, in float64: no loop over answers, the same code on CPU and CUDA, and the same bits on one machine
-whatever the order of the answers. A worker's confusion is kept only for the labels that the worker gave: memory is
-O(R C + K C + T C) for R (worker, label) pairs that occur, never K C C.
+In: three int arrays [N] (task, worker, label) and the sizes T, K, C. Out: posteriors [T, C] and, for Dawid-Skene, the fitted
+confusion, kept only for the labels that a worker gave. Every sum over answers is a bag sum (oracle.verification.layout).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
-from torch.nn.functional import embedding_bag
+from numpy.typing import ArrayLike
 
 from oracle.protocol.errors import BadInput
-
-MAX_DENSE = 1 << 28  # entries of one dense array: 2 GiB of float64
-
-Int32 = NDArray[np.int32]
-Float = NDArray[np.float64]
+from oracle.verification.layout import (
+    Float,
+    Int32,
+    Layout,
+    check_size,
+    floats,
+    indices,
+    known_classes,
+    lay_out,
+    normalised,
+    one_thread,
+    same_length,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,13 @@ def vote(task: ArrayLike, label: ArrayLike, tasks: int, classes: int) -> Float:
     same_length(task, label)
     check_size(tasks, classes)
     counts = np.bincount(task.astype(np.int64) * classes + label, minlength=tasks * classes).reshape(tasks, classes)
-    shares: Float = (counts + 1 / classes) / (counts.sum(1, keepdims=True) + 1)
-    return shares
+    found: Float = shares(torch.from_numpy(counts).double()).numpy()
+    return found
+
+
+def shares(votes: torch.Tensor) -> torch.Tensor:
+    """Smoothed vote shares of counts [T, C]."""
+    return (votes + 1 / votes.shape[1]) / (votes.sum(1, keepdim=True) + 1)
 
 
 def dawid_skene(
@@ -88,18 +94,13 @@ def dawid_skene(
 
     Appl. Statist. 28(1), 20-28. https://doi.org/10.2307/2346806
     """
-    task, worker = indices("task", task, tasks), indices("worker", worker, workers)
-    label = indices("label", label, classes)
-    same_length(task, worker, label)
-    check_size(tasks, classes)
-    check_size(workers, classes)
     if strength is not None and not strength > 0:
         raise BadInput(f"strength {strength}: must be above 0 pseudo-answers")
-    known = _known(gold, tasks, classes)
-    layout = _layout(task, worker, label, tasks, workers, classes, torch.device(device))
-    start = torch.from_numpy(vote(task, label, tasks, classes)).to(layout.device)  # [T, C]
-    with torch.inference_mode(), _one_thread():
-        return _em(layout, _hold(start, known), known, float(strength or classes), max_iterations, tolerance)
+    layout = lay_out(task, worker, label, tasks, workers, classes, device=device)
+    known = known_classes(gold, tasks, classes)
+    with one_thread():
+        start = hold(shares(layout.votes), known)
+        return _em(layout, start, known, float(strength or classes), max_iterations, tolerance)
 
 
 def log_confusion(fit: Fit, worker: ArrayLike, label: ArrayLike) -> Float:
@@ -128,59 +129,8 @@ def confusion(fit: Fit) -> Float:
 # ---------------------------------------------------------------- expectation-maximisation
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Answers sorted both ways, once, with where each group begins."""
-
-    task: torch.Tensor  # int32 [N] tasks, sorted by pair
-    task_start: torch.Tensor  # int32 [R] first answer of each pair in `task`
-    pair: torch.Tensor  # int32 [N] pairs, sorted by task
-    pair_start: torch.Tensor  # int32 [T] first answer of each task in `pair`
-    worker_pair: torch.Tensor  # int32 [R] all pairs, by worker
-    worker_start: torch.Tensor  # int32 [K]
-    label_pair: torch.Tensor  # int32 [R] all pairs, by label
-    label_start: torch.Tensor  # int32 [C]
-    worker_of: torch.Tensor  # int64 [R]
-    label_of: torch.Tensor  # int64 [R]
-    answered: torch.Tensor  # float64 [T, 1]: 1 where the task has an answer
-    device: torch.device
-
-
-def _layout(
-    task: Int32, worker: Int32, label: Int32, tasks: int, workers: int, classes: int, device: torch.device
-) -> _Layout:
-    key = worker.astype(np.int64) * classes + label
-    pairs, pair = np.unique(key, return_inverse=True)  # [R], [N]
-    worker_of, label_of = pairs // classes, pairs % classes
-    by_task, by_pair = np.lexsort((pair, task)), np.lexsort((task, pair))
-    by_label = np.argsort(label_of, kind="stable")
-
-    def small(values: NDArray[Any]) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values, np.int32)).to(device)
-
-    def starts(values: NDArray[Any], groups: int) -> torch.Tensor:
-        return small(np.searchsorted(values, np.arange(groups)))
-
-    return _Layout(
-        task=small(task[by_pair]),
-        task_start=starts(pair[by_pair], len(pairs)),
-        pair=small(pair[by_task]),
-        pair_start=starts(task[by_task], tasks),
-        worker_pair=small(np.arange(len(pairs))),
-        worker_start=starts(worker_of, workers),
-        label_pair=small(by_label),
-        label_start=starts(label_of[by_label], classes),
-        worker_of=torch.from_numpy(worker_of).to(device),
-        label_of=torch.from_numpy(label_of).to(device),
-        answered=torch.from_numpy(np.bincount(task, minlength=tasks)[:, None].clip(max=1).astype(np.float64)).to(
-            device
-        ),
-        device=device,
-    )
-
-
 def _em(
-    layout: _Layout,
+    layout: Layout,
     posterior: torch.Tensor,
     known: Int32 | None,
     strength: float,
@@ -192,60 +142,43 @@ def _em(
     converged = False
     enough = tolerance * max(1, len(layout.task))
     while True:
-        counts = _bags(layout.task, layout.task_start, posterior)  # [R, C]
-        totals = _bags(layout.worker_pair, layout.worker_start, counts)  # [K, C]
+        counts = layout.by_pair(posterior)  # [R, C]
+        totals = layout.by_worker(counts)  # [K, C]
         prior = (posterior * layout.answered).sum(0) + 1  # [C]
         prior = prior / prior.sum()
         logs = torch.log(counts + pseudo.T[layout.label_of])  # [R, C]
         logs = logs - torch.log(totals + pseudo.sum(1))[layout.worker_of]
-        score = prior.log() + _bags(layout.pair, layout.pair_start, logs)  # [T, C]
-        posterior = _hold(torch.softmax(score, 1), known)
-        trace.append(_log_likelihood(score, known) + _log_prior(layout, prior, pseudo, logs, totals))
+        score = prior.log() + layout.by_task(logs)  # [T, C]
+        posterior, evidence = normalised(score)
+        posterior = hold(posterior, known)
+        trace.append(_log_likelihood(score, evidence, known) + _log_prior(layout, prior, pseudo, logs, totals))
         if len(trace) > 1 and trace[-1] - trace[-2] < enough:
             converged = True
         if converged or len(trace) >= max_iterations:
             break
     return Fit(
-        posterior=posterior.cpu().numpy(),
-        prior=prior.cpu().numpy(),
+        posterior=floats(posterior),
+        prior=floats(prior),
         pair_worker=layout.worker_of.cpu().numpy().astype(np.int32),
         pair_label=layout.label_of.cpu().numpy().astype(np.int32),
-        pair_count=counts.cpu().numpy(),
-        worker_count=totals.cpu().numpy(),
-        pseudo=pseudo.cpu().numpy(),
+        pair_count=floats(counts),
+        worker_count=floats(totals),
+        pseudo=floats(pseudo),
         trace=tuple(trace),
         converged=converged,
     )
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Bag sums wait for memory, a second thread gains nothing; on a busy machine its spinning costs seconds."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _bags(index: torch.Tensor, start: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-    """Sum of table[index] over each group: groups lie one after the other and begin at `start`. [groups, C]"""
-    if not len(table) or not len(index):
-        return table.new_zeros((len(start), table.shape[1]))
-    return embedding_bag(index, table, start, mode="sum")
-
-
-def _pooled(layout: _Layout, posterior: torch.Tensor, strength: float) -> torch.Tensor:
+def _pooled(layout: Layout, posterior: torch.Tensor, strength: float) -> torch.Tensor:
     """Pseudo-answers [C, C] (truth, label), `strength` a row, shaped like the crowd's confusion under `posterior`."""
-    counts = _bags(layout.task, layout.task_start, posterior)  # [R, C]
-    crowd = _bags(layout.label_pair, layout.label_start, counts).T  # [C, C] truth, label
+    counts = layout.by_pair(posterior)  # [R, C]
+    crowd = layout.by_label(counts).T  # [C, C] truth, label
     classes = len(crowd)
     crowd = crowd + 1 / classes + torch.eye(classes, dtype=crowd.dtype, device=crowd.device)
     return strength * crowd / crowd.sum(1, keepdim=True)
 
 
-def _hold(posterior: torch.Tensor, known: Int32 | None) -> torch.Tensor:
+def hold(posterior: torch.Tensor, known: Int32 | None) -> torch.Tensor:
     """Known tasks get their class for certain."""
     if known is None:
         return posterior
@@ -256,16 +189,15 @@ def _hold(posterior: torch.Tensor, known: Int32 | None) -> torch.Tensor:
     return held
 
 
-def _log_likelihood(score: torch.Tensor, known: Int32 | None) -> float:
-    evidence = torch.logsumexp(score, 1)  # [T]
+def _log_likelihood(score: torch.Tensor, evidence: torch.Tensor, known: Int32 | None) -> float:
     if known is not None:
         rows = np.flatnonzero(known >= 0)
         evidence[rows] = score[rows, known[rows]]
-    return float(evidence.sum())
+    return float(evidence.sum(dtype=torch.float64))
 
 
 def _log_prior(
-    layout: _Layout, prior: torch.Tensor, pseudo: torch.Tensor, logs: torch.Tensor, totals: torch.Tensor
+    layout: Layout, prior: torch.Tensor, pseudo: torch.Tensor, logs: torch.Tensor, totals: torch.Tensor
 ) -> float:
     """sum log p + sum a log theta over all workers, truths and labels, up to a constant.
 
@@ -273,43 +205,7 @@ def _log_prior(
     """
     spread = pseudo.sum(1)  # [C]
     denominator = torch.log(totals + spread)  # [K, C]
-    unseen = float(len(totals) * (pseudo * pseudo.log()).sum() - (spread * denominator).sum())
+    unseen = float(len(totals) * (pseudo * pseudo.log()).sum() - (spread * denominator).sum(dtype=torch.float64))
     mine = pseudo.T[layout.label_of]  # [R, C]
-    seen = float((mine * (logs + denominator[layout.worker_of] - mine.log())).sum())
+    seen = float((mine * (logs + denominator[layout.worker_of] - mine.log())).sum(dtype=torch.float64))
     return float(prior.log().sum()) + unseen + seen
-
-
-# ---------------------------------------------------------------- checks
-
-
-def indices(name: str, values: ArrayLike, size: int) -> Int32:
-    found = np.asarray(values)
-    if found.ndim != 1 or (found.size and not np.issubdtype(found.dtype, np.integer)):
-        raise BadInput(f"{name}: one dimension of integers needed, got {found.dtype} of shape {found.shape}")
-    if found.size and not (found.min() >= 0 and found.max() < size):
-        wrong = int(np.flatnonzero((found < 0) | (found >= size))[0])
-        raise BadInput(f"{name}[{wrong}] = {found[wrong]}: must lie in 0..{size - 1}")
-    return found.astype(np.int32)
-
-
-def same_length(*arrays: Int32) -> None:
-    if len({len(array) for array in arrays}) > 1:
-        raise BadInput(f"the arrays of answers differ in length: {', '.join(str(len(array)) for array in arrays)}")
-
-
-def check_size(rows: int, columns: int) -> None:
-    if columns < 1:
-        raise BadInput("at least one class is needed")
-    if rows * columns > MAX_DENSE:
-        raise BadInput(f"{rows:,} x {columns:,} numbers do not fit: too many classes; are these labels free text?")
-
-
-def _known(gold: ArrayLike | None, tasks: int, classes: int) -> Int32 | None:
-    if gold is None:
-        return None
-    known = np.asarray(gold, np.int32)
-    if known.shape != (tasks,):
-        raise BadInput(f"gold: one entry a task needed ({tasks}), got shape {known.shape}")
-    if (known >= classes).any():
-        raise BadInput(f"gold: class {int(known.max())} is none of 0..{classes - 1}")
-    return known if (known >= 0).any() else None

@@ -1,10 +1,15 @@
-"""From a fitted model to the decision of record: small integers that anyone can add up again (docs/protocol.md).
+"""From posteriors to the decision of record: small integers that anyone can add up again (docs/protocol.md).
 
     score[t, c] = prior[t, c] + sum over the answers (i, l) of t of weight[(i, l), c]      verdict = argmax, ties to the lowest c
 
-Weights are nats x 2^16. A row is log P(i answers l | truth c), centred over c, bent so that it never counts against its
-own label, and clipped to the weight cap. Invariants of every `Record`: |weight| <= weight cap, |prior| <= prior cap,
-weight[l] >= weight[c]. The clear twin, a task at a time, is oracle.protocol.scoring.
+Weights are nats x 2^16. The rows are a multinomial logistic regression of the engine's posteriors on the answers: begun at
+log P(i answers l | truth c) under those posteriors, each cut by the design effect of its tasks, and fitted so that
+
+    sum_t KL(P_t || softmax(score_t)) + |W - W_0|^2 / 2
+
+is least. Then each row is centred over c, bent so that it never counts against its own label, and clipped to the weight cap;
+the prior of a task is what the posterior says beyond its rows, clipped to the prior cap. Invariants of every `Record`:
+|weight| <= weight cap, |prior| <= prior cap, weight[l] >= weight[c]. The clear twin, a task at a time, is oracle.protocol.scoring.
 """
 
 from __future__ import annotations
@@ -13,19 +18,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize
 
 from oracle.protocol.errors import BadInput
-from oracle.verification.infer import Fit, check_size, indices, log_confusion, same_length
+from oracle.verification.engine import crowd_shape, design_effect
+from oracle.verification.layout import Float, Int32, Layout, checked, floats, lay_out, normalised, one_thread
 
 ONE = 1 << 16  # one nat
 WEIGHT_CAP = 6 * ONE
 PRIOR_CAP = ONE
 MOST_CAP = (1 << 31) - 1
+LEAST = 1e-6  # posteriors below it are not told apart
+STEPS = 30  # of L-BFGS
 
-Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,42 +55,103 @@ def record(
     worker: ArrayLike,
     label: ArrayLike,
     tasks: int,
+    workers: int,
     classes: int,
-    fit: Fit | None,
+    posterior: ArrayLike | None,
     *,
+    part: ArrayLike | None = None,
     weight_cap: int = WEIGHT_CAP,
     prior_cap: int = PRIOR_CAP,
+    fitted: bool = True,
 ) -> Record:
-    """Decide all tasks by the weights that `fit` gives to these answers. `weight_cap` 0 is the plain vote and needs no fit."""
+    """Decide all tasks by integers that say what `posterior` [T, C] says. `weight_cap` 0 is the plain vote and needs none.
+
+    part [K]: the share of a voice that each worker is (below 1 in a ring); the fit begins there. `fitted` False: rows as
+    they begin, and the class prior for every task.
+    """
     _cap("weight cap", weight_cap)
     _cap("prior cap", prior_cap)
-    workers = int(np.max(np.asarray(worker), initial=-1)) + 1 if fit is None else len(fit.worker_count)
-    task, worker = indices("task", task, tasks), indices("worker", worker, workers)
-    label = indices("label", label, classes)
-    same_length(task, worker, label)
-    check_size(tasks, classes)
-    pairs, row = np.unique(worker.astype(np.int64) * classes + label, return_inverse=True)  # [R], [N]
-    row_worker, row_label = (pairs // classes).astype(np.int32), (pairs % classes).astype(np.int32)
+    task, worker, label = checked(task, worker, label, tasks, workers, classes)
+    layout = lay_out(task, worker, label, tasks, workers, classes)
+    row_worker, row_label = (of.numpy().astype(np.int32) for of in (layout.worker_of, layout.label_of))
+    row = np.searchsorted(
+        row_worker.astype(np.int64) * classes + row_label, worker.astype(np.int64) * classes + label
+    ).astype(np.int32)
     if weight_cap == 0:
-        weight = plain_rows(row_label, classes)
-        priors = np.zeros((tasks, classes), np.int32)
-    elif fit is None:
-        raise BadInput("weights need a fitted model; a job without one has weight cap 0")
+        weight, priors = plain_rows(row_label, classes), np.zeros((tasks, classes), np.int32)
+    elif posterior is None:
+        raise BadInput("weights need posteriors to speak for; a job without a model has weight cap 0")
     else:
-        weight = weight_rows(log_confusion(fit, row_worker, row_label), row_label, weight_cap)
-        priors = np.tile(prior_row(fit.prior, prior_cap), (tasks, 1))
+        wanted = _shaped("posterior", posterior, (tasks, classes))
+        whole = np.ones(workers) if part is None else _shaped("part", part, (workers,))
+        with one_thread():
+            rows = _rows(layout, torch.from_numpy(wanted), torch.from_numpy(whole), fitted)
+        weight = weight_rows(rows, row_label, weight_cap)
+        if fitted:
+            priors = _beyond(wanted, score(task, row, weight, np.zeros((tasks, classes), np.int32)), prior_cap)
+        else:
+            priors = np.tile(quantise(floats(_class_prior(layout, torch.from_numpy(wanted))), prior_cap), (tasks, 1))
     scores = score(task, row, weight, priors)
     labels = decide(scores)
     return Record(
         row_worker=row_worker,
         row_label=row_label,
         row_weight=weight,
-        row=row.astype(np.int32),
+        row=row,
         priors=priors,
         scores=scores,
         labels=labels,
         confidence=np.take_along_axis(proba(scores), labels[:, None].astype(np.intp), 1)[:, 0],
     )
+
+
+def _rows(layout: Layout, posterior: torch.Tensor, part: torch.Tensor, fitted: bool) -> Float:
+    """Log-likelihood rows [R, C] in nats, as they begin or as they fit the posterior best."""
+    posterior, part = posterior.to(layout.dtype), part.to(layout.dtype)
+    counts = layout.by_pair(posterior)  # [R, C]
+    pseudo = layout.classes * crowd_shape(layout, counts)  # [C, C]
+    rows = torch.log(counts + pseudo.T[layout.label_of])
+    rows = rows - torch.log(layout.by_worker(counts) + pseudo.sum(1))[layout.worker_of]
+    rows = rows - rows.mean(1, keepdim=True)
+    given = layout.votes.sum(1, keepdim=True)  # [T, 1]
+    answers = layout.by_pair(torch.ones_like(given))  # [R, 1]
+    rows = rows * layout.by_pair(1 / design_effect(given)) / answers * part[layout.worker_of, None]
+    if not fitted or not len(rows):
+        return floats(rows)
+    prior = _class_prior(layout, posterior)
+
+    def loss(flat: Float) -> tuple[float, Float]:
+        now = torch.from_numpy(flat.reshape(rows.shape)).to(layout.dtype)
+        scores = prior + layout.by_task(now)
+        said, evidence = normalised(scores)
+        apart = now - rows
+        miss = (evidence - (posterior * scores).sum(1)).sum(dtype=torch.float64) + apart.square().sum(
+            dtype=torch.float64
+        ) / 2
+        return float(miss), floats(layout.by_pair(said - posterior) + apart).ravel()
+
+    found = minimize(loss, floats(rows).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    fit: Float = np.asarray(found.x, np.float64).reshape(rows.shape)
+    return fit
+
+
+def _class_prior(layout: Layout, posterior: torch.Tensor) -> torch.Tensor:
+    """Centred log of the mean posterior, cut by the mean design effect as the answers are. [C]"""
+    logs = posterior.mean(0).clamp_min(LEAST).log()
+    return (logs - logs.mean()) / design_effect(layout.votes.sum(1)).mean()
+
+
+def _beyond(wanted: Float, rows: Int64, prior_cap: int) -> Int32:
+    """What the posteriors [T, C] say beyond the summed rows [T, C], centred and clipped. [T, C]"""
+    beyond = np.log(np.maximum(wanted, LEAST)) - rows / ONE
+    return quantise(beyond - beyond.mean(1, keepdims=True), prior_cap)
+
+
+def _shaped(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Float:
+    found = np.asarray(values, np.float64)
+    if found.shape != shape or not np.isfinite(found).all():
+        raise BadInput(f"{name}: finite numbers of shape {shape} needed, got shape {found.shape}")
+    return found
 
 
 def weight_rows(logs: Float, label: Int32, weight_cap: int) -> Int32:
@@ -108,12 +177,6 @@ def plain_rows(label: Int32, classes: int) -> Int32:
     """The plain vote: 2^16 at the own label, 0 elsewhere. [R, C]"""
     rows: Int32 = (np.arange(classes) == label[:, None]).astype(np.int32) * np.int32(ONE)
     return rows
-
-
-def prior_row(prior: Float, prior_cap: int) -> Int32:
-    """Log class prior, centred, clipped, in fixed point. [C]"""
-    logs = np.log(prior)
-    return quantise(logs - logs.mean(), prior_cap)
 
 
 def quantise(nats: Float, cap: int) -> Int32:

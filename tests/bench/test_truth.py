@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from oracle.bench import crowdkit, truth
-from oracle.bench.truth import Crowd, compare, dawid_skene, halved, kind_of, read_crowds, shares
+from oracle.bench.truth import Crowd, compare, engine, halved, kind_of, read_crowds, shares
 from oracle.labels import NO_TRUTH, Answers
 from oracle.protocol.errors import BadInput
 from tests.conftest import CROWD
@@ -137,7 +137,7 @@ def test_compare__known_posteriors__gives_the_figures_counted_by_hand() -> None:
         sure[0] = np.roll(sure[0], 1)
         record = sure.copy()
         record[1] = np.roll(record[1], 1)
-        return {"ours": sure, "of_record": record}
+        return {"ours": sure, "of_record": record, "of_record_unfitted": sure}
 
     found = compare(crowds, ours, peers)
     first = found["sets"]["set1"]
@@ -145,6 +145,7 @@ def test_compare__known_posteriors__gives_the_figures_counted_by_hand() -> None:
     assert first["methods"]["ours"]["log_loss"] == pytest.approx((39 * -np.log(0.98) - np.log(0.01)) / 40)
     assert first["methods"]["ours"]["ece"] == pytest.approx(0.98 - 39 / 40)
     assert first["parted"] == {"tasks": 1, "share": 1 / 40, "first": ["t1"]}
+    assert first["parted_unfitted"]["tasks"] == 0
     assert first["failed"] == {"crowdkit_onecoin": "ValueError: x"}
     assert first["answers"] == 200
     means = found["all"]["methods"]
@@ -164,7 +165,7 @@ def test_compare__sets_with_machines_and_large_ones__stand_apart(monkeypatch: py
     monkeypatch.setattr(truth, "SMALL", 250)
     crowds = [made(1), made(2, tasks=60)]
     crowds.append(Crowd("llm_human_x", crowds[0].answers, crowds[0].gold))
-    found = compare(crowds, dawid_skene, peers)
+    found = compare(crowds, engine, peers)
     assert found["all"]["sets"] == 2
     assert found["small"]["sets"] == 1
     assert found["small"]["methods"]["ours"]["log_loss"] == found["sets"]["set1"]["methods"]["ours"]["log_loss"]
