@@ -125,9 +125,7 @@ def _rows(layout: Layout, posterior: torch.Tensor, part: torch.Tensor, fitted: b
         scores = prior + layout.by_task(now)
         said, evidence = normalised(scores)
         apart = now - rows
-        miss = (evidence - (posterior * scores).sum(1)).sum(dtype=torch.float64) + apart.square().sum(
-            dtype=torch.float64
-        ) / 2
+        miss = (evidence - (posterior * scores).sum(1)).sum(dtype=torch.float64) + apart.square().sum(dtype=torch.float64) / 2
         return float(miss), floats(layout.by_pair(said - posterior) + apart).ravel()
 
     found = minimize(loss, floats(rows).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
