@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oracle.protocol.errors import BadInput
-from oracle.verification.infer import indices, same_length
+from oracle.verification.layout import indices, same_length
 
 Int32 = NDArray[np.int32]
 Float = NDArray[np.float64]

@@ -34,6 +34,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from oracle.protocol.errors import BadInput
 from oracle.verification.infer import hold, shares
 from oracle.verification.layout import Float, Int32, Layout, floats, known_classes, lay_out, normalised, one_thread
 
@@ -43,6 +44,11 @@ LOYALTY = 0.7
 ROUNDS = 3  # of weighing voices
 ITERATIONS = 60
 TOLERANCE = 1e-3  # mean change of a posterior by which a voice has settled
+SPARSE = 0.1  # pseudo-tasks of each kind: kinds that explain nothing die out
+OWN, OTHER = 4.0, 1.0  # pseudo-answers of a confusion that is not fitted, on the diagonal and off it
+COIN = 4.0  # pseudo-answers with which coins begin
+STEPS = 2  # of the fixed point for strengths in each pass
+WEAKEST, STRONGEST = 0.1, 1e3  # strengths, in answers
 
 Strengths = tuple[float, float]  # of a coin around the crowd's, of rows around their mean, in answers
 
@@ -89,6 +95,14 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """Where every model stands, to go on from when more answers come."""
+
+    tables: NDArray[np.float32]  # [T, W] classes and kinds of all models, side by side
+    strengths: tuple[Strengths, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Inference:
     """What the engine believes, and how much each voice had to say in it."""
 
@@ -97,6 +111,7 @@ class Inference:
     voices: tuple[str, ...]  # V names
     weights: Float  # [V] of each voice in the mean; sum to 1
     labels: Int32  # [V, T] what each voice says by itself
+    state: State
     settled: bool  # whether every voice converged
     iterations: int
 
@@ -111,22 +126,25 @@ def infer(
     *,
     gold: ArrayLike | None = None,
     history: History | None = None,
-    start: ArrayLike | None = None,
+    start: State | None = None,
     voices: tuple[Voice, ...] = VOICES,
     device: str = "cpu",
 ) -> Inference:
     """Posteriors of all tasks. A worker answers a task at most once; the order of the answers does not matter.
 
     gold [T]: known class, or negative; held fixed, and it teaches. history: counts of earlier work, added to the prior.
-    start [T, C]: posteriors to begin from, where answers came after an earlier run. Tasks without answers get the mean of
-    the class priors. The same arguments give the same bits on one machine. Raises BadInput naming array and place.
+    start: the state of an earlier run on the first of these tasks, to go on from when answers have come since. Tasks
+    without answers get the mean of the class priors. The same arguments give the same bits on one machine. Raises BadInput
+    naming array and place.
     """
     layout = lay_out(task, worker, label, tasks, workers, classes, device=device)
     known = known_classes(gold, tasks, classes)
     with one_thread():
         share = hold(shares(layout.votes), known)
-        begin = share if start is None else hold(_like(share, start), known)
-        fitted = _fit(layout, begin, known, _earlier(layout, history), voices) if voices else _Fitted([], True, 0)
+        begin = share if known is None else hold(_taught(layout, share, known), known)
+        tables = _resumed([_started(begin, voice) for voice in voices], start)
+        strengths = start.strengths if start else ((COIN, float(classes)),) * len(voices)
+        fitted = _fit(layout, tables, strengths, known, _earlier(layout, history), voices)
         effect = design_effect(layout.votes.sum(1))
         said = torch.stack([*(tempered(q, effect) for q in fitted.posteriors), share])  # [V, T, C]
         weights = _weigh(said)
@@ -137,6 +155,7 @@ def infer(
         voices=(*(voice.name for voice in voices), SHARE),
         weights=floats(weights),
         labels=said.argmax(2).cpu().numpy().astype(np.int32),
+        state=State(torch.cat([share[:, :0], *fitted.tables], 1).cpu().float().numpy(), fitted.strengths),
         settled=fitted.settled,
         iterations=fitted.iterations,
     )
@@ -168,16 +187,14 @@ def _weigh(said: torch.Tensor) -> torch.Tensor:
     return weights
 
 
-def _like(table: torch.Tensor, values: ArrayLike) -> torch.Tensor:
-    return torch.as_tensor(np.asarray(values), dtype=table.dtype, device=table.device)
-
-
 # ---------------------------------------------------------------- the batch
 
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    posteriors: list[torch.Tensor]  # [T, C] of each voice
+    tables: list[torch.Tensor]  # [T, C kinds] of each voice
+    posteriors: list[torch.Tensor]  # [T, C]
+    strengths: tuple[Strengths, ...]
     settled: bool
     iterations: int
 
@@ -191,14 +208,18 @@ class _Earlier:
 
 
 def _fit(
-    layout: Layout, begin: torch.Tensor, known: Int32 | None, earlier: _Earlier | None, voices: tuple[Voice, ...]
+    layout: Layout,
+    tables: list[torch.Tensor],
+    begin: tuple[Strengths, ...],
+    known: Int32 | None,
+    earlier: _Earlier | None,
+    voices: tuple[Voice, ...],
 ) -> _Fitted:
-    """All voices side by side: one pass over the answers serves them all. A voice has C x kinds columns."""
-    widths = [layout.classes * voice.kinds for voice in voices]
-    tables = [_started(begin, voice) for voice in voices]
-    before = [begin] * len(voices)
-    strengths: list[Strengths] = [(4.0, float(layout.classes))] * len(voices)
-    for iteration in range(1, ITERATIONS + 1):
+    """All voices side by side, from tables [T, C kinds]: one pass over the answers serves them all."""
+    widths = [table.shape[1] for table in tables]
+    tables, strengths = list(tables), list(begin)
+    before = [_of_classes(table, layout.classes) for table in tables]
+    for iteration in range(1, ITERATIONS + 1) if voices else ():
         counts = torch.split(layout.by_pair(torch.cat(tables, 1)), widths, 1)  # [R, C kinds] each
         logs = []
         for v, voice in enumerate(voices):
@@ -212,8 +233,8 @@ def _fit(
             moved = max(moved, float((now - before[v]).abs().sum(1).mean()))
             before[v] = now
         if moved < TOLERANCE:
-            return _Fitted(before, True, iteration)
-    return _Fitted(before, False, ITERATIONS)
+            return _Fitted(tables, before, tuple(strengths), True, iteration)
+    return _Fitted(tables, before, tuple(strengths), not voices, ITERATIONS if voices else 0)
 
 
 def _started(begin: torch.Tensor, voice: Voice) -> torch.Tensor:
@@ -224,6 +245,31 @@ def _started(begin: torch.Tensor, voice: Voice) -> torch.Tensor:
     kinds = torch.empty(len(begin), voice.kinds, dtype=torch.float64).exponential_(generator=luck)
     kinds = (kinds / kinds.sum(1, keepdim=True)).to(begin.device, begin.dtype)  # [T, kinds] ~ Dirichlet(1)
     return (begin[:, :, None] * kinds[:, None, :]).flatten(1)
+
+
+def _taught(layout: Layout, share: torch.Tensor, known: Int32) -> torch.Tensor:
+    """Posteriors [T, C] by what the known tasks alone say of the workers: EM would not leave a consensus that gold refutes."""
+    counts = layout.by_pair(hold(torch.zeros_like(share), known))  # [R, C]
+    pseudo = _own_prior(layout, counts)
+    rows = _rows(layout, counts, layout.by_worker(counts), pseudo.T[layout.label_of], pseudo.sum(1))
+    return normalised(layout.by_task(rows))[0]
+
+
+def _own_prior(layout: Layout, like: torch.Tensor) -> torch.Tensor:
+    """OWN pseudo-answers on the diagonal, OTHER off it: [C, C]"""
+    return torch.full((layout.classes, layout.classes), OTHER, dtype=like.dtype, device=like.device).fill_diagonal_(OWN)
+
+
+def _resumed(tables: list[torch.Tensor], start: State | None) -> list[torch.Tensor]:
+    """The tables with their first rows from an earlier run."""
+    if start is None:
+        return tables
+    earlier = start.tables
+    width, tasks = sum(table.shape[1] for table in tables), len(tables[0]) if tables else 0
+    if earlier.shape[1] != width or len(earlier) > tasks:
+        raise BadInput(f"start: the state of a run on at most {tasks} tasks needed, {width} wide; got shape {earlier.shape}")
+    rows = torch.from_numpy(earlier).split([table.shape[1] for table in tables], 1)
+    return [torch.cat((row.to(table), table[len(row) :])) for row, table in zip(rows, tables, strict=True)]
 
 
 def _of_classes(table: torch.Tensor, classes: int) -> torch.Tensor:
@@ -254,10 +300,6 @@ def _class_prior(layout: Layout, voice: Voice, table: torch.Tensor) -> torch.Ten
     return found.expand(layout.classes, voice.kinds).reshape(-1)
 
 
-SPARSE = 0.1  # pseudo-tasks of each kind: kinds that explain nothing die out
-OWN, OTHER = 4.0, 1.0  # pseudo-answers of a kind's confusion, on the diagonal and off it
-
-
 def _expected_logs(
     layout: Layout, voice: Voice, counts: torch.Tensor, earlier: _Earlier | None, strengths: Strengths
 ) -> tuple[torch.Tensor, Strengths]:
@@ -274,8 +316,7 @@ def _expected_logs(
         case Form.CROWD:
             prior = float(layout.classes) * crowd_shape(layout, counts)  # [C, C]
         case Form.SUBTYPES:
-            prior = torch.full((layout.classes, layout.classes), OTHER, dtype=counts.dtype, device=counts.device)
-            prior = prior.fill_diagonal_(OWN).repeat_interleave(voice.kinds, 0)  # [C kinds, C]
+            prior = _own_prior(layout, counts).repeat_interleave(voice.kinds, 0)  # [C kinds, C]
     return _rows(layout, counts, totals, prior.T[layout.label_of], prior.sum(1)), strengths
 
 
@@ -338,10 +379,6 @@ def _errors(layout: Layout, counts: torch.Tensor) -> torch.Tensor:
     crowd = crowd.fill_diagonal_(0.0)
     found = crowd / crowd.sum(1, keepdim=True).clamp_min(1e-9)
     return found.clamp_min(1e-9)
-
-
-STEPS = 2  # of the fixed point in each pass
-WEAKEST, STRONGEST = 0.1, 1e3
 
 
 def _polya(strength: float, shape: torch.Tensor, counts: torch.Tensor, totals: torch.Tensor) -> float:

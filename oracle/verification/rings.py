@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from oracle.protocol.errors import BadInput
-from oracle.verification.infer import check_size, indices, same_length
+from oracle.verification.layout import check_size, indices, same_length
 
 COPIES, NOISY, SUSPECTED = "copies", "noisy copies", "suspected"
 

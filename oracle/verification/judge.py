@@ -1,0 +1,96 @@
+"""The whole judgement of a crowd: rings become one voice, models are averaged, integers are fitted, verdicts are certified.
+
+Answers in (arrays [N] and the sizes T, K, C); `believe` says what is probably true and why, `decide` what stands on record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from oracle.verification.certify import Certificate, certify
+from oracle.verification.engine import History, Inference, infer
+from oracle.verification.layout import Float, Int32, checked
+from oracle.verification.record import ONE, PRIOR_CAP, WEIGHT_CAP, Record, record
+from oracle.verification.rings import Merged, Ring, merge, rings
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """N answers to T tasks by K workers in C classes, each worker at most once a task."""
+
+    task: Int32  # [N]
+    worker: Int32  # [N]
+    label: Int32  # [N]
+    tasks: int
+    workers: int
+    classes: int
+
+    @property
+    def arrays(self) -> tuple[Int32, Int32, Int32, int, int, int]:
+        return self.task, self.worker, self.label, self.tasks, self.workers, self.classes
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What the engine believes of a crowd, and as how many voices it heard it."""
+
+    crowd: Crowd
+    rings: tuple[Ring, ...]
+    merged: Merged  # the answers with each ring as one voice
+    inference: Inference
+
+    @property
+    def posterior(self) -> Float:
+        """[T, C]"""
+        return self.inference.posterior
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The decision of record, and which verdicts of it are certified."""
+
+    record: Record
+    certified: NDArray[np.bool_]  # [T]
+    agrees: NDArray[np.bool_]  # [T] whether the record says what the engine says
+    certificate: Certificate  # of the record against silent voices and suspected groups
+
+    def reason(self, task: int) -> str:
+        """Why the task is certified, or why not, in words."""
+        if not self.agrees[task]:
+            return "the decision of record and the engine part"
+        return self.certificate.reason(task)
+
+
+def crowd(
+    task: ArrayLike, worker: ArrayLike, label: ArrayLike, tasks: int, workers: int, classes: int
+) -> Crowd:
+    """Raises BadInput naming the array, the place and the range."""
+    return Crowd(*checked(task, worker, label, tasks, workers, classes), tasks, workers, classes)
+
+
+def believe(
+    of: Crowd, *, gold: ArrayLike | None = None, history: History | None = None, device: str = "cpu"
+) -> Belief:
+    """Rings are merged first, so that whoever copies has one voice. gold [T]: known class, or negative."""
+    found = rings(*of.arrays, known=gold)
+    now = merge(of.task, of.worker, of.label, found, of.workers, of.classes)
+    inference = infer(
+        now.task, now.worker, now.label, of.tasks, of.workers, of.classes, gold=gold, history=history, device=device
+    )
+    return Belief(of, found, now, inference)
+
+
+def decide(
+    belief: Belief, *, weight_cap: int = WEIGHT_CAP, prior_cap: int = PRIOR_CAP, fitted: bool = True
+) -> Decision:
+    """The integers of record over all answers as they were given, a ring's members each a part of its voice."""
+    options = {"weight_cap": weight_cap, "prior_cap": prior_cap}
+    of = belief.crowd
+    found = record(*of.arrays, belief.posterior, part=belief.merged.part, fitted=fitted, **options)
+    agrees = found.labels == belief.posterior.argmax(1)
+    groups = [ring.workers for ring in belief.rings]
+    stands = certify(of.task, of.worker, found.row_weight[found.row] / ONE, found.priors / ONE, groups=groups)
+    return Decision(found, agrees & stands.certified, agrees, stands)
