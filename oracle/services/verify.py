@@ -26,8 +26,8 @@ class Judgement:
 
 
 def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judgement:
-    """Dawid-Skene with priors over the counted answers (or the plain vote, where the terms fix it)."""
-    from oracle.verification.infer import dawid_skene  # noqa: PLC0415 - torch loads for seconds, and only judging needs it
+    """The engine over the counted answers, as integers (or the plain vote, where the terms fix it)."""
+    from oracle.verification import judge as judging  # noqa: PLC0415 - torch loads for seconds, and only judging needs it
     from oracle.verification.record import record  # noqa: PLC0415
 
     order = sorted(tasks)
@@ -38,20 +38,24 @@ def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judg
         np.array(column, np.int32) for column in (zip(*counted, strict=True) if counted else ((),) * 3)
     )
     people, place = np.unique(worker, return_inverse=True)
-    place = place.astype(np.int32)
-    size = (len(order), max(len(people), 1), terms.classes)
-    fit = dawid_skene(task, place, label, *size) if terms.weight_cap else None
+    crowd = judging.crowd(task, place, label, len(order), max(len(people), 1), terms.classes)
     caps = {"weight_cap": terms.weight_cap, "prior_cap": terms.prior_cap}
-    found = record(task, place, label, len(order), terms.classes, fit, **caps)
+    card: dict[str, Any] = {"job": job, "tasks": len(order), "answers": len(counted), **caps}
+    if terms.weight_cap:
+        belief = judging.believe(crowd)
+        decision = judging.decide(belief, **caps)
+        found = decision.record
+        card |= {
+            "method": "engine",
+            "voices": list(belief.inference.voices),
+            "iterations": belief.inference.iterations,
+            "rings": [people[list(ring.workers)].tolist() for ring in belief.rings if ring.merges],
+            "certified": int(decision.certified.sum()),
+        }
+    else:
+        found = record(*crowd.arrays, None, **caps)
+        card |= {"method": "vote"}
     pairs = zip(people[found.row_worker].tolist(), found.row_label.tolist(), strict=True)
-    card = {
-        "job": job,
-        "method": "dawid-skene" if fit else "vote",
-        "tasks": len(order),
-        "answers": len(counted),
-        "iterations": fit.iterations if fit else 0,
-        **caps,
-    }
     return Judgement(
         rows={pair: tuple(row) for pair, row in zip(pairs, found.row_weight.tolist(), strict=True)},
         priors={t: tuple(prior) for t, prior in zip(order, found.priors.tolist(), strict=True)},

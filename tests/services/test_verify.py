@@ -93,7 +93,9 @@ def test_judge__one_answer__is_the_label(cap: int) -> None:
 def test_model_card__judgements__is_a_block_that_says_method_and_sizes() -> None:
     card = verify.model_card([verify.judge(4, TERMS, CROWD)])
     assert decode(encode(card)) == card
-    assert card["jobs"][0] | {"iterations": 0} == {
-        "job": 4, "method": "dawid-skene", "tasks": 9, "answers": 36, "iterations": 0,
-        "weight_cap": 6 * NAT, "prior_cap": NAT,
+    job = card["jobs"][0]
+    assert {name: job[name] for name in ("job", "method", "tasks", "answers", "rings", "weight_cap", "prior_cap")} == {
+        "job": 4, "method": "engine", "tasks": 9, "answers": 36, "rings": [], "weight_cap": 6 * NAT, "prior_cap": NAT,
     }  # fmt: skip
+    assert job["certified"] == 9
+    assert "vote share" in job["voices"]
