@@ -551,8 +551,8 @@ def _same_wrong(share: float, redundancy: int, classes: int, error: float) -> fl
     """Probability that two or more of `redundancy` answers to a task are the same wrong label.
 
     The key is right with probability 1/C, else it names one wrong label. Each answer names a given wrong label with
-    probability (1 - share) error / (C - 1), plus `share` if the key does; answers to different labels are multinomial,
-    bounded by the product over labels of "at most one" (exact in the Poisson limit).
+    probability (1 - share) error / (C - 1), plus `share` if the key does; the counts of different labels are taken as
+    independent, which errs by less than the rounding of the result.
     """
     wrong = classes - 1
     base = (1 - share) * error / wrong
@@ -566,8 +566,11 @@ def _same_wrong(share: float, redundancy: int, classes: int, error: float) -> fl
 
 
 def _chernoff(p: float, q: float) -> float:
-    """max over s of -ln sum p^s q^(1-s) of two coins."""
-    s = np.linspace(0, 1, 1001)
-    with np.errstate(divide="ignore"):
-        both = p**s * q ** (1 - s) + (1 - p) ** s * (1 - q) ** (1 - s)
-    return float(-np.log(both.min()))
+    """Chernoff information of two coins, p < q: the divergence of either from the coin r that is equally far from both."""
+    if not p < q < 1:
+        return 0.0 if not p < q else -math.log(max(p, 1e-300))
+    if p <= 0:
+        return -math.log1p(-q)
+    heads, tails = math.log(q / p), math.log((1 - p) / (1 - q))
+    r = tails / (heads + tails)
+    return r * math.log(r / p) + (1 - r) * math.log((1 - r) / (1 - p))
