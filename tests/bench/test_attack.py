@@ -62,15 +62,18 @@ def test_attack__a_folder_of_small_crowds__finds_the_rings_and_hides_the_truth_f
     monkeypatch.setattr(bench, "SETS", ("one", "two"))
     for name in ("one", "two"):
         written(tmp_path / name, a_crowd())
-    told = []
+    told: list[int] = []
+    blank: list[bool] = []
 
-    def engine(crowd: Crowd, known: np.ndarray | None) -> Judged:
+    def engine(crowd: Crowd, known: np.ndarray | None, merging: bool) -> Judged:
+        blank.append(bool((crowd.truth < 0).all()))
         told.append(0 if known is None else int((known >= 0).sum()))
-        return judge(crowd, known)
+        return judge(crowd, known, merging)
 
     found = bench.attack(tmp_path, seeds=1, engine=engine)
+    assert all(blank)
     assert set(told) == {0, 10}  # 5 % of 200 where the attack says so, else none
-    ring = found["attacks"]["ring_35"]["mean"]
+    ring = found["attacks"]["ring_50"]["mean"]
     assert ring["accuracy"] > ring["accuracy_unmerged"] + 0.05
     assert ring["recall"] == 1.0
     assert found["clean"]["one"]["tasks_lost"] == found["clean"]["one"]["rings"] == 0
@@ -78,7 +81,7 @@ def test_attack__a_folder_of_small_crowds__finds_the_rings_and_hides_the_truth_f
 
 
 def test_attack__no_such_folder__says_what_is_needed(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no labels.csv"):
+    with pytest.raises(BadInput, match=r"no labels\.csv"):
         bench.attack(tmp_path)
 
 

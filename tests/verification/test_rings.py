@@ -324,7 +324,7 @@ def a_ring(*workers: int, kind: str = COPIES) -> Ring:
 @settings(deadline=None, max_examples=80)
 @given(anything(), st.data())
 def test_merge__any_crowd_and_rings__equals_the_naive_merge(crowd: Arrays, data: st.DataObject) -> None:
-    task, worker, label, tasks, workers, classes = crowd
+    task, worker, label, _, workers, classes = crowd
     shuffled = data.draw(st.permutations(range(workers)))
     cut = data.draw(st.integers(0, workers))
     groups = [shuffled[:cut], shuffled[cut:]]
