@@ -39,6 +39,7 @@ COPIES, NOISY, SUSPECTED = "copies", "noisy copies", "suspected"
 FACTORS = 8  # eigenvectors a round: so many rings can be told apart in one round
 PASSES = 10  # of subspace iteration
 GROWTH = 10  # rounds of growth at most
+STILL = 1e-3  # share of the workers whose role may still change when growth ends
 SAMPLE = 1 << 18  # answers that seeds are looked for in
 ROUNDS = 32  # searches, each without the rings that were found before: the most rings that are found
 LEAST = 3  # members: fewer cannot be told from chance among all pairs of a crowd
@@ -305,7 +306,7 @@ def _varimax(loading: Float, passes: int = 30) -> Float:
         turned = loading @ rotation
         left, values, right = np.linalg.svd(loading.T @ (turned**3 - turned * (turned**2).mean(0)))
         rotation = left @ right
-        if values.sum() <= before * (1 + 1e-6):
+        if values.sum() <= before * (1 + 1e-4):
             break
         before = values.sum()
     return np.asarray(loading @ rotation)
@@ -327,9 +328,10 @@ def _examined(crowd: _Crowd, seed: Bool, gold: Int32 | None) -> Ring | None:
         grown = _roles(crowd, _gains(crowd, role, inside, outside, seen), role)
         if (grown == INSIDE).sum() < LEAST:
             return None
-        if (grown == role).all():
-            break
+        still = (grown != role).mean() < STILL
         role = grown
+        if still:
+            break
     return _ring(crowd, role, gold)
 
 
