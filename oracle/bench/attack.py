@@ -8,7 +8,7 @@ Every crowd is attacked anew for each seed. Known tasks (gold) are given to the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,24 +52,16 @@ class Judged:
     rings: tuple[Ring, ...]
 
 
-Engine = Callable[[Crowd, Int32 | None], Judged]  # the crowd's answers and the known classes [T]; `truth` is not for it
+Engine = Callable[[Crowd, Int32 | None, bool], Judged]
+"""The answers (the truth of the crowd is blank), the known classes [T] or None, whether rings are looked for."""
 
 
-# ---------------------------------------------------------------- engines
+# ---------------------------------------------------------------- the engine of today
 
 
-def judge(crowd: Crowd, known: Int32 | None) -> Judged:
-    """Dawid-Skene on voices: rings merged, suspects heeded by the certificate."""
-    found = rings(*_answers(crowd), known=known)
-    return _judged(crowd, known, found)
-
-
-def judge_unmerged(crowd: Crowd, known: Int32 | None) -> Judged:
-    """Dawid-Skene as if there were no rings."""
-    return _judged(crowd, known, ())
-
-
-def _judged(crowd: Crowd, known: Int32 | None, found: tuple[Ring, ...]) -> Judged:
+def judge(crowd: Crowd, known: Int32 | None, merging: bool) -> Judged:
+    """Dawid-Skene on voices: rings merged, suspects heeded by the certificate. Without merging: as if there were no rings."""
+    found = rings(*_answers(crowd), known=known) if merging else ()
     now = merge(crowd.task, crowd.worker, crowd.label, found, crowd.workers, crowd.classes)
     fit = dawid_skene(now.task, now.worker, now.label, crowd.tasks, crowd.workers, crowd.classes, gold=known)
     added = log_confusion(fit, now.worker, now.label)
@@ -206,7 +198,7 @@ def attack(data: Path, seeds: int = SEEDS, engine: Engine = judge) -> dict[str, 
     """Accuracy under every attack on `SETS` of the folder, and what merging costs on every categorical crowd in it."""
     crowds = {name: read(data / name) for name in SETS}
     found = {one.name: _under(one, crowds, seeds, engine) for one in ATTACKS}
-    return {"seeds": seeds, "attacks": found, "clean": clean(data), "gold_questions": _gold_questions()}
+    return {"seeds": seeds, "attacks": found, "clean": clean(data, engine), "gold_questions": _gold_questions()}
 
 
 def read(folder: Path) -> Crowd:
@@ -232,8 +224,9 @@ def _trial(one: Attack, crowd: Crowd, seed: int, engine: Engine) -> dict[str, fl
     now = attacked(crowd, one, luck)
     known = _known(crowd, one.gold, luck)
     scored = (crowd.truth != lb.NO_TRUTH) if known is None else (crowd.truth != lb.NO_TRUTH) & (known < 0)
-    judged, naive = engine(now, known), judge_unmerged(now, known)
-    before = judge_unmerged(crowd, known)
+    blank = np.full_like(crowd.truth, lb.NO_TRUTH)
+    judged, naive = (engine(replace(now, truth=blank), known, merging) for merging in (True, False))
+    before = engine(replace(crowd, truth=blank), known, False)
     right = judged.verdict == crowd.truth
     lost = scored & ~right & (before.verdict == crowd.truth)  # tasks that the attackers won
     ringed = np.zeros(now.workers, bool)
@@ -267,14 +260,14 @@ def _mean(values: list[Any]) -> float:
     return float(np.mean(values))
 
 
-def clean(data: Path) -> dict[str, dict[str, Any]]:
+def clean(data: Path, engine: Engine = judge) -> dict[str, dict[str, Any]]:
     """What merging does to every categorical crowd of the folder as it was recorded."""
     sets = {}
     for folder in sorted(path for path in data.iterdir() if path.is_dir()):
         if _categorical(folder):
             crowd = read(folder)
-            scored = crowd.truth != lb.NO_TRUTH
-            with_, without = judge(crowd, None), judge_unmerged(crowd, None)
+            scored, blank = crowd.truth != lb.NO_TRUTH, np.full_like(crowd.truth, lb.NO_TRUTH)
+            with_, without = (engine(replace(crowd, truth=blank), None, merging) for merging in (True, False))
             hits = [int((judged.verdict == crowd.truth)[scored].sum()) for judged in (without, with_)]
             merged = [ring for ring in with_.rings if ring.merges]
             sets[folder.name] = {

@@ -72,14 +72,17 @@ def certify(
     if not (np.isfinite(nats).all() and np.isfinite(start).all()):
         raise BadInput("added and prior must be finite; clip what is impossible to a large number of nats")
     bound = np.broadcast_to(np.asarray(block, np.int32), len(start)).copy()
+    if (bound < 0).any():
+        raise BadInput(f"block {int(bound.min())}: a number of voices, 0 or more, needed")
     order = np.argsort(task, kind="stable")
     task, worker, nats = task[order], worker[order], nats[order]
     score = start + _sums(task, nats, len(start))  # [T, C]
     verdict = score.argmax(1).astype(np.int32)
     voices, rival = _fewest(task, nats, score, verdict)
     group = _turning(task, worker, nats, score, verdict, groups)
-    silent = np.bincount(task, minlength=len(start)) == 0
-    certified = ~silent & (group == NONE) & ((voices == 0) | (voices > bound))
+    spoken = np.bincount(task, minlength=len(start)) > 0
+    clear = (score == score.max(1, keepdims=True)).sum(1) == 1  # no draw
+    certified = spoken & clear & (group == NONE) & ((voices == 0) | (voices > bound))
     return Certificate(certified, verdict, voices, rival, group, bound, tuple(len(set(group)) for group in groups))
 
 

@@ -39,6 +39,7 @@ COPIES, NOISY, SUSPECTED = "copies", "noisy copies", "suspected"
 FACTORS = 8  # eigenvectors a round: so many rings can be told apart in one round
 PASSES = 10  # of subspace iteration
 GROWTH = 10  # rounds of growth at most
+STILL = 1e-3  # share of the workers whose role may still change when growth ends
 SAMPLE = 1 << 18  # answers that seeds are looked for in
 ROUNDS = 32  # searches, each without the rings that were found before: the most rings that are found
 LEAST = 3  # members: fewer cannot be told from chance among all pairs of a crowd
@@ -305,7 +306,7 @@ def _varimax(loading: Float, passes: int = 30) -> Float:
         turned = loading @ rotation
         left, values, right = np.linalg.svd(loading.T @ (turned**3 - turned * (turned**2).mean(0)))
         rotation = left @ right
-        if values.sum() <= before * (1 + 1e-6):
+        if values.sum() <= before * (1 + 1e-4):
             break
         before = values.sum()
     return np.asarray(loading @ rotation)
@@ -327,9 +328,10 @@ def _examined(crowd: _Crowd, seed: Bool, gold: Int32 | None) -> Ring | None:
         grown = _roles(crowd, _gains(crowd, role, inside, outside, seen), role)
         if (grown == INSIDE).sum() < LEAST:
             return None
-        if (grown == role).all():
-            break
+        still = (grown != role).mean() < STILL
         role = grown
+        if still:
+            break
     return _ring(crowd, role, gold)
 
 
@@ -551,8 +553,8 @@ def _same_wrong(share: float, redundancy: int, classes: int, error: float) -> fl
     """Probability that two or more of `redundancy` answers to a task are the same wrong label.
 
     The key is right with probability 1/C, else it names one wrong label. Each answer names a given wrong label with
-    probability (1 - share) error / (C - 1), plus `share` if the key does; answers to different labels are multinomial,
-    bounded by the product over labels of "at most one" (exact in the Poisson limit).
+    probability (1 - share) error / (C - 1), plus `share` if the key does; the counts of different labels are taken as
+    independent, which errs by less than the rounding of the result.
     """
     wrong = classes - 1
     base = (1 - share) * error / wrong
@@ -566,8 +568,11 @@ def _same_wrong(share: float, redundancy: int, classes: int, error: float) -> fl
 
 
 def _chernoff(p: float, q: float) -> float:
-    """max over s of -ln sum p^s q^(1-s) of two coins."""
-    s = np.linspace(0, 1, 1001)
-    with np.errstate(divide="ignore"):
-        both = p**s * q ** (1 - s) + (1 - p) ** s * (1 - q) ** (1 - s)
-    return float(-np.log(both.min()))
+    """Chernoff information of two coins, p < q: the divergence of either from the coin r that is equally far from both."""
+    if not p < q < 1:
+        return 0.0 if not p < q else -math.log(max(p, 1e-300))
+    if p <= 0:
+        return -math.log1p(-q)
+    heads, tails = math.log(q / p), math.log((1 - p) / (1 - q))
+    r = tails / (heads + tails)
+    return r * math.log(r / p) + (1 - r) * math.log((1 - r) / (1 - p))
