@@ -281,15 +281,19 @@ def infer(
     labels: Annotated[Path, typer.Option(help="Answers: task,worker,label (CSV, CSV.gz, JSONL, Parquet).")],
     out: Annotated[Path, typer.Option(help="Verdicts: task,label,confidence.")],
     gold: Annotated[Path | None, typer.Option(help="Known labels, used in inference: task,label.")] = None,
-    method: Annotated[str, typer.Option(help="auto, vote or dawid-skene.")] = "auto",
+    method: Annotated[str, typer.Option(help="auto (the engine), vote or dawid-skene.")] = "auto",
     proba: Annotated[bool, typer.Option("--proba", help="One more column for each class, p:<class>.")] = False,
     of_record: Annotated[bool, typer.Option("--of-record", help="The integer decision of record.")] = False,
+    prior_workers: Annotated[Path | None, typer.Option(help="Earlier work: worker,truth,label,count.")] = None,
+    workers_out: Annotated[Path | None, typer.Option(help="What is learned of the workers, in that form.")] = None,
+    explain: Annotated[list[str] | None, typer.Option(help="Tasks whose verdict is explained.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Infer the truth behind a crowd's labels."""
     from oracle.commands import inferring
 
-    document = inferring.infer(labels, out, gold, method, proba, of_record)
+    wanted = inferring.Wishes(gold, method, proba, of_record, prior_workers, workers_out, tuple(explain or ()))
+    document = inferring.infer(labels, out, wanted)
     _print(document, as_json, inferring.text)
 
 

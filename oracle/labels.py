@@ -14,6 +14,7 @@ import csv
 import gzip
 import io
 import json
+import math
 import os
 import re
 import tempfile
@@ -40,6 +41,7 @@ MAX_LABEL_BYTES = 1 << 16
 MAX_ROWS = 1 << 28
 ANSWER_COLUMNS = ("task", "worker", "label")
 TRUTH_COLUMNS = ("task", "label")
+COUNT_COLUMNS = ("worker", "truth", "label", "count")
 FORMATS = ".csv, .csv.gz, .jsonl, .jsonl.gz, .parquet"
 NO_TRUTH = -1  # the task is not in the truth file
 OTHER_CLASS = -2  # the truth is a label that is none of the classes
@@ -113,6 +115,19 @@ def read_truth(path: str | os.PathLike[str], *, strict: bool = False) -> tuple[T
     if not labels:
         raise BadInput(f"{name}: there is a header but no truth below it; write one task a row as task,label")
     return Truth(labels), _repeated(name, repeats, first, "rows name a task that stood above", strict)
+
+
+def read_counts(path: str | os.PathLike[str]) -> Iterator[tuple[int, str, str, str, float]]:
+    """Line, worker, truth, label and count of each row of a file of earlier work; counts are finite numbers."""
+    name = os.fspath(path)
+    for line, (worker, truth, label, text) in _rows(name, COUNT_COLUMNS):
+        try:
+            count = float(text)
+        except ValueError:
+            count = math.nan
+        if not math.isfinite(count) or count < 0:
+            raise _wrong(name, line, f"count {_show(text)} is no number of answers; write 0 or more", "count")
+        yield line, worker, truth, label, count
 
 
 def align_truth(answers: Answers, truth: Truth, name: str = "truth") -> tuple[Int32, list[str]]:

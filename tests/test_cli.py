@@ -104,7 +104,7 @@ def test_infer__small_file__verdicts_with_probabilities(inside: Run, tmp_path: P
     labels.write_text("task,worker,label\n1,a,x\n1,b,x\n1,c,y\n2,a,y\n2,b,y\n2,c,y\n2,c,y\n")
     ended = inside("infer", "--labels", labels, "--proba", "--out", out, "--json")
     assert ended.code == 0
-    assert ended.document["method"] == "dawid-skene"
+    assert ended.document["method"] == "engine"
     assert "last one counts" in ended.err
     rows = rows_of(out)
     assert [(row["task"], row["label"]) for row in rows] == [("1", "x"), ("2", "y")]

@@ -1,0 +1,97 @@
+"""Explanations add up to the decision, name what is odd, and agree with naive counts."""
+
+import math
+
+import numpy as np
+import pytest
+
+from oracle.verification import explain, judge
+from oracle.verification.record import ONE
+from tests.verification.test_engine import crowd_of
+
+
+def judged(seed: int = 3) -> tuple[judge.Belief, judge.Decision]:
+    crowd, _ = crowd_of(seed, 60, 9, 3, 4)
+    belief = judge.believe(judge.crowd(*crowd))
+    return belief, judge.decide(belief)
+
+
+def test_why_verdict__every_task__adds_up_to_its_lead() -> None:
+    belief, decision = judged()
+    for task in range(60):
+        why = explain.why_verdict(belief, decision, task)
+        assert why.verdict == decision.record.labels[task]
+        assert why.lead >= 0
+        assert why.lead == pytest.approx(why.prior_moved + sum(one.moved for one in why.answers))
+        assert why.scores == pytest.approx((decision.record.scores[task] / ONE).tolist())
+        assert len(why.answers) == (belief.crowd.task == task).sum()
+        moved = [abs(one.moved) for one in why.answers]
+        assert moved == sorted(moved, reverse=True)
+
+
+def test_why_verdict__without_those_who_would_flip_it__another_class_wins() -> None:
+    belief, decision = judged()
+    flips = [task for task in range(60) if decision.certificate.voices[task] == 1]
+    assert flips, "a small crowd has verdicts that hang on one voice"
+    for task in flips:
+        why = explain.why_verdict(belief, decision, task)
+        rival = int(decision.certificate.rival[task])
+        row = decision.record.row_weight[decision.record.row[belief.crowd.task == task]]
+        left = decision.record.scores[task] - row
+        assert (left[:, rival] >= left[:, why.verdict]).any()
+        assert not why.certified
+        assert f"class {rival} would win" in why.reason
+
+
+def test_why_worker__liar_and_expert__are_told_apart_with_their_reasons() -> None:
+    """Worker 0 always says class 2; worker 1 is always right."""
+    truth = np.arange(90) % 3
+    rng = np.random.default_rng(0)
+    task, worker = np.repeat(np.arange(90), 5), np.tile(np.arange(5), 90)
+    label = np.where(rng.random(450) < 0.85, truth[task], rng.integers(0, 3, 450))
+    label = np.where(worker == 0, 2, np.where(worker == 1, truth[task], label))
+    belief = judge.believe(judge.crowd(task, worker, label, 90, 5, 3))
+    constant, expert = explain.why_worker(belief, 0), explain.why_worker(belief, 1)
+    assert constant.quality < 0.5 < 0.85 < expert.quality
+    assert constant.low <= constant.quality <= constant.high
+    assert (constant.overused, constant.answers) == (2, 90)
+    assert constant.overuse == pytest.approx(2 / 3, abs=0.1)
+    assert constant.right_by_class[2] > 0.9 > 0.1 > constant.right_by_class[0]
+
+
+def test_why_job__made_crowd__names_hardest_and_confused() -> None:
+    """Class 1 is taken for class 0 a third of the time, and nothing else goes wrong."""
+    rng = np.random.default_rng(1)
+    truth = np.arange(120) % 3
+    task, worker = np.repeat(np.arange(120), 7), np.tile(np.arange(7), 120)
+    label = np.where((truth[task] == 1) & (rng.random(840) < 0.33), 0, truth[task])
+    belief = judge.believe(judge.crowd(task, worker, label, 120, 7, 3))
+    job = explain.why_job(belief, judge.decide(belief))
+    assert job.confused[0][:2] == (1, 0)
+    assert job.confused[0][2] == pytest.approx(0.33, abs=0.06)
+    assert set(job.hardest) <= set(np.flatnonzero(truth == 1).tolist()) | set(np.flatnonzero(truth == 0).tolist())
+    assert 0.6 < job.agreement < 1
+    assert job.hardest[0] == int(belief.posterior.max(1).argmin())
+
+
+def test_alpha__krippendorffs_own_example__is_what_he_computes() -> None:
+    """Nominal data of Krippendorff (2011), Computing Krippendorff's alpha-reliability, section C: alpha .743."""
+    rows = [
+        [1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None],
+        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3],
+        [None, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, None],
+        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, None],
+    ]
+    said = [(t, w, value - 1) for w, row in enumerate(rows) for t, value in enumerate(row) if value]
+    crowd = judge.crowd(*np.array(said, np.int32).T, 12, 4, 5)
+    assert explain.alpha(crowd) == pytest.approx(0.743, abs=5e-4)
+
+
+def test_alpha__one_label_only__is_not_defined() -> None:
+    assert math.isnan(explain.alpha(judge.crowd([0, 0], [0, 1], [1, 1], 1, 2, 2)))
+
+
+def test_wilson__known_values__are_met() -> None:
+    assert explain.wilson(0, 0) == (0.0, 1.0)
+    low, high = explain.wilson(8, 10)
+    assert (low, high) == (pytest.approx(0.4902, abs=1e-3), pytest.approx(0.9433, abs=1e-3))
