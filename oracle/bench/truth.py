@@ -65,14 +65,12 @@ class Judged:
 def engine(
     task: Int32, worker: Int32, label: Int32, tasks: int, workers: int, classes: int, known: Int32 | None = None
 ) -> dict[str, Float]:
-    """What the product says, posteriors [T, C]: the engine's, the decision's of record that goes on chain, the same unfitted."""
-    from oracle.verification.engine import infer  # noqa: PLC0415 - torch loads for seconds
-    from oracle.verification.record import proba, record  # noqa: PLC0415
+    """What the product says, [T, C]: the engine, rings heard as one voice; the decision that goes on chain; the same unfitted."""
+    from oracle.verification import judge, record  # noqa: PLC0415 - torch loads for seconds
 
-    crowd = (task, worker, label, tasks, workers, classes)
-    posterior = infer(*crowd, gold=known).posterior
-    fitted, plain = (proba(record(*crowd, posterior, fitted=fit).scores) for fit in (True, False))
-    return {"ours": posterior, "of_record": fitted, "of_record_unfitted": plain}
+    belief = judge.believe(judge.crowd(task, worker, label, tasks, workers, classes), gold=known)
+    fitted, plain = (record.proba(judge.decide(belief, fitted=fit).record.scores) for fit in (True, False))
+    return {"ours": belief.posterior, "of_record": fitted, "of_record_unfitted": plain}
 
 
 def truth(
