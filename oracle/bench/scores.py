@@ -17,6 +17,7 @@ Int32 = NDArray[np.int32]
 LEAST = 1e-6  # probabilities are clipped here before their logarithm is taken
 BINS = 15
 LEVEL = 0.05
+FEW = 32  # distinct values, as of differences between hits
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,22 @@ def bootstrap(differences: Sequence[Float], draws: int = 2_000, seed: int = 0) -
     luck = np.random.default_rng(seed)
     means = np.zeros(draws)
     for difference in differences:
-        size = len(difference)
-        for begin in range(0, draws, 100):
-            drawn = luck.integers(0, size, (min(100, draws - begin), size), dtype=np.int32)
-            means[begin : begin + len(drawn)] += difference[drawn].mean(1)
+        means += _drawn_means(difference, draws, luck)
     low, high = np.quantile(means / len(differences), [0.025, 0.975])
     return Interval(float(np.mean([d.mean() for d in differences])), float(low), float(high))
+
+
+def _drawn_means(values: Float, draws: int, luck: np.random.Generator) -> Float:
+    """[draws] means of as many values, drawn with replacement; by their counts where few values differ, which is the same."""
+    size = len(values)
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) <= FEW:
+        return np.asarray(luck.multinomial(size, counts / size, draws) @ distinct / size, np.float64)
+    means = np.empty(draws)
+    for begin in range(0, draws, 100):
+        drawn = luck.integers(0, size, (min(100, draws - begin), size), dtype=np.int32)
+        means[begin : begin + len(drawn)] = values[drawn].mean(1)
+    return means
 
 
 def sign_flip(difference: Float, draws: int = 100_000, seed: int = 0) -> float:

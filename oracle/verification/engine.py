@@ -169,7 +169,7 @@ def design_effect(answers: torch.Tensor) -> torch.Tensor:
 def tempered(posterior: torch.Tensor, effect: torch.Tensor) -> torch.Tensor:
     """softmax(log P / D), [T, C], with D [T]."""
     least = torch.finfo(posterior.dtype).tiny
-    return normalised(posterior.clamp_min(least).log() / effect[:, None])[0]
+    return normalised(posterior.clamp_min(least).log() / effect[:, None])
 
 
 def _weigh(said: torch.Tensor) -> torch.Tensor:
@@ -252,7 +252,7 @@ def _taught(layout: Layout, share: torch.Tensor, known: Int32) -> torch.Tensor:
     counts = layout.by_pair(hold(torch.zeros_like(share), known))  # [R, C]
     pseudo = _own_prior(layout, counts)
     rows = _rows(layout, counts, layout.by_worker(counts), pseudo.T[layout.label_of], pseudo.sum(1))
-    return normalised(layout.by_task(rows))[0]
+    return normalised(layout.by_task(rows))
 
 
 def _own_prior(layout: Layout, like: torch.Tensor) -> torch.Tensor:
@@ -267,7 +267,9 @@ def _resumed(tables: list[torch.Tensor], start: State | None) -> list[torch.Tens
     earlier = start.tables
     width, tasks = sum(table.shape[1] for table in tables), len(tables[0]) if tables else 0
     if earlier.shape[1] != width or len(earlier) > tasks:
-        raise BadInput(f"start: the state of a run on at most {tasks} tasks needed, {width} wide; got shape {earlier.shape}")
+        raise BadInput(
+            f"start: the state of a run on at most {tasks} tasks needed, {width} wide; got shape {earlier.shape}"
+        )
     rows = torch.from_numpy(earlier).split([table.shape[1] for table in tables], 1)
     return [torch.cat((row.to(table), table[len(row) :])) for row, table in zip(rows, tables, strict=True)]
 
@@ -285,12 +287,12 @@ def _posterior(scores: torch.Tensor, known: Int32 | None, classes: int) -> torch
         kinds = scores.shape[1] // classes
         other = torch.from_numpy(known[rows][:, None] != np.repeat(np.arange(classes), kinds)).to(scores.device)
         scores[rows] = scores[rows].masked_fill(other, -torch.inf)
-    return normalised(scores)[0]
+    return normalised(scores)
 
 
 def _class_prior(layout: Layout, voice: Voice, table: torch.Tensor) -> torch.Tensor:
     """E log p of classes and kinds [C kinds]: Dirichlet(1) over classes if learned, else even; Dirichlet(0.1) over kinds."""
-    seen = (table * layout.answered).sum(0).view(layout.classes, voice.kinds)  # [C, kinds]
+    seen = (layout.answered @ table).view(layout.classes, voice.kinds)  # [C, kinds]
     of_class = seen.sum(1, keepdim=True)  # [C, 1]
     found = torch.digamma(of_class + 1) - torch.digamma(of_class.sum() + layout.classes)
     if not voice.learned:

@@ -66,7 +66,9 @@ class WhyJob:
     confidence: float  # mean
     certified: float  # share of the verdicts
     hardest: tuple[int, ...]  # tasks of least confidence, first the least
-    confused: tuple[tuple[int, int, float], ...]  # (truth, label, share of that truth's answers), the most common errors
+    confused: tuple[
+        tuple[int, int, float], ...
+    ]  # (truth, label, share of that truth's answers), the most common errors
     experience: float  # rank correlation of a worker's number of answers and quality; nan where either is constant
     spread: float  # standard deviation of quality between workers, sampling noise taken out
 
@@ -81,7 +83,9 @@ def why_verdict(belief: Belief, decision: Decision, task: int) -> WhyVerdict:
     mine = np.flatnonzero(crowd.task == task)
     rows = found.row_weight[found.row[mine]] / ONE  # [n, C]
     said = [
-        Said(int(crowd.worker[n]), int(crowd.label[n]), float(row[verdict] - row[rival]), float(belief.merged.weight[n]))
+        Said(
+            int(crowd.worker[n]), int(crowd.label[n]), float(row[verdict] - row[rival]), float(belief.merged.weight[n])
+        )
         for n, row in zip(mine, rows, strict=True)
     ]
     inference = belief.inference
@@ -173,7 +177,9 @@ def alpha(crowd: Crowd) -> float:
 
     Over tasks with two answers or more. https://doi.org/10.1080/19312450709336664
     """
-    votes = np.bincount(crowd.task.astype(np.int64) * crowd.classes + crowd.label, minlength=crowd.tasks * crowd.classes)
+    votes = np.bincount(
+        crowd.task.astype(np.int64) * crowd.classes + crowd.label, minlength=crowd.tasks * crowd.classes
+    )
     votes = votes.reshape(crowd.tasks, crowd.classes).astype(np.float64)
     many = votes.sum(1)
     votes, many = votes[many > 1], many[many > 1]

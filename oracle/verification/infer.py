@@ -18,6 +18,7 @@ from oracle.verification.layout import (
     Int32,
     Layout,
     check_size,
+    evidence,
     floats,
     indices,
     known_classes,
@@ -26,6 +27,8 @@ from oracle.verification.layout import (
     one_thread,
     same_length,
 )
+
+CHECK = 5  # iterations between two looks at the log posterior, which costs as much as one
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,9 @@ class Fit:
     pair_count: Float  # [R, C] expected number of times that the worker gave the label to a task of truth c
     worker_count: Float  # [K, C] the same over all labels
     pseudo: Float  # [C, C] pseudo-answers added to each worker: row truth, column label
-    trace: tuple[float, ...]  # log posterior after each iteration, up to a constant; never falls
+    trace: tuple[float, ...]  # log posterior after every CHECK-th iteration and the last, up to a constant; never falls
+    iterations: int
     converged: bool
-
-    @property
-    def iterations(self) -> int:
-        return len(self.trace)
 
 
 def vote(task: ArrayLike, label: ArrayLike, tasks: int, classes: int) -> Float:
@@ -140,22 +140,23 @@ def _em(
     pseudo = _pooled(layout, posterior, strength)  # [C, C]
     trace: list[float] = []
     converged = False
-    enough = tolerance * max(1, len(layout.task))
+    enough = CHECK * tolerance * max(1, len(layout.task))
+    iterations = 0
     while True:
         counts = layout.by_pair(posterior)  # [R, C]
         totals = layout.by_worker(counts)  # [K, C]
-        prior = (posterior * layout.answered).sum(0) + 1  # [C]
+        prior = layout.answered @ posterior + 1  # [C]
         prior = prior / prior.sum()
         logs = torch.log(counts + pseudo.T[layout.label_of])  # [R, C]
         logs = logs - torch.log(totals + pseudo.sum(1))[layout.worker_of]
         score = prior.log() + layout.by_task(logs)  # [T, C]
-        posterior, evidence = normalised(score)
-        posterior = hold(posterior, known)
-        trace.append(_log_likelihood(score, evidence, known) + _log_prior(layout, prior, pseudo, logs, totals))
-        if len(trace) > 1 and trace[-1] - trace[-2] < enough:
-            converged = True
-        if converged or len(trace) >= max_iterations:
-            break
+        posterior = hold(normalised(score), known)
+        iterations += 1
+        if iterations % CHECK == 0 or iterations >= max_iterations:
+            trace.append(_log_likelihood(score, known) + _log_prior(layout, prior, pseudo, logs, totals))
+            converged = len(trace) > 1 and trace[-1] - trace[-2] < enough
+            if converged or iterations >= max_iterations:
+                break
     return Fit(
         posterior=floats(posterior),
         prior=floats(prior),
@@ -165,6 +166,7 @@ def _em(
         worker_count=floats(totals),
         pseudo=floats(pseudo),
         trace=tuple(trace),
+        iterations=iterations,
         converged=converged,
     )
 
@@ -189,11 +191,12 @@ def hold(posterior: torch.Tensor, known: Int32 | None) -> torch.Tensor:
     return held
 
 
-def _log_likelihood(score: torch.Tensor, evidence: torch.Tensor, known: Int32 | None) -> float:
+def _log_likelihood(score: torch.Tensor, known: Int32 | None) -> float:
+    found = evidence(score)  # [T]
     if known is not None:
         rows = np.flatnonzero(known >= 0)
-        evidence[rows] = score[rows, known[rows]]
-    return float(evidence.sum(dtype=torch.float64))
+        found[rows] = score[rows, known[rows]]
+    return float(found.sum(dtype=torch.float64))
 
 
 def _log_prior(

@@ -64,16 +64,12 @@ class Decision:
         return self.certificate.reason(task)
 
 
-def crowd(
-    task: ArrayLike, worker: ArrayLike, label: ArrayLike, tasks: int, workers: int, classes: int
-) -> Crowd:
+def crowd(task: ArrayLike, worker: ArrayLike, label: ArrayLike, tasks: int, workers: int, classes: int) -> Crowd:
     """Raises BadInput naming the array, the place and the range."""
     return Crowd(*checked(task, worker, label, tasks, workers, classes), tasks, workers, classes)
 
 
-def believe(
-    of: Crowd, *, gold: ArrayLike | None = None, history: History | None = None, device: str = "cpu"
-) -> Belief:
+def believe(of: Crowd, *, gold: ArrayLike | None = None, history: History | None = None, device: str = "cpu") -> Belief:
     """Rings are merged first, so that whoever copies has one voice. gold [T]: known class, or negative."""
     found = rings(*of.arrays, known=gold)
     now = merge(of.task, of.worker, of.label, found, of.workers, of.classes)

@@ -24,7 +24,7 @@ from scipy.optimize import minimize
 
 from oracle.protocol.errors import BadInput
 from oracle.verification.engine import crowd_shape, design_effect
-from oracle.verification.layout import Float, Int32, Layout, checked, floats, lay_out, normalised, one_thread
+from oracle.verification.layout import Float, Int32, Layout, checked, evidence, floats, lay_out, normalised, one_thread
 
 ONE = 1 << 16  # one nat
 WEIGHT_CAP = 6 * ONE
@@ -123,10 +123,11 @@ def _rows(layout: Layout, posterior: torch.Tensor, part: torch.Tensor, fitted: b
     def loss(flat: Float) -> tuple[float, Float]:
         now = torch.from_numpy(flat.reshape(rows.shape)).to(layout.dtype)
         scores = prior + layout.by_task(now)
-        said, evidence = normalised(scores)
         apart = now - rows
-        miss = (evidence - (posterior * scores).sum(1)).sum(dtype=torch.float64) + apart.square().sum(dtype=torch.float64) / 2
-        return float(miss), floats(layout.by_pair(said - posterior) + apart).ravel()
+        miss = (evidence(scores) - (posterior * scores).sum(1)).sum(dtype=torch.float64) + apart.square().sum(
+            dtype=torch.float64
+        ) / 2
+        return float(miss), floats(layout.by_pair(normalised(scores) - posterior) + apart).ravel()
 
     found = minimize(loss, floats(rows).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
     fit: Float = np.asarray(found.x, np.float64).reshape(rows.shape)

@@ -59,9 +59,11 @@ def test_calibration_error__any_verdicts__equals_the_naive(pairs: list[tuple[flo
     assert calibration_error(*map(np.array, zip(*pairs, strict=True))) == pytest.approx(naive)
 
 
-def test_bootstrap__one_set_and_two__agrees_with_drawing_one_by_one() -> None:
+@pytest.mark.parametrize("hits", [True, False])
+def test_bootstrap__two_sets__agrees_with_drawing_one_by_one(hits: bool) -> None:
     luck = np.random.default_rng(3)
     sets = [luck.normal(0.3, 1, 40), luck.normal(-0.1, 1, 90)]
+    sets = [np.clip(np.rint(one), -1, 1) for one in sets] if hits else sets
     found = bootstrap(sets, draws=4_000)
     draws = [np.mean([np.mean([one[luck.integers(len(one))] for _ in one]) for one in sets]) for _ in range(1_000)]
     assert found.mean == pytest.approx((sets[0].mean() + sets[1].mean()) / 2)

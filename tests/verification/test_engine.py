@@ -43,7 +43,14 @@ def misled(seed: int) -> tuple[Crowd, NDArray[np.int32]]:
     right = rng.random(len(task)) < rng.uniform(0.75, 0.95, workers)[worker]
     label = np.where(right, truth[task], (truth[task] + rng.integers(1, classes, len(task))) % classes)
     fooled = (kind[task] == school[worker]) & (rng.random(len(task)) < 0.8)
-    return (task, worker, np.where(fooled, (truth[task] + 1) % classes, label).astype(np.int32), tasks, workers, 4), truth
+    return (
+        task,
+        worker,
+        np.where(fooled, (truth[task] + 1) % classes, label).astype(np.int32),
+        tasks,
+        workers,
+        4,
+    ), truth
 
 
 # ---------------------------------------------------------------- naive references: one answer at a time
@@ -127,9 +134,7 @@ def voice_alone(crowd: Crowd, voice: Voice, passes: int, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("passes", [1, 5])
 @pytest.mark.parametrize("learned", [False, True])
-def test_infer__crowd_voice__equals_the_naive_loop(
-    passes: int, learned: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_infer__crowd_voice__equals_the_naive_loop(passes: int, learned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     crowd, _ = crowd_of(3, 12, 6, 3, 4)
     found = voice_alone(crowd, Voice(Form.CROWD, learned), passes, monkeypatch)
     np.testing.assert_allclose(found, naive_crowd(crowd, passes, learned), atol=1e-9)
@@ -366,7 +371,14 @@ def test_infer__bad_input__is_named(options: dict[str, Any], part: str) -> None:
 def test_infer__recorded_crowd__is_more_honest_than_the_vote(crowd_data: Path, name: str) -> None:
     answers, _ = read_answers(crowd_data / name / "labels.csv")
     gold, _ = align_truth(answers, read_truth(crowd_data / name / "truth.csv")[0])
-    crowd = (answers.task, answers.worker, answers.label, len(answers.tasks), len(answers.workers), len(answers.classes))
+    crowd = (
+        answers.task,
+        answers.worker,
+        answers.label,
+        len(answers.tasks),
+        len(answers.workers),
+        len(answers.classes),
+    )
     found, share = infer(*crowd), naive_share(crowd)
     known = gold >= 0
     losses = [-np.log(np.clip(p[known, gold[known]], 1e-6, 1)).mean() for p in (found.posterior, share)]
