@@ -46,7 +46,7 @@ class _EventCodec:
         found = {i["name"]: abi_decode([i["type"]], topic)[0] for i, topic in pairs}
         decoded = abi_decode([collapse_if_tuple(i) for i in self.plain], data)
         found |= {i["name"]: _value(i, v) for i, v in zip(self.plain, decoded, strict=True)}
-        return {name: value if _is_text(self, name) else _addresses(value) for name, value in found.items()}
+        return {name: value if _is_text(self, name) else _address(value) for name, value in found.items()}
 
 
 def _is_text(codec: _EventCodec, name: str) -> bool:
@@ -83,8 +83,8 @@ class Interfaces:
         found = abi_decode([collapse_if_tuple(output) for output in entry["outputs"]], data)
         if len(found) != 1:
             return tuple(map(_address, found))
-        value = found[0]
-        return [_address(v) for v in value] if isinstance(value, tuple) else _address(value)
+        value = _address(found[0])
+        return list(value) if isinstance(value, tuple) else value
 
     def event(self, contract: str, topics: Sequence[bytes], data: bytes) -> Event | None:
         """None for an event that the protocol does not read."""
@@ -137,11 +137,9 @@ def _value(entry: dict[str, Any], value: Any) -> Any:
 
 def _address(value: Any) -> Any:
     """eth_abi gives addresses, and only them, as text."""
+    if isinstance(value, tuple):
+        return tuple(map(_address, value))
     return bytes.fromhex(value[2:]) if isinstance(value, str) else value
-
-
-def _addresses(value: Any) -> Any:
-    return tuple(map(_address, value)) if isinstance(value, tuple) else _address(value)
 
 
 def snake(name: str) -> str:

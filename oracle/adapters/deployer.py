@@ -98,7 +98,8 @@ def plan_deployment(
 
     stake: gwei that each member has at stake, paid by the deployer; delay: seconds from a change to its effect [two windows];
     at_issue: gwei that the largest pay of an answer is worth, for the prices of arbitration.
-    Court, Disputes and Hatch serve every Market that names them. The Referee and the Committee name each other: where the second one will land is known before it is there.
+    The Referee and the Committee name each other: where the second one will land is known before it is there. Court,
+    Disputes and Hatch name no Market: they serve each one that names them.
     """
     calls: list[Call] = []
 

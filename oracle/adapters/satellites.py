@@ -52,9 +52,14 @@ class Satellite:
         self.chain, self.deployment, self.name, self.address = chain, deployment, name, address
 
     def ask(self, function: str, *args: Any) -> Any:
-        reply = self.chain.call(self.address, self._encode(function, *args))
+        return self.ask_all((function, *args))[0]
+
+    def ask_all(self, *asked: tuple[Any, ...]) -> list[Any]:
+        """Many views at once, each a function's name and its arguments."""
+        replies = self.chain.calls([(self.address, self._encode(*one)) for one in asked])
         with self.chain.rpc.reading(f"eth_call of {self.name}"):
-            return self.chain.interfaces.output(self.name, function, reply)
+            pairs = zip(asked, replies, strict=True)
+            return [self.chain.interfaces.output(self.name, name, reply) for (name, *_), reply in pairs]
 
     def struct(self, function: str, *args: Any) -> dict[str, Any]:
         """What a function gives, by the names of the struct's fields."""

@@ -7,11 +7,11 @@ nobody without the key can tell the vote from its commitment.
 from typing import Any
 
 from oracle.adapters.satellites import Satellite, court_of, disputes_of, header_of
-from oracle.commands.satellites import Place, Scene, hexed, opened_scene
+from oracle.commands.satellites import Place, Scene, opened_scene
 from oracle.ports import Signer
 from oracle.protocol.errors import BadInput
 from oracle.protocol.hashing import keccak, tagged, words
-from oracle.protocol.keys import Address
+from oracle.protocol.keys import Address, checksum
 
 KIND = "court"
 STATUS = ("waiting", "appealable", "solved")
@@ -26,14 +26,12 @@ def show(place: Place, dispute: int | None) -> dict[str, Any]:
         if dispute is not None:
             return _dispute(scene, court, dispute)
         names = ("seatPrice", "fine", "fee", "commitTime", "revealTime", "appealTime", "seatCount", "waiting", "burnt")
-        holders = [court.ask("seatAt", i) for i in range(court.ask("seatCount"))]
+        holders = _bench(court)
         return {
-            "address": hexed({"a": court.address})["a"],
-            **{name: court.ask(name) for name in names},
+            "address": checksum(court.address),
+            **dict(zip(names, court.ask_all(*((name,) for name in names)), strict=True)),
             "disputes": court.ask("disputeCount"),
-            "bench": [
-                {"juror": hexed({"a": juror})["a"], "seats": holders.count(juror)} for juror in dict.fromkeys(holders)
-            ],
+            "bench": [{"juror": checksum(juror), "seats": holders.count(juror)} for juror in dict.fromkeys(holders)],
         }
 
 
@@ -138,8 +136,13 @@ def _oldest(court: Satellite) -> int | None:
     return next((dispute for dispute, number in opened if (dispute, number) not in drawn), None)
 
 
+def _bench(court: Satellite) -> list[Address]:
+    """Who holds each free seat."""
+    return court.ask_all(*(("seatAt", i) for i in range(court.ask("seatCount"))))
+
+
 def _seats(court: Satellite, juror: Address) -> list[int]:
-    return [i for i in range(court.ask("seatCount")) if court.ask("seatAt", i) == juror]
+    return [i for i, holder in enumerate(_bench(court)) if holder == juror]
 
 
 def _salt(scene: Scene, court: Satellite, dispute: int, number: int) -> bytes:
@@ -155,7 +158,7 @@ def _commitment(scene: Scene, court: Satellite, dispute: int, number: int, choic
 def _juror(scene: Scene, court: Satellite) -> dict[str, Any]:
     juror = scene.signer.address
     return {
-        "juror": hexed({"a": juror})["a"],
+        "juror": checksum(juror),
         "seats": len(_seats(court, juror)),
         "credit": court.ask("creditOf", juror),
         "sent": scene.sent,
@@ -194,11 +197,11 @@ def _round(court: Satellite, dispute: int, number: int) -> dict[str, Any]:
     }
 
 
-def _vote(court: Satellite, dispute: int, number: int, juror: str) -> dict[str, Any]:
+def _vote(court: Satellite, dispute: int, number: int, juror: Address) -> dict[str, Any]:
     vote = court.struct("voteOf", dispute, number, juror)
     stage = "revealed" if vote["revealed"] else "committed" if any(vote["commitment"]) else "drawn"
     return {
-        "juror": juror,
+        "juror": checksum(juror),
         "seats": vote["seats"],
         "vote": stage,
         "choice": vote["choice"] if vote["revealed"] else None,

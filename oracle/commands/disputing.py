@@ -14,6 +14,7 @@ from oracle.protocol import contests
 from oracle.protocol.cids import Codec
 from oracle.protocol.contests import Ruling, Stage
 from oracle.protocol.errors import BadInput
+from oracle.protocol.keys import checksum
 from oracle.protocol.state import EpochStatus
 
 KIND = "dispute"
@@ -94,8 +95,8 @@ def show(place: Place, number: int | None) -> dict[str, Any]:
         filed = disputes.events("ContestFiled", None, scene.refuter.deployment.market)
         names = ("fee", "bond", "patience", "burnt")
         return {
-            **{name: disputes.ask(name) for name in names},
-            "arbitrator": hexed({"a": disputes.ask("arbitrator")})["a"],
+            **dict(zip(names, disputes.ask_all(*((name,) for name in names)), strict=True)),
+            "arbitrator": checksum(disputes.ask("arbitrator")),
             "contests": [_summary(scene, disputes, one["contest"]) for one in filed],
         }
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from oracle.adapters.satellites import Satellite, hatch_of, pending
 from oracle.commands.refuting import answers_of, read_receipts
-from oracle.commands.satellites import Place, Scene, hexed, opened_scene
+from oracle.commands.satellites import Place, Scene, opened_scene
 from oracle.ports import Signer
 from oracle.protocol import contests
 from oracle.protocol.errors import BadInput
 from oracle.protocol.evidence import AnswerFields, JobTerms
+from oracle.protocol.keys import checksum
 from oracle.protocol.messages import values
 from oracle.protocol.state import Post
 from oracle.services import rules
@@ -168,7 +169,7 @@ def _document(scene: Scene, hatch: Satellite, job: int | None) -> dict[str, Any]
             "task": f.task,
             "worker": f.worker,
             "amount": f.amount * unit,
-            "filer": hexed({"a": f.filer})["a"],
+            "filer": checksum(f.filer),
             "stage": f.ended or "filed",
         }
         for f in _filed(scene, hatch)
