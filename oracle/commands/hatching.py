@@ -162,26 +162,28 @@ def _open(scene: Scene, hatch: Satellite, job: int | None) -> list[Filed]:
 
 
 def _document(scene: Scene, hatch: Satellite, job: int | None) -> dict[str, Any]:
-    window, unit = scene.refuter.deployment.window, scene.refuter.deployment.unit
-    claims = [
-        {
-            "job": f.job,
-            "task": f.task,
-            "worker": f.worker,
-            "amount": f.amount * unit,
-            "filer": checksum(f.filer),
-            "stage": f.ended or "filed",
-        }
-        for f in _filed(scene, hatch)
-        if job in (None, f.job)
-    ]
-    wanted = [job] if job is not None else sorted({claim["job"] for claim in claims})
-    times = {
-        f"job {number}": {
-            "files_from": _opens(scene, number) - window,
-            "refunds_from": _opens(scene, number),
-            "pays_from": _opens(scene, number) + window,
-        }
-        for number in wanted
+    filed = [one for one in _filed(scene, hatch) if job in (None, one.job)]
+    jobs = [job] if job is not None else sorted({one.job for one in filed})
+    return {
+        "bond": hatch.ask("bond"),
+        "now": scene.now,
+        **{f"job {number}": _times(scene, number) for number in jobs},
+        "claims": [_claim(one, scene.refuter.deployment.unit) for one in filed],
+        "sent": scene.sent,
     }
-    return {"bond": hatch.ask("bond"), "now": scene.now, **times, "claims": claims, "sent": scene.sent}
+
+
+def _times(scene: Scene, job: int) -> dict[str, int]:
+    opens, window = _opens(scene, job), scene.refuter.deployment.window
+    return {"files_from": opens - window, "refunds_from": opens, "pays_from": opens + window}
+
+
+def _claim(filed: Filed, unit: int) -> dict[str, Any]:
+    return {
+        "job": filed.job,
+        "task": filed.task,
+        "worker": filed.worker,
+        "amount": filed.amount * unit,
+        "filer": checksum(filed.filer),
+        "stage": filed.ended or "filed",
+    }

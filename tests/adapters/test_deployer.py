@@ -17,6 +17,7 @@ from oracle.adapters.deployer import (
     read_deployment_file,
     write_deployment,
 )
+from oracle.protocol import contests
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import BadInput
 
@@ -72,6 +73,9 @@ def test_plan_deployment__the_referee__is_known_to_committee_and_market_and_know
     satellites = words[2] + disputes + hatch
     assert by_name["Market"].endswith(words[0] + satellites + (60).to_bytes(32, "big"))
     assert court in by_name["Disputes"]
+    assert all(
+        contests.uri(contests.block(question)).encode() in by_name["Disputes"] for question in contests.QUESTIONS
+    )
 
 
 def test_arbitration__what_is_at_issue__is_never_worth_a_false_contest() -> None:

@@ -1,4 +1,4 @@
-"""`crowdproof job status, topup, close, refund` on a real chain: a second job of a finished home, of which nobody answers a task."""
+"""`crowdproof job status, topup, close, refund` on a real chain: a second job of a finished home, which nobody answers."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -14,7 +14,7 @@ from oracle.services import outbox
 from tests.support.commands import Run
 
 pytestmark = pytest.mark.sockets
-UNIT, EXTRA = 1, 777
+EXTRA = 777
 DEPLOYER = "deployer"
 
 

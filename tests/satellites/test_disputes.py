@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from oracle.adapters.content import FolderStore
-from oracle.protocol import contests
+from oracle.protocol import contests, trees
+from oracle.protocol import epoch as ep
 from oracle.protocol.cids import Cid
 from oracle.protocol.contests import Stage as At
 from oracle.protocol.epoch import Epoch
@@ -36,8 +37,7 @@ FEE, BOND = 12 * 10**15, 10**16  # of three votes; wei
 
 
 @pytest.fixture(scope="module")
-def ready(stages: Callable[[], Stage], tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, Epoch]:
-    """With a bench of eleven seats."""
+def ready(stages: Callable[[], Stage]) -> tuple[Stage, Epoch]:
     return prepare(stages())
 
 
@@ -146,17 +146,37 @@ def _debits(world: Stage) -> Sequence[Any]:
 
 
 def test_dispute__pay_that_jurors_find_earned__is_claimed_and_the_bond_is_shared(scene: Scene) -> None:
+    """Of the second job, and not of the worker's first earning."""
     world, header, someone = scene
     who, jurors = someone("bystander"), bench(someone, [11])
-    filed = contest(who, PAID)
+    worker = someone("worker", person("worker 3").secret)
+    filed = contest(who, (2, 1, 3))
+    assert world.state.frozen == {3: filed["amount"]}
     confirmed(world, header, who, filed["contest"])
+    before = world.chain.token_balance(world.deployment.token, worker.signer.address)
+    claim(world, 3)
+    earned = world.state.claimed[3] + filed["amount"]
+    assert earned == load(world).balances[3].cumulative
     ruled(world, jurors, who, filed["contest"], TO_WORKER)
-    assert world.state.jobs[1].returned == 0
-    assert world.state.taken(2) < filed["amount"] + world.ledger.cumulative[2] + 1
-    assert world.state.frozen == {2: 0}
+    claim(world, 3)
+    assert (world.state.claimed[3], world.state.frozen, world.state.jobs[2].returned) == (earned, {3: 0}, 0)
+    assert world.chain.token_balance(world.deployment.token, worker.signer.address) > before + filed["amount"]
     assert who.do("dispute", "withdraw")["withdrawn"] == 0
-    worker = someone("worker", person("worker 2").secret)
     assert worker.do("dispute", "withdraw")["withdrawn"] == BOND // 2
+
+
+def load(world: Stage) -> Epoch:
+    epoch, faults = ep.load(world.source(), 3, world.state.posts[3].content)
+    assert epoch, faults
+    return epoch
+
+
+def claim(world: Stage, worker: int) -> None:
+    """All that the third epoch lets the worker have now."""
+    epoch = load(world)
+    proof = trees.proof(trees.build(ep.leaves_of(epoch, "balances")), worker)
+    world.send(world.calls.claim(epoch.balances[worker], proof))
+    world.sync()
 
 
 def test_dispute__an_arbitrator_that_never_rules__favours_the_worker(scene: Scene) -> None:

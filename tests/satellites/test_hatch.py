@@ -5,6 +5,7 @@ jobs, and no member is heard of again.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def ready(stages: Callable[[], Stage]) -> Stage:
 
 @pytest.fixture
 def scene(ready: Stage, tmp_path: Path, inside: Run) -> Iterator[Scene]:
-    taken = ready.snapshot()
+    taken, ledger, posted = ready.snapshot(), deepcopy(ready.ledger), list(ready.posted)
 
     def someone(name: str, blind: bool = False) -> Outsider:
         found = Outsider(ready, tmp_path / name, inside)
@@ -46,6 +47,7 @@ def scene(ready: Stage, tmp_path: Path, inside: Run) -> Iterator[Scene]:
         return found
 
     yield ready, someone
+    ready.ledger, ready.posted = ledger, posted
     ready.restore(taken)
 
 
@@ -127,10 +129,10 @@ def test_hatch__a_false_claim__is_voided_by_whoever_looks_and_costs_its_bond(sce
     assert liar.do("hatch", "withdraw")["withdrawn"] == BOND  # of the true one
 
 
-def test_hatch__epochs_after_the_decision_than_one_proof_links__are_traced_first(
+def test_hatch__more_epochs_after_the_decision_than_one_proof_links__are_traced_first(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With at most no link in a proof, the head after the decision is stored on chain before the claim is voided."""
+    """With one link in a proof, and three epochs after the decision, two heads are stored before the claim is voided."""
     world, someone = scene
     liar, watcher = someone("liar", blind=True), someone("watcher")
     liar.do("hatch", "file", "--receipt", receipts(world, liar, [(1, 3, 1)]))
@@ -139,7 +141,6 @@ def test_hatch__epochs_after_the_decision_than_one_proof_links__are_traced_first
         world.post(world.epoch(Said(job, task, worker) for worker in (1, 2)))
     watcher.copy()
     monkeypatch.setattr("oracle.commands.hatching.LINKS", 1)
-    world.warp(0)
     found = watcher.do("hatch", "void")
     assert [one["what"].split()[0] for one in found["sent"]] == ["trace", "trace", "void"]
     assert stages_of(found) == {(1, 3, 1): "voided"}
