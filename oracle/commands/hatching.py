@@ -12,9 +12,9 @@ from typing import Any
 from oracle.adapters.satellites import Satellite, hatch_of, pending
 from oracle.commands.refuting import answers_of, read_receipts
 from oracle.commands.satellites import Place, Scene, opened_scene
-from oracle.ports import Signer
+from oracle.ports import Call, Signer
 from oracle.protocol import contests
-from oracle.protocol.errors import BadInput
+from oracle.protocol.errors import BadInput, Refused
 from oracle.protocol.evidence import AnswerFields, JobTerms
 from oracle.protocol.keys import checksum
 from oracle.protocol.messages import values
@@ -56,13 +56,13 @@ def file(place: Place, signer: Signer | None, job: int | None, receipts: list[Pa
         hatch = hatch_of(scene.chain, deployment)
         bond, before = hatch.ask("bond"), {filed.answer for filed in _filed(scene, hatch)}
         decided = _decided(scene)
-        refused = []
+        refused: list[dict[str, Any]] = []
         for answer, receipt in answers_of(scene.state, held):
             of = (answer.job, answer.task, answer.worker)
             if job not in (None, answer.job):
                 continue
             if why := "was claimed before" if of in before else decided.get(of):
-                refused.append({"job": of[0], "task": of[1], "worker": of[2], "why": why})
+                refused.append(_refusal(of, why))
                 continue
             owner = scene.job(answer.job)
             args = (
@@ -71,7 +71,7 @@ def file(place: Place, signer: Signer | None, job: int | None, receipts: list[Pa
                 JobTerms(owner.requester, owner.terms),
                 receipt_fields(deployment, answer, receipt),
             )
-            scene.send(hatch.call(f"claim base pay {_words(of)}", "file", *args, value=bond), KIND)
+            _send(scene, hatch.call(f"claim base pay {_words(of)}", "file", *args, value=bond), of, refused)
             before.add(of)
         return {**_document(scene, hatch, job), "refused": refused, "ok": bool(scene.sent)}
 
@@ -81,15 +81,17 @@ def void(place: Place, signer: Signer | None, job: int | None) -> dict[str, Any]
     with opened_scene(place, signer, "look") as scene:
         deployment = scene.refuter.deployment
         hatch = hatch_of(scene.chain, deployment)
+        refused: list[dict[str, Any]] = []
         for filed in _open(scene, hatch, job):
             for post, epoch in scene.final_data():
                 if verdict := contests.listed(epoch, *filed.answer):
                     _, links = contests.fate(scene.state, post.head)
                     at = pending(deployment, scene.posted(post))
                     args = (at, _near(scene, hatch, post, links), verdict, filed.worker)
-                    scene.send(hatch.call(f"void the claim {_words(filed.answer)}", "void", *args), KIND)
+                    call = hatch.call(f"void the claim {_words(filed.answer)}", "void", *args)
+                    _send(scene, call, filed.answer, refused)
                     break
-        return {**_document(scene, hatch, job), "ok": bool(scene.sent)}
+        return {**_document(scene, hatch, job), "refused": refused, "ok": bool(scene.sent)}
 
 
 def pay(place: Place, signer: Signer | None, job: int | None) -> dict[str, Any]:
@@ -97,11 +99,12 @@ def pay(place: Place, signer: Signer | None, job: int | None) -> dict[str, Any]:
     with opened_scene(place, signer, "payment") as scene:
         deployment = scene.refuter.deployment
         hatch = hatch_of(scene.chain, deployment)
+        refused: list[dict[str, Any]] = []
         for filed in _open(scene, hatch, job):
             if scene.now >= _opens(scene, filed.job) + deployment.window:
                 call = hatch.call(f"pay the claim {_words(filed.answer)}", "pay", deployment.market, *filed.answer)
-                scene.send(call, KIND)
-        return {**_document(scene, hatch, job), "ok": bool(scene.sent)}
+                _send(scene, call, filed.answer, refused)
+        return {**_document(scene, hatch, job), "refused": refused, "ok": bool(scene.sent)}
 
 
 def withdraw(place: Place, signer: Signer | None) -> dict[str, Any]:
@@ -111,6 +114,19 @@ def withdraw(place: Place, signer: Signer | None) -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------------------------- inside
+
+
+def _send(scene: Scene, call: Call, answer: tuple[int, int, int], refused: list[dict[str, Any]]) -> None:
+    """What a contract refuses for one answer keeps nobody else waiting: a wallet that the token does not pay, say."""
+    try:
+        scene.send(call, KIND)
+    except Refused as problem:
+        refused.append(_refusal(answer, str(problem)))
+
+
+def _refusal(answer: tuple[int, int, int], why: str) -> dict[str, Any]:
+    job, task, worker = answer
+    return {"job": job, "task": task, "worker": worker, "why": why}
 
 
 def _opens(scene: Scene, job: int) -> int:

@@ -104,6 +104,16 @@ def test_hatch__the_committee_is_gone__pays_receipts_and_the_requester_has_the_r
     )
 
 
+def test_hatch__a_claim_that_the_contract_refuses__keeps_no_other_waiting(scene: Scene) -> None:
+    """The answers of a job that is still open, and after them those of one that the committee left."""
+    world, someone = scene
+    who = someone("holder")
+    number = world.open_job(1)
+    found = who.do("hatch", "file", "--receipt", receipts(world, who, [(number, 0, 1), (2, 0, 1), (2, 0, 2)]))
+    assert stages_of(found) == {(2, 0, 1): "filed", (2, 0, 2): "filed"}
+    assert [(one["job"], one["worker"]) for one in found["refused"]] == [(number, 1)]
+
+
 def test_hatch__an_answer_that_an_epoch_decided__is_not_claimed_by_whoever_has_the_data(scene: Scene) -> None:
     world, someone = scene
     who = someone("holder")
@@ -152,8 +162,8 @@ def test_hatch__too_early_or_without_receipts__says_why(scene: Scene) -> None:
     ended = who.say("hatch", "file")
     assert (ended.is_clear(), "--receipt is needed" in ended.err) == (True, True)
     number = world.open_job(1)
-    ended = who.say("hatch", "file", "--receipt", receipts(world, who, [(number, 0, 1)]))
-    assert (ended.code, "HatchClosed" in ended.err) == (1, True)
+    early = who.do("hatch", "file", "--receipt", receipts(world, who, [(number, 0, 1)]), code=1)
+    assert (early["sent"], "HatchClosed" in early["refused"][0]["why"]) == ([], True)
     strange = receipts(world, who, [(2, 0, 1)])
     strange.write_text(strange.read_text().replace('"task": 0', '"task": 1'))
     ended = who.say("hatch", "file", "--receipt", strange)
