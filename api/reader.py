@@ -115,6 +115,7 @@ def _picture(state: State) -> State:
         posts=dict(state.posts),
         claimed=dict(state.claimed),
         frozen=dict(state.frozen),
+        hatched=set(state.hatched),
     )
 
 

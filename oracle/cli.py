@@ -210,6 +210,132 @@ def watch(
     refuting.watch(refuting.Place(home, rpc, store, deployment), _signer(home, key), say)
 
 
+RpcOption = Annotated[str | None, typer.Option(help="Endpoint, from outside.")]
+StoreOption = Annotated[str | None, typer.Option(help="Folder or gateway URL of the content, with --rpc.")]
+DeploymentOption = Annotated[Path | None, typer.Option(help="deployment.json [HOME/deployment.json].")]
+PayerOption = Annotated[str | None, typer.Option("--key", help="Keystore that sends: a name in HOME/keys or a file.")]
+JobOption = Annotated[int | None, typer.Option("--job", min=1, help="Number of the job.")]
+NumberArgument = Annotated[int | None, typer.Argument(min=0, help="Which one.")]
+
+
+@app.command()
+def dispute(
+    action: Annotated[
+        str, typer.Argument(help="file, confirm, raise, appeal, evidence, settle, withdraw, show or list.")
+    ],
+    contest: NumberArgument = None,
+    job: JobOption = None,
+    task: Annotated[int | None, typer.Option(min=0, help="With `file`: the task of the answer.")] = None,
+    worker: Annotated[int | None, typer.Option(min=1, help="With `file`: its worker.")] = None,
+    title: Annotated[str, typer.Option(help="Of the evidence.")] = "",
+    words: Annotated[str, typer.Option("--text", help="Of the evidence, for the jurors.")] = "",
+    file: Annotated[Path | None, typer.Option(help="Kept with the evidence.")] = None,
+    wei: Annotated[int, typer.Option(min=0, help="Beyond the deposit, or for an appeal.")] = 0,
+    key: PayerOption = None,
+    home: HomeOption = None,
+    rpc: RpcOption = None,
+    store: StoreOption = None,
+    deployment: DeploymentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Contest pay, or a rejection, before the arbitrator: file it while its epoch is pending, confirm, raise, settle."""
+    from oracle.commands import disputing, satellites
+
+    place, signer = satellites.Place(home, rpc, store, deployment), _signer(home, key) if key else None
+    shown = disputing.Shown(title, words, file)
+    if action == "file":
+        answer = disputing.Answer(*(_needed(name, value) for name, value in _named(job=job, task=task, worker=worker)))
+        document = disputing.file(place, signer, answer, shown)
+    elif action in disputing.STEPS:
+        document = disputing.step(place, signer, action, _needed("CONTEST", contest), wei, shown)
+    elif action == "withdraw":
+        document = disputing.withdraw(place, signer)
+    else:
+        _one_of(action, "show", "list")
+        document = disputing.show(place, _needed("CONTEST", contest) if action == "show" else None)
+    _print(document, as_json, satellites.text)
+
+
+@app.command()
+def court(
+    action: Annotated[str, typer.Argument(help="sit, stand, draw, commit, reveal, execute, withdraw or show.")],
+    dispute: NumberArgument = None,
+    choice: Annotated[int | None, typer.Option(min=0, help="With `commit`: 1 worker, 2 job, 0 no decision.")] = None,
+    seats: Annotated[int, typer.Option(min=1, help="With `sit` and `stand`.")] = 1,
+    key: PayerOption = None,
+    home: HomeOption = None,
+    rpc: RpcOption = None,
+    store: StoreOption = None,
+    deployment: DeploymentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Be a juror of the default court: stake seats, commit and reveal votes; anyone draws and executes."""
+    from oracle.commands import courting, satellites
+
+    place, signer = satellites.Place(home, rpc, store, deployment), _signer(home, key) if key else None
+    if action in ("sit", "stand"):
+        document = getattr(courting, action)(place, signer, seats)
+    elif action in ("draw", "withdraw"):
+        document = getattr(courting, action)(place, signer)
+    elif action == "commit":
+        document = courting.commit(place, signer, _needed("DISPUTE", dispute), _needed("--choice", choice))
+    elif action in ("reveal", "execute"):
+        document = getattr(courting, action)(place, signer, _needed("DISPUTE", dispute))
+    else:
+        _one_of(action, "show")
+        document = courting.show(place, dispute)
+    _print(document, as_json, satellites.text)
+
+
+@app.command()
+def hatch(
+    action: Annotated[str, typer.Argument(help="file, void, pay, withdraw or show.")],
+    job: JobOption = None,
+    receipt: Annotated[
+        list[Path] | None, typer.Option(help="With `file`: answers as sent, with their receipt.")
+    ] = None,
+    key: PayerOption = None,
+    home: HomeOption = None,
+    rpc: RpcOption = None,
+    store: StoreOption = None,
+    deployment: DeploymentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Claim base pay for receipted answers of a job that the committee left; void false claims; exit 1 if none was due."""
+    from oracle.commands import hatching, satellites
+
+    place, signer = satellites.Place(home, rpc, store, deployment), _signer(home, key) if key else None
+    if action == "file":
+        document = hatching.file(place, signer, job, receipt or [])
+    elif action in ("void", "pay"):
+        document = getattr(hatching, action)(place, signer, job)
+    elif action == "withdraw":
+        document = hatching.withdraw(place, signer)
+    else:
+        _one_of(action, "show")
+        document = hatching.show(place, job)
+    _answer(document, as_json, satellites.text, document.get("ok", True))
+
+
+def _needed(name: str, value: int | None) -> int:
+    from oracle.protocol.errors import BadInput
+
+    if value is None:
+        raise BadInput(f"{name} is needed for this")
+    return value
+
+
+def _named(**values: int | None) -> "list[tuple[str, int | None]]":
+    return [(f"--{name}", value) for name, value in values.items()]
+
+
+def _one_of(action: str, *known: str) -> None:
+    from oracle.protocol.errors import BadInput
+
+    if action not in known:
+        raise BadInput(f"{action[:40]!r} is none of the actions of this command (--help lists them)")
+
+
 @app.command()
 def backup(
     out: Annotated[Path, typer.Option(help="The archive to write, FILE.tar; never overwritten.")],
@@ -247,6 +373,8 @@ def deploy(
     treasury: Annotated[str | None, typer.Option(help="Wallet that earns the fees [the deployer].")] = None,
     stake: Annotated[int, typer.Option(help="Gwei that each member stakes, paid by the deployer now.")] = 10**9,
     delay: Annotated[int, typer.Option(help="Seconds until a change of the committee counts [two windows].")] = 0,
+    at_issue: Annotated[int, typer.Option(help="Gwei that an answer's pay is worth at most: prices disputes.")] = 4
+    * 10**7,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -258,7 +386,7 @@ def deploy(
         raise BadInput("--rpc needs --key: a keystore whose account pays for the deployment (`crowdproof key new`)")
     committee = deployments.members(members, member or [])
     signer = _signer(home, key) if key else None
-    document = deployments.deploy(home, rpc, signer, committee, quorum, window, token, treasury, stake, delay)
+    document = deployments.deploy(home, rpc, signer, committee, quorum, window, token, treasury, stake, delay, at_issue)
     _print(document, as_json, deployments.text)
 
 
@@ -535,6 +663,44 @@ def job_create(
     from oracle.commands import jobs
 
     _print(jobs.create(home, manifest, tasks, _signer(home, key)), as_json, jobs.text)
+
+
+@job_app.command("status")
+def job_status(number: int, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Print a job's times and money, as the chain has them."""
+    from oracle.commands import jobs
+
+    _print(jobs.status(home, number), as_json, jobs.text)
+
+
+@job_app.command("topup")
+def job_topup(
+    number: int,
+    amount: Annotated[int, typer.Option(help="In the token's smallest unit.")],
+    key: SenderOption,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add to a job's escrow before its deadline; anyone may."""
+    from oracle.commands import jobs
+
+    _print(jobs.top_up(home, number, amount, _signer(home, key)), as_json, jobs.text)
+
+
+@job_app.command("close")
+def job_close(number: int, key: SenderOption, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """End a job of one's own now: no answer is taken any more, and refunding opens the sooner."""
+    from oracle.commands import jobs
+
+    _print(jobs.close(home, number, _signer(home, key)), as_json, jobs.text)
+
+
+@job_app.command("refund")
+def job_refund(number: int, key: SenderOption, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Give a job's requester what nobody earned, once refunding is open; anyone may."""
+    from oracle.commands import jobs
+
+    _print(jobs.refund(home, number, _signer(home, key)), as_json, jobs.text)
 
 
 # ---------------------------------------------------------------------- bench

@@ -13,10 +13,11 @@ from pathlib import Path
 from oracle.adapters.chain import RpcChain, read_deployment
 from oracle.adapters.compiler import artefacts
 from oracle.adapters.contracts import Interfaces
-from oracle.adapters.deployer import DEMO_STAKE, Plan, plan_deployment, write_deployment
-from oracle.bootstrap import open_database
+from oracle.adapters.deployer import AT_ISSUE, DEMO_STAKE, Plan, plan_deployment, write_deployment
+from oracle.bootstrap import open_content, open_database
 from oracle.config import Home, write_atomically
 from oracle.ports import Database, Signer
+from oracle.protocol import contests
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import BadInput
 from oracle.protocol.keys import Address, checksum
@@ -41,6 +42,7 @@ class Wishes:
     token: bytes | None = None
     stake: int = DEMO_STAKE  # gwei of each member, paid by the deployer
     delay: int = 0  # seconds until a change of the committee counts; 0: two windows
+    at_issue: int = AT_ISSUE  # gwei that the largest pay of an answer is worth: arbitration's prices follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def wishes(
     token: Address | None = None,
     stake: int = DEMO_STAKE,
     delay: int = 0,
+    at_issue: int = AT_ISSUE,
 ) -> Wishes:
     """Raises BadInput for what the contracts would refuse."""
     n = len(members)
@@ -76,7 +79,9 @@ def wishes(
         raise BadInput(f"--stake {stake}: from 1 to {MOST_STAKE} gwei")
     if delay and not window < delay <= LONGEST_DELAY:
         raise BadInput(f"--delay {delay}: longer than the window, and at most {LONGEST_DELAY} seconds")
-    return Wishes(tuple(sorted(members.items())), quorum, window, treasury, token, stake, delay)
+    if not 0 < at_issue <= MOST_STAKE:
+        raise BadInput(f"--at-issue {at_issue}: from 1 to {MOST_STAKE} gwei")
+    return Wishes(tuple(sorted(members.items())), quorum, window, treasury, token, stake, delay, at_issue)
 
 
 def deploy(home: Home, url: str, signer: Signer, wanted: Wishes) -> Deployment:
@@ -91,6 +96,7 @@ def deploy(home: Home, url: str, signer: Signer, wanted: Wishes) -> Deployment:
             outbox.submit(database, chain, signer, call, "deploy")
         outbox.settle(database, chain, signer, PATIENCE_S)
         deployment = read_deployment(chain, plan.market, start.block)
+    open_content(home).put_many(map(contests.block, contests.QUESTIONS))
     write_deployment(home.deployment, deployment, code)
     return deployment
 
@@ -128,7 +134,7 @@ def _difference(begun: _Start, chain_id: int, signer: Signer, wanted: Wishes) ->
         return f"by {checksum(begun.deployer)}"
     return "with " + " and ".join(
         f"another {name}"
-        for name in ("members", "quorum", "window", "treasury", "token", "stake", "delay")
+        for name in ("members", "quorum", "window", "treasury", "token", "stake", "delay", "at_issue")
         if getattr(begun.wishes, name) != getattr(wanted, name)
     )
 
@@ -146,4 +152,5 @@ def _plan(start: _Start) -> Plan:
         wanted.token,
         stake=wanted.stake,
         delay=wanted.delay or None,
+        at_issue=wanted.at_issue,
     )

@@ -45,7 +45,20 @@ cli.main()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
     assert done.stdout.rstrip().endswith("[]")
-    for command in ("demo", "audit", "deploy", "doctor", "faucet", "infer", "chain", "key", "job"):
+    for command in (
+        "demo",
+        "audit",
+        "deploy",
+        "doctor",
+        "faucet",
+        "infer",
+        "chain",
+        "key",
+        "job",
+        "dispute",
+        "court",
+        "hatch",
+    ):
         assert command in done.stdout
 
 
@@ -350,7 +363,7 @@ def test_deploy__twice__the_same_deployment_and_nothing_spent_again(inside: Run,
     finally:
         anvil.stop(tmp_path / "chain")
     audited = inside("audit", "--home", tmp_path, "--json")
-    assert (audited.code, audited.out) == (2, "")  # no block was ever stored here: there is nothing to audit yet
+    assert (audited.code, audited.document["blocks"]) == (0, 2)  # what jurors are asked; nothing else was stored yet
 
 
 def test_deploy__bad_committee__exit_2_with_its_place(inside: Run, tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ import httpx
 from oracle.adapters.contracts import Interfaces
 from oracle.adapters.rpc import PAUSE, Rpc, RpcError, hex_bytes, quantity, short, to_hex
 from oracle.ports import Block, Call, Outcome
-from oracle.protocol.deployment import Committee, Deployment
+from oracle.protocol.deployment import NOBODY, Committee, Deployment
 from oracle.protocol.errors import BadInput, ChainUnavailable, Fatal, Refused, WrongChain
 from oracle.protocol.events import Log
-from oracle.protocol.hashing import keccak
+from oracle.protocol.hashing import keccak, word
 from oracle.protocol.keys import Address, checksum
 
 PAGE = 2_000  # blocks in one eth_getLogs
@@ -113,6 +113,27 @@ class RpcChain:
         with self.rpc.reading("eth_call"):
             return [hex_bytes(reply) for reply in replies]
 
+    def events(
+        self, contract: str, address: Address, event: str, indexed: Sequence[int | bytes | None], first: int
+    ) -> list[dict[str, Any]]:
+        """A contract's events of one kind from block `first` on whose indexed fields are these (None: any), in their order."""
+        topics = [None if i is None else to_hex(word(i)) for i in indexed]
+        wanted = {
+            "address": to_hex(address),
+            "topics": [to_hex(self.interfaces.topic(contract, event)), *topics],
+            "fromBlock": hex(first),
+            "toBlock": "latest",
+        }
+        reply = self.rpc.call("eth_getLogs", wanted)
+        with self.rpc.reading(f"eth_getLogs of {contract}"):
+            placed = sorted(_list(reply), key=lambda log: (quantity(log["blockNumber"]), quantity(log["logIndex"], 32)))
+            return [
+                self.interfaces.event_fields(
+                    contract, event, list(map(hex_bytes, log["topics"])), hex_bytes(log["data"])
+                )
+                for log in placed
+            ]
+
     def fees(self) -> tuple[int, int]:
         """(max fee, priority fee), wei a gas: twice the base fee and the tip (EIP-1559)."""
         tip = self._tip()
@@ -158,7 +179,7 @@ class RpcChain:
             deployment.market: "Market",
             deployment.workers: "Workers",
             deployment.committee.address: "Committee",
-        }
+        } | ({deployment.hatch: "Hatch"} if deployment.hatch != NOBODY else {})
         wanted = {"address": list(map(to_hex, contracts)), "fromBlock": hex(first), "toBlock": hex(last)}
         head = ("eth_getBlockByNumber", [hex(last), False])
         try:
@@ -176,7 +197,9 @@ class RpcChain:
             placed.sort(key=lambda p: (p.block, p.index))
             if any((a.block, a.index) == (b.block, b.index) for a, b in itertools.pairwise(placed)):
                 raise ValueError("two logs at one place")
-        return self._dated(placed)
+        return [
+            log for log in self._dated(placed) if getattr(log.event, "market", deployment.market) == deployment.market
+        ]
 
     def _dated(self, placed: "Sequence[_Placed]") -> list[Log]:
         numbers = sorted({p.block for p in placed})

@@ -29,20 +29,28 @@ from oracle.protocol.terms import Terms
 
 @dataclass(frozen=True, slots=True)
 class _EventCodec:
-    kind: type[Any]
+    name: str
     indexed: tuple[dict[str, Any], ...]
     plain: tuple[dict[str, Any], ...]
 
-    def decode(self, topics: Sequence[bytes], data: bytes) -> Event:
+    @staticmethod
+    def of(entry: Mapping[str, Any]) -> "_EventCodec":
+        parts = [tuple(i for i in entry["inputs"] if i["indexed"] is flag) for flag in (True, False)]
+        return _EventCodec(entry["name"], *parts)
+
+    def decode(self, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
+        """The event's fields by their names, those that are indexed first."""
         if len(topics) != 1 + len(self.indexed):
-            raise ValueError(f"{self.kind.__name__} with {len(topics) - 1} indexed fields")
+            raise ValueError(f"{self.name} with {len(topics) - 1} indexed fields")
         pairs = zip(self.indexed, topics[1:], strict=True)
         found = {i["name"]: abi_decode([i["type"]], topic)[0] for i, topic in pairs}
         decoded = abi_decode([collapse_if_tuple(i) for i in self.plain], data)
         found |= {i["name"]: _value(i, v) for i, v in zip(self.plain, decoded, strict=True)}
-        named = {_snake(name): _addresses(value) for name, value in found.items()}
-        event: Event = self.kind(**{field.name: named[field.name] for field in fields(self.kind)})
-        return event
+        return {name: value if _is_text(self, name) else _address(value) for name, value in found.items()}
+
+
+def _is_text(codec: _EventCodec, name: str) -> bool:
+    return any(i["name"] == name and i["type"] == "string" for i in codec.plain)
 
 
 class Interfaces:
@@ -75,13 +83,29 @@ class Interfaces:
         found = abi_decode([collapse_if_tuple(output) for output in entry["outputs"]], data)
         if len(found) != 1:
             return tuple(map(_address, found))
-        value = found[0]
-        return [_address(v) for v in value] if isinstance(value, tuple) else _address(value)
+        value = _address(found[0])
+        return list(value) if isinstance(value, tuple) else value
 
     def event(self, contract: str, topics: Sequence[bytes], data: bytes) -> Event | None:
         """None for an event that the protocol does not read."""
         codec = self._events[contract].get(topics[0]) if topics else None
-        return codec.decode(topics, data) if codec else None
+        if codec is None:
+            return None
+        named = {snake(name): value for name, value in codec.decode(topics, data).items()}
+        kind = KINDS[codec.name]
+        event: Event = kind(**{field.name: named[field.name] for field in fields(kind)})
+        return event
+
+    def topic(self, contract: str, event: str) -> bytes:
+        """What tells an event of that name from others."""
+        return event_abi_to_log_topic(self._event_entry(contract, event))  # type: ignore[arg-type]
+
+    def event_fields(self, contract: str, event: str, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
+        """An event's fields by the names of the ABI, those that are indexed first."""
+        return _EventCodec.of(self._event_entry(contract, event)).decode(topics, data)
+
+    def _event_entry(self, contract: str, event: str) -> dict[str, Any]:
+        return next(e for e in self.abis[contract] if e["type"] == "event" and e["name"] == event)
 
     def refusal(self, data: bytes) -> tuple[str, str]:
         """The name of a contract's custom error, and the error with its arguments."""
@@ -100,31 +124,26 @@ class Interfaces:
 
 
 def _event_codecs(abi: Sequence[dict[str, Any]]) -> dict[bytes, _EventCodec]:
-    codecs = {}
-    for entry in abi:
-        if entry["type"] == "event" and entry["name"] in KINDS:
-            parts = [tuple(i for i in entry["inputs"] if i["indexed"] is flag) for flag in (True, False)]
-            codecs[event_abi_to_log_topic(entry)] = _EventCodec(KINDS[entry["name"]], *parts)  # type: ignore[arg-type]
-    return codecs
+    known = [entry for entry in abi if entry["type"] == "event" and entry["name"] in KINDS]
+    return {event_abi_to_log_topic(entry): _EventCodec.of(entry) for entry in known}  # type: ignore[arg-type]
 
 
 def _value(entry: dict[str, Any], value: Any) -> Any:
     """The one struct that an event carries is Terms."""
     if entry["type"] != "tuple":
         return value
-    return Terms(**{_snake(c["name"]): v for c, v in zip(entry["components"], value, strict=True)})
+    return Terms(**{snake(c["name"]): v for c, v in zip(entry["components"], value, strict=True)})
 
 
 def _address(value: Any) -> Any:
     """eth_abi gives addresses, and only them, as text."""
+    if isinstance(value, tuple):
+        return tuple(map(_address, value))
     return bytes.fromhex(value[2:]) if isinstance(value, str) else value
 
 
-def _addresses(value: Any) -> Any:
-    return tuple(map(_address, value)) if isinstance(value, tuple) else _address(value)
-
-
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
+    """A name of Solidity as Python spells it."""
     return re.sub(r"([A-Z])", r"_\1", name).lower()
 
 

@@ -6,7 +6,7 @@ remembers: what binds signatures is read back from the chain (oracle.adapters.ch
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from eth_abi.abi import encode as abi_encode
 from eth_utils.abi import collapse_if_tuple
 
 from oracle.adapters.compiler import Artefact
+from oracle.adapters.rpc import rlp
 from oracle.ports import Call
+from oracle.protocol import contests
 from oracle.protocol.deployment import NOBODY, Committee, Deployment
 from oracle.protocol.errors import BadInput
 from oracle.protocol.hashing import keccak
@@ -23,8 +25,11 @@ from oracle.protocol.keys import Address, checksum
 
 GWEI = 10**9
 DEMO_STAKE = 10**9  # gwei: a coin each
+FIRST_SEATS = 3  # of a court's first round
 BOND = 10**16  # wei: of the first open demand, more than showing the largest leaf costs
 DEMO_SUPPLY = 10**15  # a billion DEMO, 6 decimals
+AT_ISSUE = 4 * 10**7  # gwei: what the largest pay of an answer is worth, as far as arbitration's prices provide for it
+LEAST_TURN = 3_600  # seconds: jurors are people
 VERSION = 0
 
 # ---------------------------------------------------------------------- deploying
@@ -41,6 +46,41 @@ class Plan:
     token: Address
 
 
+@dataclass(frozen=True, slots=True)
+class Arbitration:
+    """Prices (wei) and times (seconds) of the court, of contests and of the hatch, from two numbers.
+
+    at_issue: wei that the largest pay of an answer is worth. With the shares here nobody with less than a third of the bench gains
+    by a false contest or a false claim (tests/contracts/test_bond_economics.py); a seat costs all of it, so that the bench
+    is dear to fill. turn: seconds to commit, to reveal and to appeal. Two rounds take five turns; the arbitrator has ten.
+    """
+
+    at_issue: int
+    turn: int
+
+    @classmethod
+    def of(cls, gwei: int, window: int) -> "Arbitration":
+        return cls(gwei * GWEI, max(window, LEAST_TURN))
+
+    @property
+    def vote(self) -> int:
+        """A juror's fee, and its fine."""
+        return max(self.at_issue // 10, 1)
+
+    @property
+    def bond(self) -> int:
+        return max(self.at_issue // 4, 2)
+
+    def court(self) -> tuple[int, ...]:
+        """Arguments of Court: the price of a seat, fine, fee, and the three times."""
+        return max(self.at_issue, self.vote), self.vote, self.vote, self.turn, self.turn, self.turn
+
+    def disputes(self, court: Address) -> tuple[Any, ...]:
+        """Arguments of Disputes: the deposit covers the first round."""
+        questions = [contests.uri(contests.block(question)) for question in contests.QUESTIONS]
+        return court, b"", FIRST_SEATS * self.vote, self.bond, 10 * self.turn, *questions
+
+
 def plan_deployment(
     artefacts: Mapping[str, Artefact],
     deployer: Address,
@@ -52,13 +92,14 @@ def plan_deployment(
     token: Address | None = None,
     stake: int = DEMO_STAKE,
     delay: int | None = None,
-    disputes: Address = NOBODY,
-    hatch: Address = NOBODY,
+    at_issue: int = AT_ISSUE,
 ) -> Plan:
     """`members`: address -> seal key, in any order; `window` in seconds; without `token` comes a DemoToken too.
 
-    stake: gwei that each member has at stake, paid by the deployer; delay: seconds from a change to its effect [two windows].
-    The Referee and the Committee name each other: where the second one will land is known before it is there.
+    stake: gwei that each member has at stake, paid by the deployer; delay: seconds from a change to its effect [two windows];
+    at_issue: gwei that the largest pay of an answer is worth, for the prices of arbitration.
+    The Referee and the Committee name each other: where the second one will land is known before it is there. Court,
+    Disputes and Hatch name no Market: they serve each one that names them.
     """
     calls: list[Call] = []
 
@@ -78,15 +119,16 @@ def plan_deployment(
     next_to_come = created_address(deployer, nonce + len(calls) + 1)
     referee = create("Referee", next_to_come, demands)
     committee = create("Committee", ordered, seals, quorum, referee, unit, delay, value=unit * len(ordered))
+    prices = Arbitration.of(at_issue, window)
+    disputes = create("Disputes", *prices.disputes(create("Court", *prices.court())))
+    hatch = create("Hatch", prices.bond)
     market = create("Market", token, workers, committee, referee, disputes, hatch, window)
     return Plan(tuple(calls), market, workers, committee, token)
 
 
 def created_address(sender: Address, nonce: int) -> Address:
     """Where a contract of that sender's transaction lands: keccak(RLP([sender, nonce])), its last 20 bytes."""
-    digits = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
-    number = digits if 0 < nonce < 0x80 else bytes([0x80 + len(digits)]) + digits
-    return keccak(bytes([0xC0 + 21 + len(number), 0x80 + 20]) + sender + number)[12:]
+    return keccak(rlp([sender, nonce]))[12:]
 
 
 def creation_code(artefact: Artefact, *args: Any) -> bytes:
@@ -173,7 +215,8 @@ def read_deployment_file(path: Path) -> tuple[Deployment, dict[str, list[dict[st
     )
     if read.hexes("configuration", 32) != deployment.configuration():
         raise read.fault("configuration", "is not the digest of the other fields: one of them was changed")
-    return deployment, _abis(read)
+    satellites = [] if deployment.hatch == NOBODY else ["Hatch"]
+    return deployment, _abis(read, satellites)
 
 
 def _load(path: Path) -> Any:
@@ -231,9 +274,9 @@ class _Fields:
         return data
 
 
-def _abis(read: _Fields) -> dict[str, list[dict[str, Any]]]:
+def _abis(read: _Fields, satellites: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     abis = read.get("abis")
-    for name in ("Market", "Workers", "Committee"):
+    for name in ("Market", "Workers", "Committee", *satellites):
         abi = abis.get(name) if isinstance(abis, dict) else None
         if not isinstance(abi, list) or not all(isinstance(entry, dict) and "type" in entry for entry in abi):
             raise read.fault(f"abis.{name}", "is missing or no ABI")

@@ -4,15 +4,15 @@ Which Referee, and which Demands, is read from the Market and from the Referee: 
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, fields, is_dataclass
+from dataclasses import astuple
 from typing import Any
 
 from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
-from eth_utils.abi import collapse_if_tuple
 
 from oracle.adapters.chain import RpcChain
-from oracle.adapters.rpc import hex_bytes, quantity, to_hex
+from oracle.adapters.rpc import to_hex
+from oracle.adapters.satellites import listed, pending
 from oracle.ports import Call, Demanded, Posted
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.epoch import TREES
@@ -22,7 +22,6 @@ from oracle.protocol.faults import Kind
 from oracle.protocol.hashing import keccak
 from oracle.protocol.keys import Address
 from oracle.protocol.leaves import Leaf
-from oracle.protocol.messages import values
 from oracle.protocol.refutations import Drop, Refutation
 from oracle.protocol.state import Post
 
@@ -50,11 +49,11 @@ class RefereeCalls:
 
     def refute(self, posted: Posted, refutation: Refutation, beneficiary: Address) -> Call:
         kind = refutation.kind
-        args = (self._posted(posted, beneficiary), int(kind), _listed(refutation.evidence))
+        args = (self._posted(posted, beneficiary), int(kind), listed(refutation.evidence))
         return self._strike(posted, kind, self._encode(kind.entry, *args))
 
     def drop(self, posted: Posted, drop: Drop, beneficiary: Address) -> Call:
-        args = (self._posted(posted, beneficiary), astuple(drop.answer), _listed(drop.receipt), _listed(drop.leaf))
+        args = (self._posted(posted, beneficiary), astuple(drop.answer), listed(drop.receipt), listed(drop.leaf))
         return self._strike(posted, Kind.Dropped, self._encode("dropped", *args))
 
     def withheld(self, posted: Posted, tree: str, index: int, beneficiary: Address) -> Call:
@@ -118,20 +117,9 @@ class RefereeCalls:
 
     def _logs(self, event: str, first: int, epoch: int) -> list[tuple[Any, ...]]:
         """The plain fields of that event about the epoch."""
-        entry = next(e for e in self._interfaces.abis["Demands"] if e["type"] == "event" and e["name"] == event)
-        types = [collapse_if_tuple(i) for i in entry["inputs"]]
-        plain = [collapse_if_tuple(i) for i in entry["inputs"] if not i["indexed"]]
-        topics = [keccak(f"{event}({','.join(types)})".encode()), self._deployment.market.rjust(32, b"\0")]
-        wanted = {
-            "address": to_hex(self._demands),
-            "topics": [*map(to_hex, topics), to_hex(epoch.to_bytes(32, "big"))],
-            "fromBlock": hex(first),
-            "toBlock": "latest",
-        }
-        reply = self._chain.rpc.call("eth_getLogs", wanted)
-        with self._chain.rpc.reading("eth_getLogs of Demands"):
-            placed = sorted(reply, key=lambda log: (quantity(log["blockNumber"]), quantity(log["logIndex"], 32)))
-            return [abi_decode(plain, hex_bytes(log["data"])) for log in placed]
+        indexed = (self._deployment.market, epoch)
+        found = self._chain.events("Demands", self._demands, event, indexed, first)
+        return [tuple(fields.values())[len(indexed) :] for fields in found]
 
     # ----------------------------------------------------------------------------------------------------------- inside
 
@@ -156,7 +144,7 @@ class RefereeCalls:
         )
 
     def _pending(self, posted: Posted) -> tuple[Any, ...]:
-        return self._deployment.market, tuple(values(posted.header)), posted.signers
+        return pending(self._deployment, posted)
 
     def _view(self, contract: str, place: Address, function: str, *args: Any) -> Any:
         reply = self._chain.call(place, self._interfaces.encode(contract, function, *args))
@@ -171,10 +159,3 @@ def _place(posted: Posted, tree: str, index: int) -> str:
 def _leaf(tree: str, shown: bytes) -> Leaf:
     (words,) = abi_decode([REVEALED[tree]], shown)
     return from_revealed(tree, tuple(bytes.fromhex(w[2:]) if isinstance(w, str) else w for w in words))
-
-
-def _listed(value: Any) -> Any:
-    """A dataclass as a tuple of its fields, all the way down; what is a tuple in it is a list of the ABI."""
-    if is_dataclass(value):
-        return tuple(_listed(getattr(value, field.name)) for field in fields(value))
-    return [_listed(item) for item in value] if isinstance(value, tuple) else value

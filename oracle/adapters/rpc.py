@@ -195,3 +195,17 @@ def hex_bytes(value: Any, length: int | None = None) -> bytes:
 
 def to_hex(data: bytes) -> str:
     return "0x" + data.hex()
+
+
+def rlp(items: Sequence[int | bytes]) -> bytes:
+    """A list of byte strings and numbers by Ethereum's Recursive Length Prefix (Yellow Paper, appendix B)."""
+    strings = [i if isinstance(i, bytes) else i.to_bytes((i.bit_length() + 7) // 8, "big") for i in items]
+    body = b"".join(s if len(s) == 1 and s[0] < 0x80 else _prefix(0x80, len(s)) + s for s in strings)
+    return _prefix(0xC0, len(body)) + body
+
+
+def _prefix(kind: int, length: int) -> bytes:
+    if length < 56:
+        return bytes([kind + length])
+    digits = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes([kind + 55 + len(digits)]) + digits

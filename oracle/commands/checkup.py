@@ -32,7 +32,7 @@ from oracle.ports import ContentStore
 from oracle.protocol import epoch as ep
 from oracle.protocol import manifest as mf
 from oracle.protocol.cids import Cid, Codec, cid_of
-from oracle.protocol.deployment import Deployment
+from oracle.protocol.deployment import NOBODY, Deployment
 from oracle.protocol.errors import BadInput, ChainUnavailable, ContentMissing, CrowdproofError, WrongChain
 from oracle.protocol.keys import checksum
 from oracle.protocol.pages import Source
@@ -227,7 +227,9 @@ class Checkup:
     def contracts(self) -> str:
         found = self._deployment
         names = {"Market": found.market, "Workers": found.workers, "token": found.token}
-        names["Committee"] = found.committee.address
+        names |= {"Committee": found.committee.address, "Referee": found.referee}
+        names |= {"Disputes": found.disputes, "Hatch": found.hatch}
+        names = {name: address for name, address in names.items() if address != NOBODY}
         with self._reached() as chain:
             codes = chain.rpc.batch([("eth_getCode", [to_hex(address), "latest"]) for address in names.values()])
         gone = [

@@ -47,6 +47,7 @@ def deploy(
     treasury: str | None,
     stake: int,
     delay: int,
+    at_issue: int,
 ) -> dict[str, Any]:
     """`rpc` None: the home's local chain, started if need be. `signer` None: its first development account."""
     place = Home.at(home)
@@ -59,6 +60,7 @@ def deploy(
         read_address(token) if token else None,
         stake,
         delay,
+        at_issue,
     )
     place.create()
     url = rpc or anvil.start(place.chain).url
@@ -81,6 +83,8 @@ def _report(home: Home, found: Deployment) -> dict[str, Any]:
         "market": checksum(found.market),
         "workers": checksum(found.workers),
         "committee": checksum(found.committee.address),
+        "disputes": checksum(found.disputes),
+        "hatch": checksum(found.hatch),
         "token": checksum(found.token),
         "members": len(found.committee.members),
         "quorum": found.committee.quorum,

@@ -1,7 +1,7 @@
 """`crowdproof job`: a manifest and its tasks, checked and priced before anything is funded; then a funded job."""
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,16 @@ from oracle import publishing
 from oracle.adapters.deployer import read_deployment_file
 from oracle.bootstrap import Oracle, open_oracle
 from oracle.config import Home
-from oracle.ports import Signer
+from oracle.ports import Call, Signer
 from oracle.protocol.errors import BadInput, ChainUnavailable, WrongChain
+from oracle.protocol.keys import checksum
 from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import Manifest, make_job, read_manifest
 from oracle.protocol.pages import Block
+from oracle.protocol.state import Job
 from oracle.protocol.terms import Terms
+from oracle.services import outbox, rules
+from oracle.services.index import View
 from oracle.tasks import read_tasks
 
 
@@ -43,10 +47,97 @@ def create(home: Path | None, manifest: Path, tasks: Path, requester: Signer) ->
         return {"job": job, **_quote(terms, oracle.deployment.unit)}
 
 
+def status(home: Path | None, number: int) -> dict[str, Any]:
+    """A job's money and times as the chain has them; amounts in the token's smallest unit."""
+    with _opened(home) as oracle:
+        view = oracle.index.view()
+        return _status(oracle, view, number, _job(view, number))
+
+
+def top_up(home: Path | None, number: int, amount: int, payer: Signer) -> dict[str, Any]:
+    """Adds to a job's escrow from anybody's tokens; `amount` in the smallest unit."""
+    with _opened(home) as oracle:
+        deployment, view = oracle.deployment, oracle.index.view()
+        _job(view, number)
+        if amount < 1 or amount % deployment.unit:
+            raise BadInput(f"--amount {amount}: a multiple of {deployment.unit}, the Market's unit")
+        outbox.reconcile(oracle.database, oracle.chain, payer)
+        purpose = f"a top-up of job {number} ({oracle.chain.nonce(payer.address)})"
+        allow = oracle.calls.approve(deployment.token, deployment.market, amount, purpose)
+        return _sent(oracle, number, payer, allow, oracle.calls.top_up(number, amount // deployment.unit, purpose))
+
+
+def close(home: Path | None, number: int, requester: Signer) -> dict[str, Any]:
+    """Brings the deadline of the requester's job forward to now."""
+    with _opened(home) as oracle:
+        job = _job(oracle.index.view(), number)
+        return _sent(oracle, number, requester, oracle.calls.close_job(number, job.terms.hash()))
+
+
+def refund(home: Path | None, number: int, payer: Signer) -> dict[str, Any]:
+    """Gives the requester what is neither reserved nor allocated. Anybody may send it."""
+    with _opened(home) as oracle:
+        job = _job(oracle.index.view(), number)
+        call = oracle.calls.refund(number, job.requester, job.terms.hash(), job.refunded)
+        return _sent(oracle, number, payer, call)
+
+
 def text(d: dict[str, Any]) -> str:
     return "\n".join(
         f"  {name:12} {value:,}" if isinstance(value, int) else f"  {name:12} {value}" for name, value in d.items()
     )
+
+
+@contextmanager
+def _opened(home: Path | None) -> Iterator[Oracle]:
+    with closing(open_oracle(Home.at(home))) as oracle:
+        try:
+            yield oracle
+        except (ChainUnavailable, WrongChain) as problem:
+            raise BadInput(f"{problem}; run this again to go on") from None
+
+
+def _job(view: View, number: int) -> Job:
+    if number not in view.state.jobs:
+        raise BadInput(f"job {number}: there are jobs 1 to {len(view.state.jobs)}")
+    return view.state.jobs[number]
+
+
+def _sent(oracle: Oracle, number: int, signer: Signer, *calls: Call) -> dict[str, Any]:
+    """Sends them one after the other; the job's status after that, with the hash of the last."""
+    outbox.reconcile(oracle.database, oracle.chain, signer)
+    for call in calls:
+        outbox.run(oracle.database, oracle.chain, signer, call, "job")
+    view = oracle.index.view()
+    sent = oracle.database.sent(signer.address, what=calls[-1].what)[0]
+    return {**_status(oracle, view, number, _job(view, number)), "transaction": "0x" + sent.transaction.hex()}
+
+
+def _status(oracle: Oracle, view: View, number: int, job: Job) -> dict[str, Any]:
+    unit, window, market = oracle.deployment.unit, oracle.deployment.window, oracle.deployment.market
+    interfaces = oracle.chain.interfaces
+    reply = oracle.chain.call(market, interfaces.encode("Market", "job", number))
+    funded, debited, refunded, *_ = interfaces.output("Market", "job", reply)
+    debits_close, opens = (f(view.state, job, window) for f in (rules.debits_close, rules.refund_opens))
+    phases = ((job.deadline, "open"), (debits_close, "deciding"), (opens, "hatch"))
+    return {
+        "job": number,
+        "requester": checksum(job.requester),
+        "terms": "0x" + job.terms.hash().hex(),
+        "parent": job.terms.parent or None,
+        "phase": next((name for end, name in phases if view.now < end), "over"),
+        "now": view.now,
+        "deadline": job.deadline,
+        "debits_until": debits_close,
+        "refunds_from": opens,
+        "escrow": job.escrow * unit,
+        "debited": (debited - job.reserved - job.awarded + job.returned) * unit,
+        "returned": job.returned * unit,
+        "reserved": job.reserved * unit,
+        "awarded": job.awarded * unit,
+        "refunded": job.refunded * unit,
+        "locked": (funded - debited - refunded) * unit,
+    }
 
 
 def _check_open(oracle: Oracle, asked: Manifest, file: Path) -> None:

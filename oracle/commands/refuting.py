@@ -47,8 +47,8 @@ def refute(
 ) -> dict[str, Any]:
     """Looks at an epoch [the pending one] and does what there is to do; `struck` says whether the epoch fell by it."""
     held = [one for file in receipts for one in read_receipts(file)]
-    with _opened(place, signer) as refuter:
-        state, now = _state(refuter)
+    with opened(place, signer) as refuter:
+        state, now = state_of(refuter)
         collected = refuting.collect(refuter) if collect else 0
         pending = state.pending()
         post = state.posts.get(number) if number is not None else pending
@@ -56,14 +56,14 @@ def refute(
             raise BadInput(f"--epoch {number}: there are epochs 1 to {state.last_epoch}")
         if post is None:
             return _document(Finding(0, what="no epoch is pending"), collected)
-        found = refuting.refute(refuter, state, now, post, _answers(state, held), dry)
+        found = refuting.refute(refuter, state, now, post, answers_of(state, held), dry)
         return _document(found, collected)
 
 
 def watch(place: Place, signer: Signer, say: Any, rounds: int | None = None) -> None:
     """The same for every new epoch until it is stopped, and the answer to every demand that the store can answer."""
     said = ""
-    with _opened(place, signer) as refuter:
+    with opened(place, signer) as refuter:
         while rounds is None or rounds > 0:
             try:
                 what, facts = step(refuter)
@@ -82,7 +82,7 @@ def step(refuter: Refuter) -> tuple[str, dict[str, Any]]:
     """One look at the pending epoch: (what was done, facts)."""
     if refuter.purse:
         outbox.reconcile(refuter.purse.database, refuter.chain, refuter.purse.signer)
-    state, now = _state(refuter)
+    state, now = state_of(refuter)
     if shown := refuting.reply(refuter, state, now):
         return "replied", {"what": "; ".join(shown)}
     post = state.pending()
@@ -124,7 +124,7 @@ def _pairs(document: dict[str, Any]) -> Receipts:
     return [(answer, StoredReceipt(root, digests, signatures)) for answer in document["answers"]]
 
 
-def _answers(state: State, held: Receipts) -> list[tuple[Answer, StoredReceipt]]:
+def answers_of(state: State, held: Receipts) -> list[tuple[Answer, StoredReceipt]]:
     found = []
     for fields, receipt in held:
         job, task, worker = (int(fields[name]) for name in ("job", "task", "worker"))
@@ -159,7 +159,7 @@ def _document(finding: Finding, collected: int) -> dict[str, Any]:
     }
 
 
-def _state(refuter: Refuter) -> tuple[State, int]:
+def state_of(refuter: Refuter) -> tuple[State, int]:
     """The chain as it is now, and its time."""
     head = refuter.chain.latest()
     deployment = refuter.deployment
@@ -167,14 +167,15 @@ def _state(refuter: Refuter) -> tuple[State, int]:
 
 
 @contextmanager
-def _opened(place: Place, signer: Signer | None) -> Iterator[Refuter]:
+def opened(place: Place, signer: Signer | None, what: str = "refutation") -> Iterator[Refuter]:
+    """Everything that whoever holds no office works with; `what` could not be made where the endpoint cannot be reached."""
     home = Home.at(place.home)
     if (place.rpc is None) != (place.store is None):
         raise BadInput("--rpc and --store go together: an endpoint and a copy of the content")
     deployment, abis = read_deployment_file(place.deployment or home.deployment)
     interfaces = Interfaces(abis)
     with ExitStack() as stack:
-        stack.enter_context(reached("refutation"))
+        stack.enter_context(reached(what))
         url = stack.enter_context(endpoint(home, place.rpc))
         chain = stack.enter_context(closing(RpcChain(url, interfaces, deployment.chain_id)))
         chain.latest()

@@ -73,6 +73,17 @@ class JobAwarded:
 
 
 @dataclass(frozen=True, slots=True)
+class HatchPaid:
+    """Base pay for an answer that no verdict lists: no epoch may list it from then on."""
+
+    market: Address
+    job: int
+    worker: int
+    task: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobClosed:
     job: int
     deadline: int
@@ -176,6 +187,7 @@ Event: TypeAlias = (
     | ClaimFrozen
     | ClaimThawed
     | ClaimForfeited
+    | HatchPaid
 )
 KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
 

@@ -24,6 +24,7 @@ class Ledger:
     decided: set[tuple[int, int]] = field(default_factory=set)
     offers: dict[int, tuple[Assignment, ...]] = field(default_factory=dict)
     pointers: dict[tuple[int, int, int], Pointer] = field(default_factory=dict)
+    pays: dict[int, tuple[int, ...]] = field(default_factory=dict)  # job -> its debits, without the fees on them
 
     def offer(self, pointer: Pointer) -> Assignment | None:
         """The assignment at a pointer, None where there is none."""
@@ -39,4 +40,6 @@ def apply(ledger: Ledger, epoch: "Epoch") -> None:
         ledger.pointers.setdefault((offer.job, offer.task, offer.worker), (epoch.epoch, index))
     ledger.cumulative = [balance.cumulative for balance in epoch.balances]
     ledger.total = epoch.total
+    for debit in epoch.debits:
+        ledger.pays[debit.job] = (*ledger.pays.get(debit.job, ()), debit.pay)
     ledger.decided.update((verdict.job, verdict.task) for verdict in epoch.verdicts)

@@ -83,6 +83,7 @@ class State:
     posts: dict[int, Post] = field(default_factory=dict)
     claimed: dict[int, int] = field(default_factory=dict)  # units that left the pool for a worker: paid, or settled
     frozen: dict[int, int] = field(default_factory=dict)
+    hatched: set[tuple[int, int, int]] = field(default_factory=set)  # (job, task, worker) that the hatch paid
     final_total: int = 0
     last_strike: int = 0
     terms: list[Term] = field(default_factory=list)
@@ -135,6 +136,9 @@ def apply(state: State, log: ev.Log) -> None:
             _apply_job(state, log.event)
         case ev.Claimed() | ev.ClaimFrozen() | ev.ClaimThawed() | ev.ClaimForfeited():
             _apply_claim(state, log.event)
+        case ev.HatchPaid(_, job, worker, task):
+            _require(job in state.jobs, f"the hatch pays for job {job}, which was never opened")
+            state.hatched.add((job, task, worker))
         case ev.ChangeProposed():
             state.proposed = log.event
         case ev.ChangeEnacted():

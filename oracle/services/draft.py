@@ -32,19 +32,26 @@ Opened = tuple[bytes, bytes]  # payload, salt
 def ready(view: View, ledger: Ledger, books: Books, database: Database, window: int) -> Answers:
     """Tasks with all their answers, or past the deadline with enough, within the limits of an epoch.
 
-    A task to which members gave more answers than the job allows stays out: whichever were left out would be owed.
+    A task to which members gave more answers than the job allows stays out: whichever were left out would be owed. So does one
+    with an answer that the hatch has paid, and what the job could not pay if all of its answers were right.
     """
     load: Counter[int] = Counter()
     found: Answers = {}
     for number, least in _jobs(view, ledger, books, window):
         if len(found) == MAX_DEBITS:
             break
+        job, pay = view.state.jobs[number], 0
+        left = rules.left(job, ledger.pays.get(number, ()))
         for task, answers in by_task(database, number).items():
-            enough = least <= len(answers) <= view.state.jobs[number].terms.answers
+            enough = least <= len(answers) <= job.terms.answers
             room = all(load[a.worker] < MAX_EARNINGS for a in answers)
-            if enough and room and (number, task) not in ledger.decided:
+            owed = not any((number, task, a.worker) in view.state.hatched for a in answers)
+            more = pay + len(answers) * (job.terms.base + job.terms.bonus)
+            fits = more + job.terms.fee(more) <= left
+            if enough and room and owed and fits and (number, task) not in ledger.decided:
                 found.setdefault(number, {})[task] = answers
                 load.update(a.worker for a in answers)
+                pay = more
     return found
 
 

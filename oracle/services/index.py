@@ -224,5 +224,7 @@ def _copy(state: State) -> State:
         worker_of=dict(state.worker_of),
         posts={number: replace(post) for number, post in state.posts.items()},
         claimed=dict(state.claimed),
+        frozen=dict(state.frozen),
+        hatched=set(state.hatched),
         terms=list(state.terms),
     )

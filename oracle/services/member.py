@@ -332,6 +332,7 @@ class Member:
         rules.check_place(view, self._deployment, header)
         epoch = self._check_data(view, ledger, header)
         rules.check_debits_open(view, self._deployment.window, epoch)
+        rules.check_money(view, ledger, epoch)
         for verdict in epoch.verdicts:
             rules.check_closed(view, self._books.job(view.state.jobs[verdict.job].terms)[0], verdict)
         self._check_only(view, header)

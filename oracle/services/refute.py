@@ -253,14 +253,14 @@ def _drops(
     if seen.case is None:
         return
     for answer, receipt in receipts:
-        drop = refutations.dropped(seen.case, answer, _fields(refuter.deployment, answer, receipt))
+        drop = refutations.dropped(seen.case, answer, receipt_fields(refuter.deployment, answer, receipt))
         if drop:
             what = f"the receipted answer of worker {answer.worker} is not listed"
             fault = Fault(seen.post.epoch, "verdicts", drop.leaf.index, what, Kind.Dropped)
             yield fault, refuter.referee.drop(seen.posted, drop, refuter.beneficiary)
 
 
-def _fields(deployment: Deployment, answer: Answer, receipt: StoredReceipt) -> ReceiptFields:
+def receipt_fields(deployment: Deployment, answer: Answer, receipt: StoredReceipt) -> ReceiptFields:
     """Raises BadInput for a receipt that is for other answers."""
     receipted = digest(deployment.domain(), answer)
     if receipted not in receipt.digests:

@@ -3,7 +3,7 @@
 Pure: a view of the chain, the ledger and what was sent -> nothing, or a refusal. No rule asks who is asking.
 """
 
-from collections.abc import Mapping, Sized
+from collections.abc import Iterable, Mapping, Sized
 
 from oracle.ports import StoredAnswer
 from oracle.protocol.deployment import Deployment
@@ -88,6 +88,12 @@ def refund_opens(state: State, job: Job, window: int) -> int:
     return debits_close(state, job, window) + (REFUND_WINDOWS - DEBIT_WINDOWS) * window
 
 
+def left(job: Job, pays: Iterable[int]) -> int:
+    """Units that the Market still lets epochs debit from the job; `pays`: its debits so far, without the fees on them."""
+    debited = sum(pay + job.terms.fee(pay) for pay in pays)
+    return job.escrow + job.returned - job.refunded - job.awarded - job.reserved - debited
+
+
 def needed(view: View, job: Job, manifest: Manifest) -> int:
     """Answers with which a task is closed: all that were asked for; at the deadline those that came, if they are enough."""
     return job.terms.answers if view.now < job.deadline else min(manifest.least, job.terms.answers)
@@ -148,6 +154,20 @@ def check_debits_open(view: View, window: int, epoch: Epoch) -> None:
         closes = debits_close(view.state, view.state.jobs[number], window)
         if epoch.valid_until >= closes:
             raise Refused("debits-closed", f"job {number} can be debited no more from block time {closes} on")
+
+
+def check_money(view: View, ledger: Ledger, epoch: Epoch) -> None:
+    """That each debit fits into what rulings, refunds and the hatch left in its job, and that nobody is paid twice."""
+    for debit in epoch.debits:
+        job = view.state.jobs[debit.job]
+        free, amount = left(job, ledger.pays.get(debit.job, ())), debit.pay + job.terms.fee(debit.pay)
+        if amount > free:
+            raise Refused("beyond-escrow", f"job {debit.job} has {free} units left, the epoch debits {amount}")
+    for verdict in epoch.verdicts:
+        for core in verdict.cores:
+            if (verdict.job, verdict.task, core.worker) in view.state.hatched:
+                what = f"the answer of worker {core.worker} to task {verdict.task} of job {verdict.job}"
+                raise Refused("paid-by-hatch", f"{what} was paid through the hatch")
 
 
 def check_closed(view: View, manifest: Manifest, verdict: Verdict) -> None:

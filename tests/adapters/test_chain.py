@@ -31,7 +31,7 @@ from oracle.protocol.terms import Terms
 from oracle.services import outbox
 from tests.support.deployed import INTERFACES, Deployed, a_header
 
-MARKET, WORKERS, COMMITTEE = b"\x01" * 20, b"\x02" * 20, b"\x0c" * 20
+MARKET, WORKERS, COMMITTEE, HATCH = b"\x01" * 20, b"\x02" * 20, b"\x0c" * 20, b"\x0d" * 20
 DEPLOYMENT = Deployment(
     77, MARKET, WORKERS, Committee(COMMITTEE, (b"\x04" * 20,), (b"\x05" * 32,), 1), bytes(20), b"\x03" * 20, 1, 60, 0
 )
@@ -299,6 +299,27 @@ def test_block__another_or_a_broken_one__is_unavailable(lie: Any) -> None:
 def test_logs__an_event__stands_at_its_place_with_its_blocks_time() -> None:
     expected = ev.Log(4, 0, keccak(b"tx"), 1_004, ev.JobClosed(1, 99))
     assert chain_of(Node()).logs(DEPLOYMENT, 0, 10) == [expected]
+
+
+def test_logs__the_hatch__is_read_and_what_it_says_of_another_market_is_passed_over() -> None:
+    """It serves every Market, also one that somebody made up."""
+
+    def paid(market: bytes, index: int) -> dict[str, Any]:
+        kind = keccak(b"HatchPaid(address,uint32,uint32,uint32,uint64)")
+        indexed = [market.rjust(32, b"\0"), *(n.to_bytes(32, "big") for n in (3, 4))]
+        plain = b"".join(n.to_bytes(32, "big") for n in (5, 6))
+        return closed(3, 4, index) | {
+            "address": text(HATCH),
+            "topics": [*map(text, [kind, *indexed])],
+            "data": text(plain),
+        }
+
+    node = Node()
+    node.logs = [paid(b"\x0e" * 20, 0), paid(MARKET, 1)]
+    found = chain_of(node).logs(replace(DEPLOYMENT, hatch=HATCH), 0, 10)
+    assert [log.event for log in found] == [ev.HatchPaid(MARKET, 3, 4, 5, 6)]
+    with pytest.raises(ChainUnavailable):  # of a deployment without one it was not asked for
+        chain_of(node).logs(DEPLOYMENT, 0, 10)
 
 
 def test_logs__more_blocks_than_a_page__are_asked_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:

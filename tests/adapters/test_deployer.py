@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from oracle.adapters.compiler import artefacts
-from oracle.adapters.deployer import created_address, plan_deployment, read_deployment_file, write_deployment
+from oracle.adapters.deployer import (
+    AT_ISSUE,
+    LEAST_TURN,
+    Arbitration,
+    created_address,
+    plan_deployment,
+    read_deployment_file,
+    write_deployment,
+)
+from oracle.protocol import contests
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import BadInput
 
@@ -43,7 +52,7 @@ def test_created_address__nonces_of_each_length__are_those_of_the_chain(nonce: i
 
 def test_plan_deployment__without_a_token__deploys_all_in_the_order_of_their_addresses() -> None:
     plan = plan_deployment(artefacts(), DEPLOYER, 5, MEMBERS, 3, 60, DEPLOYER)
-    names = ["DemoToken", "Workers", "Demands", "Referee", "Committee", "Market"]
+    names = ["DemoToken", "Workers", "Demands", "Referee", "Committee", "Court", "Disputes", "Hatch", "Market"]
     assert [call.what.split()[1] for call in plan.calls] == names
     at = {name: created_address(DEPLOYER, 5 + n) for n, name in enumerate(names)}
     assert [plan.token, plan.workers, plan.committee, plan.market] == [
@@ -60,12 +69,32 @@ def test_plan_deployment__the_referee__is_known_to_committee_and_market_and_know
     words = [address.rjust(32, b"\0") for address in (plan.committee, demands, referee)]
     assert by_name["Referee"].endswith(words[0] + words[1])
     assert words[2] in by_name["Committee"]
-    assert by_name["Market"].endswith(words[0] + words[2] + bytes(64) + (60).to_bytes(32, "big"))
+    court, disputes, hatch = (created_address(DEPLOYER, 5 + n).rjust(32, b"\0") for n in (5, 6, 7))
+    satellites = words[2] + disputes + hatch
+    assert by_name["Market"].endswith(words[0] + satellites + (60).to_bytes(32, "big"))
+    assert court in by_name["Disputes"]
+    assert all(
+        contests.uri(contests.block(question)).encode() in by_name["Disputes"] for question in contests.QUESTIONS
+    )
+
+
+def test_arbitration__what_is_at_issue__is_never_worth_a_false_contest() -> None:
+    """The shares under which tests/contracts/test_bond_economics.py finds no attack that pays."""
+    prices = Arbitration.of(AT_ISSUE, 60)
+    seat, fine, fee, *times = prices.court()
+    court = bytes(20)
+    _, _, deposit, bond, patience, *questions = prices.disputes(court)
+    assert (fine, fee, bond, deposit) == (prices.at_issue // 10, prices.at_issue // 10, prices.at_issue // 4, 3 * fee)
+    assert seat == prices.at_issue >= fine
+    assert times == [LEAST_TURN] * 3
+    assert patience >= 5 * LEAST_TURN + 2 * 12 * 8_191 // 60  # two rounds, and draws
+    assert len(set(questions)) == 2
+    assert Arbitration.of(1, 10**5).court()[3:] == (10**5,) * 3
 
 
 def test_plan_deployment__with_a_token__deploys_the_others() -> None:
     plan = plan_deployment(artefacts(), DEPLOYER, 0, MEMBERS, 3, 60, DEPLOYER, token=b"\x09" * 20)
-    assert len(plan.calls) == 5
+    assert len(plan.calls) == 8
     assert plan.token == b"\x09" * 20
 
 

@@ -72,7 +72,7 @@ def test_doctor__chain_is_running__looks_at_it_too(home: Path) -> None:
     anvil.start(home / "chain")
     checks = found(home)
     assert [check for check in checks.values() if not check["ok"]] == []
-    assert checks["contracts on chain"]["what"] == "4 have code"
+    assert checks["contracts on chain"]["what"] == "7 have code"
     assert " of " in checks["index"]["what"]
 
 

@@ -63,6 +63,7 @@ MONEY = [
     ev.ClaimThawed(1, 20),
     ev.ClaimForfeited(1, 1, 30),
     ev.ClaimForfeited(1, 2, 15),
+    ev.HatchPaid(fill("market")[12:], 2, 1, 4, 7),
 ]
 
 
@@ -219,6 +220,7 @@ def test_fold__money_is_added_awarded_and_given_back__keeps_the_account() -> Non
     assert (found.jobs[1].escrow, found.jobs[1].returned) == (TERMS.escrow() + 500, 30)
     assert (found.jobs[2].awarded, found.jobs[2].reserved) == (7, 1)
     assert (found.claimed[1], found.frozen[1], found.taken(1)) == (1345, 25, 1370)
+    assert found.hatched == {(2, 4, 1)}
     assert state([*story, ev.Claimed(1, 1400)]).claimed[1] == 1375
 
 
@@ -235,6 +237,7 @@ def test_fold__money_is_added_awarded_and_given_back__keeps_the_account() -> Non
         [ev.ClaimFrozen(1, 5), ev.ClaimForfeited(1, 3, 5)],
         [ev.ClaimFrozen(1, 5), ev.Claimed(1, 1305)],
         [ev.Claimed(1, 1300)],
+        [ev.HatchPaid(bytes(20), 3, 1, 0, 5)],
     ],
 )
 def test_fold__money_that_is_not_there__is_fatal(wrong: list[ev.Event]) -> None:

@@ -5,31 +5,25 @@ it; every signer loses a unit, of which half at least is burnt and the bystander
 correct epoch, it is final, and everyone is paid what the answers earned.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from oracle.adapters import anvil
-from oracle.adapters.compiler import artefacts
-from oracle.adapters.content import FolderStore
-from oracle.adapters.deployer import write_deployment
-from oracle.adapters.signer import create_keystore
 from oracle.commands.refuting import Place
 from oracle.commands.refuting import watch as watching
 from oracle.protocol import pages, trees
-from oracle.protocol.cids import Codec, cid_of, parse
+from oracle.protocol.cids import Codec, cid_of
 from oracle.protocol.epoch import Epoch, leaves_of
 from oracle.protocol.faults import Kind
-from oracle.protocol.messages import Answer, digest
+from oracle.protocol.messages import Answer
 from oracle.protocol.state import EpochStatus
 from oracle.services import refute as refuting
 from tests.support.commands import Run, inside
 from tests.support.epochs import everybody, with_core, with_verdict
+from tests.support.outsiders import Outsider, receipt_file
 from tests.support.plants import PLANTS, UNOPENED, prepare, third
 from tests.support.stage import COIN, WINDOW, Stage
 
@@ -38,38 +32,9 @@ __all__ = ["inside"]
 DROPPED = (1, 0, 2)  # job, task, worker
 
 
-@dataclass
-class Bystander:
-    """Nobody in particular: a key with coin, a copy of the data, and the command."""
-
-    world: Stage
-    folder: Path
-    run: Run
-
-    def __post_init__(self) -> None:
-        self.folder.mkdir()
-        _, self.signer = create_keystore(self.folder / "keys", "me", "secret", light=True)
-        anvil.fund(self.world.url, self.signer.address, 10 * COIN)
-        write_deployment(self.folder / "deployment.json", self.world.deployment, artefacts())
-
-    def copy(self, without: frozenset[str] = frozenset()) -> Path:
-        """The content as it can be had."""
-        store = FolderStore(self.folder / "store")
-        for cid, data in self.world.blocks.items():
-            if cid not in without:
-                store.put(data, parse(cid)[0])
-        return self.folder / "store"
-
+class Bystander(Outsider):
     def refute(self, *words: object, code: int = 0) -> dict[str, Any]:
-        outside = ("--rpc", self.world.url, "--store", self.folder / "store")
-        place = ("--deployment", self.folder / "deployment.json", "--home", self.folder)
-        ended = self.run("refute", *outside, *place, "--key", "me", "--json", *words)
-        assert ended.code == code, ended.err
-        self.world.sync()
-        return ended.document
-
-    def coin(self) -> int:
-        return self.world.chain.native_balance(self.signer.address)
+        return self.do("refute", *words, code=code)
 
 
 @pytest.fixture(scope="module")
@@ -153,25 +118,11 @@ def test_refute__r5_a_receipted_answer_is_dropped__strikes_by_its_receipt(
     world.put(third(world, leave_out=[DROPPED]))
     bystander.copy()
     assert bystander.refute(code=1)["stands"]  # nobody sees it without the receipt
-    found = bystander.refute("--receipt", receipt_file(world, answer, bystander.folder))
+    found = bystander.refute("--receipt", receipt_file(world, [answer], bystander.folder))
     assert found["struck"]
     assert [fault["kind"] for fault in found["faults"]] == ["Dropped"]
     check_slashed(world, before, bystander)
     check_paid(world)
-
-
-def receipt_file(world: Stage, answer: Answer, folder: Path) -> Path:
-    """The answer as it was sent with the receipt as it came."""
-    receipt = world.receipt([answer], 0)
-    signatures = [receipt.signatures[i : i + 65] for i in range(0, len(receipt.signatures), 65)]
-    sent = {"job": answer.job, "task": answer.task, "worker": answer.worker}
-    bound = {"commitment": "0x" + answer.commitment.hex(), "sealHash": "0x" + answer.seal_hash.hex()}
-    named = "0x" + digest(world.deployment.domain(), answer).hex()
-    came = {"root": "0x" + receipt.root.hex(), "size": 1, "answers": [named]}
-    file = folder / "receipt.json"
-    came_signed = came | {"signatures": ["0x" + one.hex() for one in signatures]}
-    file.write_text(json.dumps({"answers": [sent | bound], "receipt": came_signed}))
-    return file
 
 
 def records_of(world: Stage, epoch: Epoch) -> frozenset[str]:

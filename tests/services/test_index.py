@@ -12,10 +12,11 @@ from oracle.protocol import events as ev
 from oracle.protocol.errors import ChainUnavailable, Fatal, WrongChain
 from oracle.protocol.hashing import keccak
 from oracle.protocol.state import State, fold
+from oracle.protocol.terms import NAT, Terms
 from oracle.services import index as module
 from oracle.services.index import Index
 from tests.support.chain import GENESIS, SECONDS, FakeChain
-from tests.support.epochs import make_deployment
+from tests.support.epochs import fill, make_deployment
 
 DEPLOYMENT = make_deployment()
 
@@ -80,6 +81,16 @@ def test_view__later_events__leave_the_earlier_view_as_it_was(chain: FakeChain, 
     after = index.view()
     assert (before.state.workers[0].revoked, after.state.workers[0].revoked) == (set(), {0})
     assert (before.block, after.block) == (1, 2)
+
+
+def test_view__later_money__leaves_the_earlier_view_as_it_was(chain: FakeChain, database: SqlDatabase) -> None:
+    index, terms = make(chain, database), Terms(3, 5, 4, 1000, 300, 250, 6 * NAT, NAT, fill("tasks"), fill("manifest"))
+    chain.mine(ev.JobOpened(1, bytes(20), terms.hash(), terms, 1 << 40, terms.escrow()), ev.ClaimFrozen(1, 5))
+    before = index.view().state
+    chain.mine(ev.ClaimFrozen(1, 5), ev.HatchPaid(bytes(20), 1, 2, 3, 4))
+    after = index.view().state
+    assert (before.frozen, before.hatched) == ({1: 5}, set())
+    assert (after.frozen, after.hatched) == ({1: 10}, {(1, 3, 2)})
 
 
 def test_view__new_process__resumes_from_the_database(chain: FakeChain, database: SqlDatabase) -> None:

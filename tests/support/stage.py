@@ -5,10 +5,12 @@ that what is signed there never grows old.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from oracle.adapters import anvil
 from oracle.adapters.chain import RpcChain, read_deployment
@@ -236,3 +238,29 @@ class Stage(World):
 
         header = self.accused().header
         return Case(header, epoch, self.state, self.ledger, self.deployment.domain(), header_of, data_of)
+
+
+# ------------------------------------------------------------------------------------------------------- fixtures
+
+
+@pytest.fixture(scope="session")
+def anvil_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("stage") / "chain"
+    try:
+        yield begin(folder).url
+    finally:
+        anvil.stop(folder)
+
+
+@pytest.fixture(scope="session")
+def stages(anvil_url: str) -> Iterator[Callable[[], Stage]]:
+    """Fresh deployments on one chain."""
+    opened: list[Stage] = []
+
+    def another() -> Stage:
+        opened.append(Stage(url=anvil_url))
+        return opened[-1]
+
+    yield another
+    for stage in opened:
+        stage.chain.close()
