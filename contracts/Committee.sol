@@ -190,9 +190,10 @@ contract Committee is ICommittee, EIP712 {
             previous = signer;
 
             Account storage account = _accounts[signer];
-            uint96 amount = account.stake < unit ? account.stake : unit.toUint96();
+            uint96 held = account.stake;
+            uint96 amount = held < unit ? held : unit.toUint96();
             if (amount == 0) continue;
-            account.stake -= amount;
+            account.stake = held - amount;
             taken += amount;
             rewards += amount / 2;
             emit Slashed(signer, beneficiary, amount, amount / 2);

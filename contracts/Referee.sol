@@ -129,7 +129,7 @@ contract Referee is IReferee {
     function _signers(Posted calldata posted) private view returns (address[] memory signers) {
         address served = address(posted.market.committee());
         require(served == address(committee), RefereeCommitteeMismatch(served, address(committee)));
-        bytes32 members = Leaves.committee(posted.members, posted.sealKeys, posted.quorum);
+        bytes32 members = Leaves.committeeOf(posted.members, posted.sealKeys, posted.quorum);
         bytes32 given = Leaves.configuration(posted.market.deploymentDigest(), members);
         bytes32 expected = posted.header.configuration;
         require(given == expected, RefereeConfigurationMismatch(given, expected));
@@ -203,8 +203,8 @@ contract Referee is IReferee {
                 if (!Lists.isCounted(core)) continue;
                 // forge-lint: disable-start(unsafe-typecast)
                 indexes[found] = uint32(core >> 64);
-                bytes calldata row = rows[found * width:(found + 1) * width];
-                leaves[found++] = Leaves.weight(leaf.job, uint32(core >> 128), uint8(core >> 104), row);
+                bytes32 row = keccak256(rows[found * width:(found + 1) * width]);
+                leaves[found++] = Leaves.weightOf(leaf.job, uint32(core >> 128), uint8(core >> 104), row);
                 // forge-lint: disable-end(unsafe-typecast)
             }
         }
