@@ -495,10 +495,9 @@ contract Market is IMarket, EIP712, ReentrancyGuardTransient {
         for (uint256 i = 0; i < debits.length; i += Debits.SIZE) {
             // slither-disable-next-line unused-return (`last` is for the Referee)
             (uint32 job_, uint64 pay,) = Debits.read(debits, i);
-            Record storage record = _jobs[job_];
-            Account account = record.account;
+            Account account = _jobs[job_].account;
             uint64 amount = Escrow.withFee(pay, account.feeBps()).toUint64();
-            record.account = account.credit(amount);
+            _jobs[job_].account = account.credit(amount);
             total += amount;
         }
     }
