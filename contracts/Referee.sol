@@ -513,7 +513,8 @@ contract Referee is IReferee {
         uint256 count = posted.debits.length / Debits.SIZE;
         for (uint256 i = 0; i < count; ++i) {
             (uint32 job, uint64 paid, uint32 last) = _debit(posted, i);
-            if (last == of_ && units != 0 && units == _fee(posted.market, job, paid)) return false;
+            // No two debits have the same last verdict, or one of them is a fault: the first one decides, at the cost of one job.
+            if (last == of_) return units == 0 || units != _fee(posted.market, job, paid);
         }
         return true;
     }
