@@ -26,7 +26,7 @@ struct Plant {
 /// @dev What needs an epoch before it (pointers, tasks decided twice, the claim root) is planted where it is tested.
 abstract contract Plants is Epochs {
     uint256 internal constant VERDICT_PLANTS = 50;
-    uint256 internal constant PAY_PLANTS = 24;
+    uint256 internal constant PAY_PLANTS = 25;
 
     /// @dev Breaks the epoch in the n-th way; the first VERDICT_PLANTS are for `verdict`, the others for `pay`.
     function _plant(Epoch memory e, uint256 n) internal view returns (Plant memory) {
@@ -375,6 +375,12 @@ abstract contract Plants is Epochs {
         if (n == 6) {
             e.balances[1].earnings = _cut(earned, 12, 24);
             return Plant("earning missing", Fault.EarningMissing, 1, 0, 0);
+        }
+        if (n == 7) {
+            // 2.5 % of 1 is nothing, and nothing is no earning.
+            e.debits[0].pay = 1;
+            e.balances[0].earnings = abi.encodePacked(e.debits[0].last, uint64(0), _cut(fees, 12, 24));
+            return Plant("fee of nothing where there is none", Fault.FeeUnfounded, 0, 0, 0);
         }
         e.balances[0].earnings = _cut(fees, 0, 12);
         return Plant("fee missing", Fault.FeeMissing, 0, 1, 0);
