@@ -121,9 +121,9 @@ contract Purse {
     }
 
     /// @notice Whatever else a requester may do: close a job, contest an answer, take other tokens. By the owner.
+    // slither-disable-next-line missing-zero-check (the owner may call whom it likes, also an account without code)
     function act(address target, uint256 value, bytes calldata data) external payable returns (bytes memory) {
         require(msg.sender == owner(), PurseNotOwner(msg.sender));
-        // slither-disable-next-line low-level-calls (the owner may call whom it likes, also an account without code)
         (bool done, bytes memory answer) = target.call{value: value}(data);
         return Address.verifyCallResult(done, answer);
     }

@@ -20,6 +20,8 @@ contract Registrar {
         workers = workers_;
     }
 
+    // slither-disable-start calls-loop (each is asked about itself, and who fails the batch pays for it)
+
     /// @notice Registers each wallet, as `Workers.registerMany` does, wrapped signatures among the plain ones.
     /// @param registrations A wrapped signature is abi.encode(factory, its calldata, the signature inside), then the mark.
     function register(Registration[] calldata registrations) external {
@@ -42,11 +44,13 @@ contract Registrar {
                 return;
             } catch {}
         }
-        // slither-disable-next-line low-level-calls,unchecked-lowlevel (what it made is looked at, not what it says)
+        // slither-disable-next-line low-level-calls (what it made is looked at, not what it says)
         (bool made,) = factory.call(call);
         require(made && entry.wallet.code.length != 0, RegistrarWalletMissing(position, entry.wallet));
         workers.registerMany(_one(entry));
     }
+
+    // slither-disable-end calls-loop
 
     function _isWrapped(bytes calldata signature) private pure returns (bool) {
         uint256 length = signature.length;
