@@ -7,6 +7,7 @@ import {Messages} from "./libraries/Messages.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 /// @title Committee: the members whose quorum speaks for the oracle, and their stakes
@@ -190,11 +191,16 @@ contract Committee is ICommittee, EIP712 {
             previous = signer;
 
             Account storage account = _accounts[signer];
-            uint96 amount = account.stake < unit ? account.stake : unit.toUint96();
+            uint256 held = account.stake;
+            uint256 amount = Math.min(held, unit);
             if (amount == 0) continue;
-            account.stake -= amount;
-            taken += amount;
-            rewards += amount / 2;
+            // No more than the 96 bits that there were, and sums of them: nothing here overflows.
+            unchecked {
+                // forge-lint: disable-next-line(unsafe-typecast)
+                account.stake = uint96(held - amount);
+                taken += amount;
+                rewards += amount / 2;
+            }
             emit Slashed(signer, beneficiary, amount, amount / 2);
         }
         burnt += (taken - rewards).toUint128();

@@ -129,7 +129,7 @@ contract Referee is IReferee {
     function _signers(Posted calldata posted) private view returns (address[] memory signers) {
         address served = address(posted.market.committee());
         require(served == address(committee), RefereeCommitteeMismatch(served, address(committee)));
-        bytes32 members = Leaves.committee(posted.members, posted.sealKeys, posted.quorum);
+        bytes32 members = Leaves.committeeOf(posted.members, posted.sealKeys, posted.quorum);
         bytes32 given = Leaves.configuration(posted.market.deploymentDigest(), members);
         bytes32 expected = posted.header.configuration;
         require(given == expected, RefereeConfigurationMismatch(given, expected));
@@ -176,7 +176,8 @@ contract Referee is IReferee {
         uint256 length = counted * leaf.prior.length;
         require(evidence.rows.length == length, RefereeRowsLength(evidence.rows.length, length));
         if (counted != 0) {
-            (uint256[] memory indexes, bytes32[] memory leaves) = _rows(leaf, evidence.rows, counted);
+            (uint256[] memory indexes, bytes32[] memory leaves) =
+                _rows(leaf.job, leaf.cores, evidence.rows, leaf.prior.length, counted);
             Header calldata header = posted.header;
             require(
                 Trees.containsMany(header.weights, header.weightsSize, indexes, leaves, evidence.rowsProof),
@@ -187,27 +188,30 @@ contract Referee is IReferee {
     }
 
     /// @dev Where the weight rows of the counted answers must stand, and their leaves.
-    function _rows(VerdictLeaf calldata leaf, bytes calldata rows, uint256 counted)
+    function _rows(uint32 job, bytes calldata cores, bytes calldata rows, uint256 width, uint256 counted)
         private
         pure
         returns (uint256[] memory indexes, bytes32[] memory leaves)
     {
         indexes = new uint256[](counted);
         leaves = new bytes32[](counted);
-        uint256 width = leaf.prior.length;
         uint256 found = 0;
         // Positions in calldata: nothing here can overflow.
         unchecked {
             for (uint256 i = 0; found < counted; ++i) {
-                uint256 core = Lists.packedCore(leaf.cores, i);
+                uint256 core = Lists.packedCore(cores, i);
                 if (!Lists.isCounted(core)) continue;
-                // forge-lint: disable-start(unsafe-typecast)
+                // forge-lint: disable-next-line(unsafe-typecast)
                 indexes[found] = uint32(core >> 64);
-                bytes calldata row = rows[found * width:(found + 1) * width];
-                leaves[found++] = Leaves.weight(leaf.job, uint32(core >> 128), uint8(core >> 104), row);
-                // forge-lint: disable-end(unsafe-typecast)
+                leaves[found++] = _rowLeaf(job, core, rows[:width]);
+                rows = rows[width:];
             }
         }
+    }
+
+    function _rowLeaf(uint32 job, uint256 core, bytes calldata row) private pure returns (bytes32) {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return Leaves.weightOf(job, uint32(core >> 128), uint8(core >> 104), keccak256(row));
     }
 
     function _priorFaulty(Posted calldata posted, uint256 fault, Evidence calldata evidence)
@@ -509,7 +513,8 @@ contract Referee is IReferee {
         uint256 count = posted.debits.length / Debits.SIZE;
         for (uint256 i = 0; i < count; ++i) {
             (uint32 job, uint64 paid, uint32 last) = _debit(posted, i);
-            if (last == of_ && units != 0 && units == _fee(posted.market, job, paid)) return false;
+            // No two debits have the same last verdict, or one of them is a fault: the first one decides, at the cost of one job.
+            if (last == of_) return units == 0 || units != _fee(posted.market, job, paid);
         }
         return true;
     }

@@ -134,6 +134,9 @@ class Chain(Protocol):
     def nonce(self, address: Address) -> int: ...
     def native_balance(self, address: Address) -> int: ...
     def token_balance(self, token: Address, holder: Address, block: int | None = None) -> int: ...  # None: now
+    def permit_digest(
+        self, token: Address, owner: Address, spender: Address, amount: int, deadline: int
+    ) -> bytes | None: ...  # what an owner signs for an ERC-2612 permit; None where the token takes none
     def fees(self) -> tuple[int, int]: ...  # max fee, priority fee, in wei a gas
     def estimate(self, sender: Address, call: Call) -> int: ...  # raises Refused with the contract's reason
     def send(self, raw: bytes) -> None: ...  # a transaction that is already known is no error

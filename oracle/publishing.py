@@ -1,7 +1,7 @@
 """A requester's job: its content to those who need it, then its escrow. Nothing is spent before everything is stored.
 
-manifest, tasks -> blocks at the oracle and at every member -> allowance -> openJob. Each step may be repeated: the same manifest
-with the same tasks is the same job.
+manifest, tasks -> blocks at the oracle and at every member -> permit or allowance -> job. Each step may be repeated: the same
+manifest with the same tasks is the same job.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from io import BytesIO
 
 from oracle.adapters.car import write_car
 from oracle.bootstrap import Oracle
-from oracle.ports import Peer, Signer
+from oracle.ports import Peer, Permit, Signer
 from oracle.protocol.cids import Codec, from_digest
 from oracle.protocol.errors import Refused, Retryable
 from oracle.protocol.keys import checksum
@@ -46,7 +46,11 @@ def store(oracle: Oracle, manifest: Manifest, tasks: Sequence[Task], where: str)
 
 
 def fund(oracle: Oracle, requester: Signer, terms: Terms, deadline: int) -> int:
-    """Escrows the whole budget from the requester's tokens; the job's number. Raises Refused when they do not suffice."""
+    """Escrows the whole budget from the requester's tokens; the job's number. Raises Refused when they do not suffice.
+
+    In one transaction where the token takes permits (ERC-2612): the Market passes over one that somebody sent ahead. Else the
+    Market is allowed the escrow first.
+    """
     deployment, calls = oracle.deployment, oracle.calls
     outbox.reconcile(oracle.database, oracle.chain, requester)  # a block with the job in it may have gone again
     amount = terms.escrow() * deployment.unit
@@ -55,9 +59,13 @@ def fund(oracle: Oracle, requester: Signer, terms: Terms, deadline: int) -> int:
     held = oracle.chain.token_balance(deployment.token, requester.address)
     if not known and held < amount:
         raise Refused("no-funds", f"{checksum(requester.address)} has {held} of the token; the escrow is {amount}")
-    purpose = f"the job with terms 0x{terms.hash().hex()} until {deadline}"
-    allowance = calls.approve(deployment.token, deployment.market, amount, purpose)
-    outbox.run(oracle.database, oracle.chain, requester, allowance, "fund")
+    asked = (deployment.token, requester.address, deployment.market, amount, deadline)
+    if digest := oracle.chain.permit_digest(*asked):
+        opening = calls.open_job(terms, deadline, Permit(deadline, requester.sign(digest)))
+    else:
+        purpose = f"the job with terms 0x{terms.hash().hex()} until {deadline}"
+        allowance = calls.approve(deployment.token, deployment.market, amount, purpose)
+        outbox.run(oracle.database, oracle.chain, requester, allowance, "fund")
     outbox.run(oracle.database, oracle.chain, requester, opening, "open")
     return number_of(oracle, requester, terms)
 

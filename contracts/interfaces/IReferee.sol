@@ -67,7 +67,7 @@ enum Fault {
     EarningBeyond, // balances[0], position: no such verdict
     CumulativeMismatch, // balances[0], previous[0] if the claim root has its index: before + earnings is not after
     EarningUnfounded, // balances[0] (not index 0), position, verdicts[0] = the earning's, jobs[0]: not counted, or other amount
-    FeeUnfounded, // balances[0] of index 0, position: no debit with that last verdict and, not 0, that fee
+    FeeUnfounded, // balances[0] of index 0, position: no debit with that last verdict, or not 0 and not the fee of the first
     EarningMissing, // verdicts[0], position of a counted answer, balances[0] of its worker
     EarnerMissing, // verdicts[0], position: counted, and its worker is beyond the balances
     FeeMissing, // position = the debit, balances[0] of index 0: its fee is not 0 and not earned there

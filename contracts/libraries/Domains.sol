@@ -10,12 +10,12 @@ import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/Messa
 library Domains {
     bytes32 internal constant TYPE =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes32 private constant _NAME = keccak256(bytes(Messages.NAME));
+    bytes32 private constant _VERSION = keccak256(bytes(Messages.VERSION));
 
     /// @notice The EIP-712 digest of a message in the Market's domain.
     function digest(IMarket market, bytes32 message) internal view returns (bytes32) {
-        bytes32 domain = keccak256(
-            abi.encode(TYPE, keccak256(bytes(Messages.NAME)), keccak256(bytes(Messages.VERSION)), block.chainid, market)
-        );
+        bytes32 domain = keccak256(abi.encode(TYPE, _NAME, _VERSION, block.chainid, market));
         return MessageHashUtils.toTypedDataHash(domain, message);
     }
 

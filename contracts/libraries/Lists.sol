@@ -62,13 +62,16 @@ library Lists {
     /// @return counted How many of the listed answers count.
     /// @return agreeing How many of those say `label`.
     function tally(bytes calldata cores, uint8 label) internal pure returns (uint256 counted, uint256 agreeing) {
-        uint256 count = coreCount(cores);
-        for (uint256 i = 0; i < count; ++i) {
-            uint256 packed = packedCore(cores, i);
-            if (!isCounted(packed)) continue;
-            ++counted;
-            // forge-lint: disable-next-line(unsafe-typecast)
-            if (uint8(packed >> 104) == label) ++agreeing;
+        uint256 end = coreCount(cores) * CORE;
+        // Counts and offsets of what lies in calldata: nothing here can overflow.
+        unchecked {
+            for (uint256 start = 0; start < end; start += CORE) {
+                uint256 packed = _word(cores, start) >> 96;
+                if (!isCounted(packed)) continue;
+                ++counted;
+                // forge-lint: disable-next-line(unsafe-typecast)
+                if (uint8(packed >> 104) == label) ++agreeing;
+            }
         }
     }
 

@@ -11,8 +11,8 @@ import {Trees} from "./Trees.sol";
 /// @notice Each function reverts unless it does. The position is part of the proof, and each tree has its own type of leaf.
 library Proofs {
     function verdict(Header calldata header, VerdictLeaf calldata leaf) internal pure {
-        bytes32 list = Leaves.list(leaf.cores, leaf.openings);
-        bytes32 hash = Leaves.verdict(leaf.job, leaf.task, leaf.label, leaf.prior, leaf.pay, list);
+        bytes32 list = Leaves.listOf(keccak256(leaf.cores), keccak256(leaf.openings));
+        bytes32 hash = Leaves.verdictOf(leaf.job, leaf.task, leaf.label, keccak256(leaf.prior), leaf.pay, list);
         stands(header, Tree.Verdicts, leaf.index, hash, leaf.proof);
     }
 
@@ -22,7 +22,7 @@ library Proofs {
     }
 
     function weight(Header calldata header, WeightLeaf calldata leaf) internal pure {
-        bytes32 hash = Leaves.weight(leaf.job, leaf.worker, leaf.label, leaf.row);
+        bytes32 hash = Leaves.weightOf(leaf.job, leaf.worker, leaf.label, keccak256(leaf.row));
         stands(header, Tree.Weights, leaf.index, hash, leaf.proof);
     }
 

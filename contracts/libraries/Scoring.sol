@@ -17,20 +17,16 @@ library Scoring {
     function decide(bytes calldata prior, bytes calldata rows) internal pure returns (uint256 label) {
         uint256 width = prior.length;
         uint256 classes = width / WEIGHT;
-        int256[] memory scores = new int256[](classes);
-        for (uint256 c = 0; c < classes; ++c) {
-            scores[c] = weightAt(prior, c);
-        }
+        int256 best = type(int256).min;
         // Offsets stay inside calldata, and sums of int32 far inside int256: nothing here can overflow.
         unchecked {
-            for (uint256 start = 0; classes != 0 && start + width <= rows.length; start += width) {
-                for (uint256 c = 0; c < classes; ++c) {
-                    scores[c] += _weightAt(rows, start + WEIGHT * c);
+            for (uint256 c = 0; c < classes; ++c) {
+                int256 score = _weightAt(prior, WEIGHT * c);
+                for (uint256 row = 0; row + width <= rows.length; row += width) {
+                    score += _weightAt(rows, row + WEIGHT * c);
                 }
+                if (score > best) (best, label) = (score, c);
             }
-        }
-        for (uint256 c = 1; c < classes; ++c) {
-            if (scores[c] > scores[label]) label = c;
         }
     }
 

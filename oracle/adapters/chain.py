@@ -18,9 +18,10 @@ from oracle.ports import Block, Call, Outcome
 from oracle.protocol.deployment import NOBODY, Committee, Deployment
 from oracle.protocol.errors import BadInput, ChainUnavailable, Fatal, Refused, WrongChain
 from oracle.protocol.events import Log
-from oracle.protocol.hashing import keccak, word
+from oracle.protocol.hashing import keccak, word, words
 from oracle.protocol.keys import Address, checksum
 
+PERMIT = keccak(b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
 PAGE = 2_000  # blocks in one eth_getLogs
 MOST_FEE = 500 * 10**9  # wei a gas; an endpoint that asks for more lies or is not worth it
 LOOKS = 4  # for a transaction that the node refuses to take again
@@ -101,6 +102,23 @@ class RpcChain:
         if len(reply) != 32:
             raise ChainUnavailable(f"{self.rpc.endpoint}: {checksum(token)} does not answer as a token")
         return int.from_bytes(reply, "big")
+
+    def permit_digest(
+        self, token: Address, owner: Address, spender: Address, amount: int, deadline: int
+    ) -> bytes | None:
+        """What the owner signs for an ERC-2612 permit (EIP-712), with its next nonce; None where the token takes none.
+
+        Whatever domain and nonce a hostile endpoint gives, the signature lets `spender` alone move `amount`, and no more.
+        """
+        nonces = keccak(b"nonces(address)")[:4] + owner.rjust(32, b"\0")
+        try:
+            domain, nonce = self.calls([(token, keccak(b"DOMAIN_SEPARATOR()")[:4]), (token, nonces)])
+        except RpcError:  # it reverts: there is no such function
+            return None
+        if len(domain) != 32 or len(nonce) != 32:
+            return None
+        message = keccak(words(PERMIT, owner, spender, amount, int.from_bytes(nonce, "big"), deadline))
+        return keccak(b"\x19\x01" + domain + message)
 
     def call(self, to: Address, data: bytes) -> bytes:
         """What a view function returns now."""
@@ -250,8 +268,8 @@ class RpcChain:
             if self.outcome(transaction):
                 return
             raise Refused("underpriced", str(problem)) from None
-        for words, code in (("nonce too low", "nonce-too-low"), ("insufficient funds", "insufficient-funds")):
-            if words in problem.message.lower():
+        for wording, code in (("nonce too low", "nonce-too-low"), ("insufficient funds", "insufficient-funds")):
+            if wording in problem.message.lower():
                 if self._has(transaction):
                     return
                 raise Refused(code, str(problem)) from None

@@ -59,10 +59,13 @@ def infer(labels: Path, out: Path, wanted: Wishes) -> dict[str, Any]:
 
 
 def text(d: dict[str, Any]) -> str:
-    lines = [
+    head = (
         f"  {d['answers']:,} answers by {d['workers']:,} workers on {d['tasks']:,} tasks, {len(d['classes'])} classes: "
-        f"{d['method']}, mean confidence {d['mean_confidence']:.3f} -> {d['out']}",
-        *(f"  ring: {ring['reason']}" for ring in d.get("rings", [])),
+        f"{d['method']}, mean confidence {d['mean_confidence']:.3f} -> {d['out']}"
+    )
+    lines = [
+        head,
+        *(f"  {ring['kind']}: {ring['reason']}" for ring in d.get("rings", [])),
         *(line for why in d.get("explained", []) for line in _explained(why)),
     ]
     return "\n".join(lines)
@@ -95,7 +98,7 @@ def _check(wanted: Wishes) -> None:
 # ---------------------------------------------------------------------- methods: arrays in, `posterior` and facts out
 
 
-def _vote(answers: lb.Answers, known: lb.Int32 | None, wanted: Wishes) -> dict[str, Any]:
+def _vote(answers: lb.Answers, _: lb.Int32 | None, wanted: Wishes) -> dict[str, Any]:
     from oracle.verification.infer import vote  # noqa: PLC0415 - torch loads for seconds
     from oracle.verification.record import proba, record  # noqa: PLC0415
 

@@ -17,6 +17,11 @@ CEILINGS = {
     "claim_single_1024": 61_000,
     "S1": 18_000,
     "S4": 330,
+    "refute_r1_10x2": 230_000,
+    "refute_dearest": 6_000_000,
+    "fresh_slots_open": 2,
+    "fresh_slots_steady_post": 0,
+    "fresh_slots_steady_claim": 0,
 }
 
 
@@ -25,4 +30,5 @@ def test_gas__every_figure__is_within_its_ceiling() -> None:
     found = gas.gas()
     assert found.keys() == CEILINGS.keys()
     assert {name: used for name, used in found.items() if used > CEILINGS[name]} == {}
+    assert found["fresh_slots_open"] == 2  # else none would be seen at all
     assert len(gas.text(found).splitlines()) == len(found)

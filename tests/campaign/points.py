@@ -6,7 +6,7 @@ A point is a passing of a function of the product by processes of a role; tests/
 from dataclasses import dataclass
 
 STAGES = ("deploy", "start", "fund", "register", "assign", "answer", "close", "settle", "pay", "refund", "audit")
-KINDS = ("setup", "deploy", "fund", "open", "register", "close", "post", "finalise", "claim", "refund")
+KINDS = ("setup", "deploy", "open", "register", "close", "post", "finalise", "claim", "refund")
 DATABASE, STORE, OUTBOX = (
     "oracle.adapters.database:SqlDatabase",
     "oracle.adapters.content:FolderStore",

@@ -41,6 +41,31 @@ contract RefereeGasTest is Epochs {
         vm.assertTrue(spent <= LIMIT, "beyond the limit");
     }
 
+    /// @dev The dearest of those that an epoch of whole lists and proper debits can need: what is struck gives 512 jobs their
+    /// debits back besides.
+    function test_gas__r1_at_the_limits_of_512_jobs() public {
+        Debit[] memory debits = _most(0);
+        Header memory header = _header(debits);
+        Evidence memory e = _mislabelled(header, 64, 64, 2 ** 24, 2 ** 24);
+        Posted memory posted = _postedOf(header, debits);
+        referee.verdict(posted, Fault.WrongLabel, e);
+        _assertUnder(vm.snapshotGasLastCall("Referee", "verdict_r1_64x64_depth_24_512_jobs"));
+    }
+
+    /// @dev Every debit says the same last verdict, so that each could be the one that the fee is for.
+    function test_gas__fee_unfounded_at_the_limits_of_512_jobs() public {
+        Debit[] memory debits = _most(0x01010101);
+        Header memory header = _header(debits);
+        Evidence memory e;
+        e.balances = new BalanceLeaf[](1);
+        e.balances[0] = BalanceLeaf(0, 0, _wallet(0), 5, _earned(4096), new bytes32[](0));
+        (header.balances, e.balances[0].proof) = _single(_hashOf(e.balances[0]), 0);
+        header.balancesSize = 2 ** 24;
+        Posted memory posted = _postedOf(header, debits);
+        referee.pay(posted, Fault.FeeUnfounded, e);
+        _assertUnder(vm.snapshotGasLastCall("Referee", "pay_fee_unfounded_4096_earnings_512_jobs"));
+    }
+
     function test_gas__earning_missing_at_the_limits() public {
         Header memory header = _header(new Debit[](0));
         Evidence memory e;
@@ -114,7 +139,18 @@ contract RefereeGasTest is Epochs {
         returns (uint256)
     {
         Header memory header = _header(new Debit[](0));
-        Evidence memory e;
+        Evidence memory e = _mislabelled(header, answers, classes, tasks, rows);
+        Posted memory posted = _postedWith(header);
+        referee.verdict(posted, Fault.WrongLabel, e);
+        return vm.snapshotGasLastCall("Referee", name);
+    }
+
+    /// @dev The trees go into the header.
+    function _mislabelled(Header memory header, uint256 answers, uint256 classes, uint256 tasks, uint256 rows)
+        private
+        pure
+        returns (Evidence memory e)
+    {
         e.verdicts = new VerdictLeaf[](1);
         e.verdicts[0] = _verdict(answers, classes, tasks, rows);
         (header.verdicts, e.verdicts[0].proof) = _sparse(_one(_hashOf(e.verdicts[0])), _index(tasks / 2), tasks);
@@ -129,18 +165,28 @@ contract RefereeGasTest is Epochs {
         }
         (header.weights, e.rowsProof) = _sparse(level, indexes, rows);
         header.weightsSize = uint32(rows);
-        Posted memory posted = _postedWith(header);
-        referee.verdict(posted, Fault.WrongLabel, e);
-        return vm.snapshotGasLastCall("Referee", name);
+    }
+
+    /// @dev As many jobs as one epoch may debit.
+    function _most(uint32 last) private returns (Debit[] memory debits) {
+        debits = new Debit[](512);
+        for (uint32 job = 1; job <= 512; ++job) {
+            if (job > 2) _openJob();
+            debits[job - 1] = Debit({job: job, pay: 1000, last: last});
+        }
     }
 
     function _postedWith(Header memory header) private returns (Posted memory) {
-        market.postEpoch(header, "", _signatures(_digest(header), 3));
+        return _postedOf(header, new Debit[](0));
+    }
+
+    function _postedOf(Header memory header, Debit[] memory debits) private returns (Posted memory) {
+        _post(header, debits);
         return Posted({
             market: market,
             header: header,
             signers: SIGNERS,
-            debits: "",
+            debits: _packed(debits),
             signatures: _signatures(_digest(header), 3),
             members: _addresses(memberKeys),
             sealKeys: _sealKeys(4),

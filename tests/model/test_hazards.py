@@ -1,12 +1,11 @@
 """The hazards seen in deployed systems, each as a test that is named after it.
 
-Here are those of Market, Committee and Workers. Those of judgement are beside the contracts that judge: a reverting callback or
-arbitrator blocks settlement, an operator's silence refunds the client (Disputes and Hatch); claim-and-abandon of assignments is the
-expiry of an assignment (tests/services/test_assign.py).
+Those of Market, Committee and Workers are here, the others beside what judges or assigns; HAZARDS says where each stands.
 """
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,32 @@ from oracle.protocol import cids
 from tests.model import hashes
 from tests.model.play import Move
 from tests.model.scene import Scene
+
+HERE = "tests/model/test_hazards.py"
+RULING = "tests/contracts/disputes/Ruling.t.sol"
+HAZARDS = {  # each that was met in a system that is deployed, in the words that its test is named by
+    "workers_reserved_pay_goes_back_to_the_launcher_at_expiry": HERE,
+    "more_than_a_hundred_payees_revert": HERE,
+    "fees_are_lost_to_rounding": HERE,
+    "contents_are_named_by_sha1": HERE,
+    "one_key_for_each_role_of_the_oracle": HERE,
+    "disputing_oneself_gives_the_bond_back": RULING,
+    "a_reverting_receiver_blocks_the_slashing": HERE,
+    "a_reverting_arbitrator_blocks_settlement": RULING,
+    "a_front_run_permit_makes_the_funding_revert": HERE,
+    "a_blacklisted_payee_blocks_the_batch": HERE,
+    "a_claim_root_is_replaced_before_everybody_claimed": HERE,
+    "claim_and_abandon_of_assignments": "tests/services/test_assign.py",
+    "an_operators_silence_refunds_the_client": RULING,
+    "a_fee_on_transfer_leaves_the_pool_short": HERE,
+    "an_old_signature_is_good_for_a_second_market": HERE,
+}
+
+
+@pytest.mark.parametrize("hazard", HAZARDS)
+def test_hazards__each__has_a_test_of_its_name(hazard: str) -> None:
+    text = (Path(__file__).parents[2] / HAZARDS[hazard]).read_text()
+    assert f" test_hazard__{hazard}" in text
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_assign__more_than_the_redundancy__is_refused(town: Town) -> None:
     town.all[0].assign([(1, 0, 1)])  # the same again renews it
 
 
-def test_assign__abandoned_place__is_free_again_after_its_expiry(town: Town) -> None:
+def test_hazard__claim_and_abandon_of_assignments__the_place_is_free_again(town: Town) -> None:
     job = town.open_job(tasks=1, answers=2, assignmentSeconds=60)
     answered, _ = town.all[0].assign([(job, 0, 1), (job, 0, 2)])
     town.all[0].accept([town.answer(answered)])

@@ -136,6 +136,11 @@ class FakeChain:
     def token_balance(self, token: Address, holder: Address, block: int | None = None) -> int:
         return self.balances(holder)
 
+    def permit_digest(
+        self, token: Address, owner: Address, spender: Address, amount: int, deadline: int
+    ) -> bytes | None:
+        return None
+
     def fees(self) -> tuple[int, int]:
         return 100, 3
 

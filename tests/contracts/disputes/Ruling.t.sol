@@ -385,8 +385,8 @@ contract SettleTest is DisputesFixture {
         _checkConserved(0);
     }
 
-    /// @dev Hazard: a dead arbitrator. Tried and failed until it was too late: the worker is favoured in both kinds.
-    function test_settle__a_dead_arbitrator__favours_the_worker() public {
+    /// @dev Tried and failed until it was too late: the worker is favoured in both kinds.
+    function test_hazard__a_reverting_arbitrator_blocks_settlement() public {
         _contestPay(1, 0);
         _contestRejection(3);
         _finaliseEpoch();
@@ -405,8 +405,8 @@ contract SettleTest is DisputesFixture {
         _checkConserved(0);
     }
 
-    /// @dev Hazard: who disputes itself must not come out even (UMA). Worker 1 contests its own pay, from another account.
-    function test_settle__self_dispute__costs() public {
+    /// @dev Worker 1 contests its own pay, from another account.
+    function test_hazard__disputing_oneself_gives_the_bond_back() public {
         uint256 before = STRANGER.balance + _wallet(1).balance;
         _must(STRANGER, FEE + BOND, _payCall(1, 0));
         _rule(_raised(1), 1);
@@ -427,8 +427,8 @@ contract SettleTest is DisputesFixture {
         _checkStage(1, Stage.Raised);
     }
 
-    /// @dev Hazard: an operator's single-evaluator silence refunds the client. Here no silence takes a worker's pay.
-    function test_settle__everybody_silent__the_worker_is_paid() public {
+    /// @dev Here no silence takes a worker's pay.
+    function test_hazard__an_operators_silence_refunds_the_client() public {
         _contestPay(1, 0);
         _finaliseEpoch();
         vm.warp(block.timestamp + 365 days);

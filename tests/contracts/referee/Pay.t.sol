@@ -4,9 +4,9 @@ pragma solidity 0.8.37;
 import {Tree} from "../../../contracts/interfaces/IDemands.sol";
 import {BalanceLeaf, Evidence, Fault, IReferee, Posted} from "../../../contracts/interfaces/IReferee.sol";
 import {Case, Epoch, Epochs} from "../support/Epochs.sol";
-import {Debit} from "../support/Fixture.sol";
+import {Plant, Plants} from "../support/Plants.sol";
 
-contract PayTest is Epochs {
+contract PayTest is Plants {
     function setUp() public {
         _deployReferee();
     }
@@ -45,72 +45,29 @@ contract PayTest is Epochs {
         referee.pay(c.posted, Fault.DebitBeyond, e);
     }
 
+    // ------------------------------------------------------------------ what strikes
+
+    function test_pay__each_plant__strikes() public {
+        uint256 state = vm.snapshotState();
+        for (uint256 n = VERDICT_PLANTS; n < VERDICT_PLANTS + PAY_PLANTS; ++n) {
+            Epoch memory epoch = _first();
+            Plant memory plant = _plant(epoch, n);
+            (, bytes memory call) = _accuse(epoch, plant);
+            (bool done,) = address(referee).call(call);
+            vm.assertTrue(done, plant.what);
+            _assertStruck();
+            vm.revertToState(state);
+        }
+    }
+
     // ------------------------------------------------------------------ verdicts and debits
-
-    function test_pay__running_pay_of_the_first_verdict__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.verdicts[0].pay += 1;
-        Evidence memory e = _evidence(epoch, 0, 0);
-        _refute(epoch, Fault.RunningPay, e);
-    }
-
-    function test_pay__running_pay_of_a_later_verdict__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.verdicts[1].pay -= 1;
-        Evidence memory e = _evidence(epoch, 1, 0);
-        e.stubs = _stubs(epoch.verdicts[0]);
-        _refute(epoch, Fault.RunningPay, e);
-    }
-
-    /// @dev Each job starts anew.
-    function test_pay__running_pay_that_goes_on_in_another_job__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.verdicts[2].pay += epoch.verdicts[1].pay;
-        Evidence memory e = _evidence(epoch, 2, 0);
-        e.stubs = _stubs(epoch.verdicts[1]);
-        _refute(epoch, Fault.RunningPay, e);
-    }
 
     function test_pay__running_pay_after_another_verdict__reverts() public {
         Case memory c = _case();
-        Evidence memory e = _evidence(c.epoch, 1, 0);
+        Evidence memory e = _about(c.epoch, 1, 0);
         e.stubs = _stubs(c.epoch.verdicts[2]);
         vm.expectRevert(abi.encodeWithSelector(IReferee.RefereeLeafElsewhere.selector, 2, 0));
         referee.pay(c.posted, Fault.RunningPay, e);
-    }
-
-    function test_pay__debit_beyond__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.debits[1].last = 3;
-        Evidence memory e;
-        e.position = 1;
-        _refute(epoch, Fault.DebitBeyond, e);
-    }
-
-    function test_pay__debit_of_another_pay__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.debits[0].pay += 1;
-        _refuteDebit(epoch, Fault.DebitMismatch, 0, 1);
-    }
-
-    function test_pay__debit_of_another_job__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.debits[1].last = 1;
-        _refuteDebit(epoch, Fault.DebitMismatch, 1, 1);
-    }
-
-    function test_pay__debit_not_last__strikes() public {
-        Epoch memory epoch = _first();
-        (epoch.debits[0].last, epoch.debits[0].pay) = (0, epoch.verdicts[0].pay);
-        _refuteDebit(epoch, Fault.DebitNotLast, 0, 1);
-    }
-
-    function test_pay__debit_missing__strikes() public {
-        Epoch memory epoch = _first();
-        Debit[] memory one = new Debit[](1);
-        one[0] = epoch.debits[0];
-        epoch.debits = one;
-        _refuteDebit(epoch, Fault.DebitMissing, 0, 2);
     }
 
     // ------------------------------------------------------------------ balances
@@ -130,30 +87,6 @@ contract PayTest is Epochs {
         _refute(epoch, Fault.BalancesBeyond, none);
     }
 
-    function test_pay__balance_of_another_worker__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.balances[3].worker = 4;
-        _refuteBalance(epoch, Fault.BalanceWorker, 3, 0);
-    }
-
-    function test_pay__balance_of_another_wallet__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.balances[3].wallet = STRANGER;
-        _refuteBalance(epoch, Fault.BalanceWallet, 3, 0);
-    }
-
-    function test_pay__earnings_misshapen__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.balances[1].earnings = bytes.concat(epoch.balances[1].earnings, hex"00");
-        _refuteBalance(epoch, Fault.EarningsMisshapen, 1, 0);
-    }
-
-    function test_pay__earnings_too_many__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.balances[1].earnings = new bytes(4097 * 12);
-        _refuteBalance(epoch, Fault.EarningsTooMany, 1, 0);
-    }
-
     function test_pay__most_earnings__reverts() public {
         Epoch memory epoch = _first();
         epoch.balances[1].earnings = new bytes(4096 * 12);
@@ -162,31 +95,6 @@ contract PayTest is Epochs {
         e.balances = _balancesOf(epoch.balances[1]);
         _expectUnfounded(Fault.EarningsTooMany);
         referee.pay(posted, Fault.EarningsTooMany, e);
-    }
-
-    function test_pay__earnings_unordered__strikes() public {
-        Epoch memory epoch = _first();
-        bytes memory one = epoch.balances[1].earnings;
-        epoch.balances[1].earnings = bytes.concat(_cut(one, 12, 24), _cut(one, 0, 12));
-        _refuteBalance(epoch, Fault.EarningsUnordered, 1, 0);
-    }
-
-    function test_pay__earning_twice__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.balances[1].earnings = bytes.concat(epoch.balances[1].earnings, _cut(epoch.balances[1].earnings, 12, 24));
-        _refuteBalance(epoch, Fault.EarningsUnordered, 1, 1);
-    }
-
-    function test_pay__earning_beyond__strikes() public {
-        Epoch memory epoch = _first();
-        _set(epoch.balances[1].earnings, 15, hex"03");
-        _refuteBalance(epoch, Fault.EarningBeyond, 1, 1);
-    }
-
-    function test_pay__cumulative_of_a_new_index__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.balances[1].cumulative += 1;
-        _refuteBalance(epoch, Fault.CumulativeMismatch, 1, 0);
     }
 
     function test_pay__cumulative_on_the_claim_root__strikes() public {
@@ -210,33 +118,9 @@ contract PayTest is Epochs {
         referee.pay(c.posted, Fault.CumulativeMismatch, e);
     }
 
-    function test_pay__earning_of_another_amount__strikes() public {
-        Epoch memory epoch = _first();
-        _set(epoch.balances[1].earnings, 11, hex"97");
-        Evidence memory e = _evidence(epoch, 0, 0);
-        e.balances = _balancesOf(epoch.balances[1]);
-        _refute(epoch, Fault.EarningUnfounded, e);
-    }
-
-    function test_pay__earning_of_an_unlisted_worker__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.balances[5].earnings = abi.encodePacked(uint32(0), uint64(150), epoch.balances[5].earnings);
-        Evidence memory e = _evidence(epoch, 0, 0);
-        e.balances = _balancesOf(epoch.balances[5]);
-        _refute(epoch, Fault.EarningUnfounded, e);
-    }
-
-    function test_pay__earning_of_a_rejected_answer__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.balances[4].earnings = abi.encodePacked(uint32(1), uint64(100));
-        Evidence memory e = _evidence(epoch, 1, 0);
-        e.balances = _balancesOf(epoch.balances[4]);
-        _refute(epoch, Fault.EarningUnfounded, e);
-    }
-
     function test_pay__earning_with_another_verdict__reverts() public {
         Case memory c = _case();
-        Evidence memory e = _evidence(c.epoch, 1, 0);
+        Evidence memory e = _about(c.epoch, 1, 0);
         e.balances = _balancesOf(c.epoch.balances[2]);
         vm.expectRevert(abi.encodeWithSelector(IReferee.RefereeLeafElsewhere.selector, 1, 0));
         referee.pay(c.posted, Fault.EarningUnfounded, e);
@@ -245,28 +129,10 @@ contract PayTest is Epochs {
     /// @dev The treasury's entries are fees, and no other account's are.
     function test_pay__fee_as_an_earning__reverts() public {
         Case memory c = _case();
-        Evidence memory e = _evidence(c.epoch, 1, 0);
+        Evidence memory e = _about(c.epoch, 1, 0);
         e.balances = _balancesOf(c.epoch.balances[0]);
         _expectUnfounded(Fault.EarningUnfounded);
         referee.pay(c.posted, Fault.EarningUnfounded, e);
-    }
-
-    function test_pay__fee_of_another_amount__strikes() public {
-        Epoch memory epoch = _first();
-        _set(epoch.balances[0].earnings, 11, hex"ff");
-        _refuteBalance(epoch, Fault.FeeUnfounded, 0, 0);
-    }
-
-    function test_pay__fee_at_another_verdict__strikes() public {
-        Epoch memory epoch = _first();
-        _set(epoch.balances[0].earnings, 3, hex"00");
-        _refuteBalance(epoch, Fault.FeeUnfounded, 0, 0);
-    }
-
-    function test_pay__fee_of_nothing__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.balances[0].earnings = abi.encodePacked(uint32(0), uint64(0), epoch.balances[0].earnings);
-        _refuteBalance(epoch, Fault.FeeUnfounded, 0, 0);
     }
 
     function test_pay__fee_of_a_worker__reverts() public {
@@ -275,14 +141,6 @@ contract PayTest is Epochs {
         e.balances = _balancesOf(c.epoch.balances[2]);
         vm.expectRevert(abi.encodeWithSelector(IReferee.RefereeLeafElsewhere.selector, 2, 0));
         referee.pay(c.posted, Fault.FeeUnfounded, e);
-    }
-
-    function test_pay__earning_missing__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.balances[1].earnings = _cut(epoch.balances[1].earnings, 12, 24);
-        Evidence memory e = _evidence(epoch, 0, 0);
-        e.balances = _balancesOf(epoch.balances[1]);
-        _refute(epoch, Fault.EarningMissing, e);
     }
 
     function test_pay__earning_of_an_unopened_answer_missing__reverts() public {
@@ -296,7 +154,7 @@ contract PayTest is Epochs {
 
     function test_pay__earning_missing_from_another_balance__reverts() public {
         Case memory c = _case();
-        Evidence memory e = _evidence(c.epoch, 0, 0);
+        Evidence memory e = _about(c.epoch, 0, 0);
         e.balances = _balancesOf(c.epoch.balances[3]);
         vm.expectRevert(abi.encodeWithSelector(IReferee.RefereeLeafElsewhere.selector, 3, 2));
         referee.pay(c.posted, Fault.EarningMissing, e);
@@ -305,13 +163,7 @@ contract PayTest is Epochs {
     function test_pay__earner_missing__strikes() public {
         Epoch memory epoch = _first();
         epoch.balances = _resized(epoch.balances, 5);
-        _refute(epoch, Fault.EarnerMissing, _evidence(epoch, 2, 2));
-    }
-
-    function test_pay__fee_missing__strikes() public {
-        Epoch memory epoch = _first();
-        epoch.balances[0].earnings = _cut(epoch.balances[0].earnings, 0, 12);
-        _refuteBalance(epoch, Fault.FeeMissing, 0, 1);
+        _refute(epoch, Fault.EarnerMissing, _about(epoch, 2, 2));
     }
 
     // ------------------------------------------------------------------ planting and refuting
@@ -319,27 +171,8 @@ contract PayTest is Epochs {
     /// @dev The proofs of the evidence's leaves are filled in by posting, for they are the epoch's own.
     function _refute(Epoch memory epoch, Fault fault, Evidence memory e) private {
         Posted memory posted = _posted(epoch);
-        if (e.stubs.length != 0) e.stubs = _stubs(epoch.verdicts[e.stubs[0].index]);
         referee.pay(posted, fault, e);
         _assertStruck();
-    }
-
-    function _refuteDebit(Epoch memory epoch, Fault fault, uint256 debit, uint256 verdict) private {
-        Evidence memory e;
-        e.position = debit;
-        e.stubs = _stubs(epoch.verdicts[verdict]);
-        _refute(epoch, fault, e);
-    }
-
-    function _refuteBalance(Epoch memory epoch, Fault fault, uint256 worker, uint256 position) private {
-        Evidence memory e;
-        e.position = position;
-        e.balances = _balancesOf(epoch.balances[worker]);
-        _refute(epoch, fault, e);
-    }
-
-    function _evidence(Epoch memory epoch, uint256 verdict, uint256 position) private pure returns (Evidence memory) {
-        return _about(epoch, verdict, position);
     }
 
     function _resized(BalanceLeaf[] memory leaves, uint256 size) private pure returns (BalanceLeaf[] memory more) {

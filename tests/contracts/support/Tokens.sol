@@ -11,7 +11,7 @@ contract TestToken is ERC20 {
         _DECIMALS = decimals_;
     }
 
-    function decimals() public view override returns (uint8) {
+    function decimals() public view virtual override returns (uint8) {
         return _DECIMALS;
     }
 

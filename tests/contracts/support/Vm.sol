@@ -8,6 +8,7 @@ interface Vm {
     function warp(uint256 time) external;
     function chainId(uint256 id) external;
     function deal(address account, uint256 balance) external;
+    function etch(address account, bytes calldata code) external;
     function setNonce(address account, uint64 nonce) external;
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function prank(address sender) external;
