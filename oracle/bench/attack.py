@@ -19,7 +19,7 @@ from oracle import labels as lb
 from oracle.protocol.errors import BadInput
 from oracle.verification.certify import certify
 from oracle.verification.infer import dawid_skene, log_confusion
-from oracle.verification.rings import Ring, gold_questions, merge, rings
+from oracle.verification.rings import Ring, gold_questions, gold_sentence, merge, rings
 
 SETS = ("rte", "dog", "weather_amt", "sentiment_polarity_amt")
 SEEDS = 5
@@ -290,10 +290,12 @@ def _categorical(folder: Path) -> bool:
     return source.is_file() and "| kind | categorical |" in source.read_text("utf-8")
 
 
-def _gold_questions() -> dict[str, dict[str, int]]:
-    """Of four classes, five answers a task, honest workers wrong on a fifth; to be 99 % sure."""
+def _gold_questions() -> dict[str, dict[str, Any]]:
+    """For a crowd of an ordinary kind: four classes, five answers a task, honest workers wrong on a fifth."""
+    kind: dict[str, Any] = {"delta": 0.01, "redundancy": 5, "classes": 4, "error": 0.2}
     return {
-        f"{share:.0%}": {"needed": gold_questions(share, 0.01, 5, 4, error=0.2)} for share in (0.05, 0.1, 0.2, 0.35)
+        f"{share:.0%}": {"needed": gold_questions(share, **kind), "sentence": gold_sentence(share, **kind)}
+        for share in (0.05, 0.1, 0.2, 0.35)
     }
 
 
@@ -315,4 +317,5 @@ def text(d: dict[str, Any]) -> str:
             f"  {name:<28}{m['accuracy']:>9.4f}{m['accuracy_unmerged']:>9.4f}{m['tasks_lost']:>7}{m['rings']:>7}"
             f"{m['workers_in_rings']:>8}{m['workers']:>9}"
         )
+    lines += [f"  {one['sentence']}" for one in d["gold_questions"].values()]
     return "\n".join(lines)

@@ -6,8 +6,8 @@ it. A ring agrees inside on something that the rest does not see. Three steps sa
 
 seeds   eigenvectors of the degree-normalised agreement of workers beyond each task's mean answer, rotated by varimax so
         that each worker loads on few of them (Rohe & Zeng 2023, https://doi.org/10.1093/jrsssb/qkad029).
-growth  a worker belongs to the group if the other members' answers predict theirs better than the outsiders' do: the
-        log-likelihood ratio of two Polya (Dirichlet-multinomial) predictives, each with its group's own agreement,
+growth  a worker belongs to the group, to what stands against it, or to neither, by whose answers predict theirs best:
+        log-likelihood ratios of Polya (Dirichlet-multinomial) predictives, each with its group's own agreement,
 
             sum_n log P(l_n | members - i) - log P(l_n | outsiders - i),    P(l | counts) = (n_l + a m_l) / (n + a),
 
@@ -15,8 +15,9 @@ growth  a worker belongs to the group if the other members' answers predict thei
         evidence; a worker is never compared with themselves.
 test    in a crowd that shares nothing but the truth, chance-corrected agreement has rank one, kappa_ij = r_i r_j, also
         when tasks differ in difficulty. So shared = kappa_SO / sqrt(kappa_SS kappa_OO) is 1 for honest groups and about
-        0 for a ring with a random key. A group is merged when at most half of what its members agree on (shared^2) is
-        what outsiders agree on, beyond chance, and the growth's evidence exceeds log(number of groups of that size).
+        0 for a ring with a random key. Agreement that chose a group is no evidence for it: members are chosen on one half
+        of the tasks and judged on the other, both ways round. A group is merged when `shared` is surely below a limit and
+        it predicts its members better than the others do. docs/rings.md has the equations and the limits.
 
 A pair of groups that see two different worlds is found whichever of the two was seeded; which of them is the ring is
 decided by `known` answers, else by near-total agreement (people err, copies do not), else the smaller one is it.
@@ -46,12 +47,11 @@ LEAST = 3  # members: fewer cannot be told from chance among all pairs of a crow
 SHARED = math.sqrt(0.5)  # above it, more than half of what a group agrees on is seen by outsiders too
 TOTAL = 0.9  # chance-corrected agreement that people who err do not reach
 SCHOOLS = 0.5  # `shared` that two schools of people may have: who agrees no more than people do is merged only below it
-SURE = 3.0  # standard errors: 1 in 740, for the at most 2 x FACTORS groups of a round
+SURE = 3.0  # standard errors over tasks: 1 in 740
 ALPHA = 1e-3 / (2 * FACTORS)  # chance of evidence by luck, for one of the groups of a round
 EVEN = 20.0  # likelihood ratio from which known answers decide who is the ring
 
 Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 Roles = NDArray[np.int64]

@@ -93,6 +93,7 @@ def test_attack__recorded_crowds__holds_what_was_promised() -> None:
         assert found["accuracy"] >= LEAST.get(one.name, 0.88), one.name
         assert found["lost_but_certified"] <= 0.01, one.name
         assert found["false_positives"] <= 0.03, one.name
+        assert found["rings"] >= one.rings - (1 if one.rings == 1 else 0.25), one.name
 
 
 @recorded

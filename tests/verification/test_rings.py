@@ -246,6 +246,24 @@ def test_rings__honest_crowd__nobody_is_merged(kind: dict[str, float]) -> None:
         assert merging(rings(*crowd.arrays)) == []
 
 
+def test_crossed__groups_made_by_the_agreement_that_they_are_tested_for__are_not_apart() -> None:
+    for seed in range(4):
+        luck = np.random.default_rng(seed)
+        crowd = people(luck, tasks=200, workers=200, classes=2, each=10, hard=0.3)
+        arrays = (crowd.task.astype(np.int32), crowd.worker.astype(np.int32), crowd.label.astype(np.int32))
+        table = rg._crowd(*arrays, crowd.tasks, crowd.workers, crowd.classes)
+        role = luck.integers(1, 3, crowd.workers)
+        for _ in range(10):  # let luck split an honest crowd in two camps
+            inside, outside = rg._said(table, role == rg.INSIDE), rg._said(table, role == rg.OUTSIDE)
+            seen = rg._Agreements(0.5, 0.5, 0.0, 0.0, 0.0)
+            role = rg._roles(table, rg._gains(table, role, inside, outside, seen), role)
+        lucky = rg._agreements(rg._said(table, role == rg.INSIDE), rg._said(table, role == rg.OUTSIDE))
+        assert lucky is not None
+        assert lucky.most_shared < rg.SCHOOLS
+        crossed, _ = rg._crossed(table, role, lucky)
+        assert crossed is None or crossed.most_shared > rg.SCHOOLS
+
+
 def test_rings__constant_and_random_spam__nobody_is_merged() -> None:
     luck = np.random.default_rng(9)
     crowd = people(luck)
