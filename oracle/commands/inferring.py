@@ -104,7 +104,7 @@ def _vote(answers: lb.Answers, _: lb.Int32 | None, wanted: Wishes) -> dict[str, 
 
     if wanted.of_record:
         return {"method": "vote", "posterior": proba(record(*_arrays(answers), None, weight_cap=0).scores)}
-    tasks, _, classes = _sizes(answers)
+    tasks, _workers, classes = _sizes(answers)
     return {"method": "vote", "posterior": vote(answers.task, answers.label, tasks, classes)}
 
 

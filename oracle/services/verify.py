@@ -39,11 +39,12 @@ def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judg
     )
     people, place = np.unique(worker, return_inverse=True)
     crowd = judging.crowd(task, place, label, len(order), max(len(people), 1), terms.classes)
-    caps = {"weight_cap": terms.weight_cap, "prior_cap": terms.prior_cap}
-    card: dict[str, Any] = {"job": job, "tasks": len(order), "answers": len(counted), **caps}
-    if terms.weight_cap:
+    weight_cap, prior_cap = terms.weight_cap, terms.prior_cap
+    card: dict[str, Any] = {"job": job, "tasks": len(order), "answers": len(counted)}
+    card |= {"weight_cap": weight_cap, "prior_cap": prior_cap}
+    if weight_cap:
         belief = judging.believe(crowd)
-        decision = judging.decide(belief, **caps)
+        decision = judging.decide(belief, weight_cap=weight_cap, prior_cap=prior_cap)
         found = decision.record
         card |= {
             "method": "engine",
@@ -53,7 +54,7 @@ def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judg
             "certified": int(decision.certified.sum()),
         }
     else:
-        found = record(*crowd.arrays, None, **caps)
+        found = record(*crowd.arrays, None, weight_cap=weight_cap, prior_cap=prior_cap)
         card |= {"method": "vote"}
     pairs = zip(people[found.row_worker].tolist(), found.row_label.tolist(), strict=True)
     return Judgement(

@@ -270,7 +270,7 @@ def _resumed(tables: list[torch.Tensor], start: State | None) -> list[torch.Tens
         raise BadInput(
             f"start: the state of a run on at most {tasks} tasks needed, {width} wide; got shape {earlier.shape}"
         )
-    rows = torch.from_numpy(earlier).split([table.shape[1] for table in tables], 1)
+    rows = torch.split(torch.from_numpy(earlier), [table.shape[1] for table in tables], 1)
     return [torch.cat((row.to(table), table[len(row) :])) for row, table in zip(rows, tables, strict=True)]
 
 

@@ -93,7 +93,7 @@ def naive_crowd(crowd: Crowd, passes: int, learned: bool) -> NDArray[np.float64]
 
 
 def naive_coin(crowd: Crowd, passes: int) -> NDArray[np.float64]:
-    task, worker, label, tasks, workers, classes = crowd
+    task, worker, label, tasks, _, classes = crowd
     q, strength = naive_share(crowd), 4.0
     for _ in range(passes):
         counts = naive_counts(crowd, q)
@@ -303,7 +303,7 @@ def test_infer__class_that_nobody_named__stays_possible_but_unlikely() -> None:
 
 
 def test_infer__worker_seen_once__is_taken_for_an_average_one() -> None:
-    crowd, truth = crowd_of(13, 100, 8, 2, 5, (0.9, 0.95))
+    crowd, _ = crowd_of(13, 100, 8, 2, 5, (0.9, 0.95))
     task, worker, label = (np.append(a, b).astype(np.int32) for a, b in zip(crowd[:3], (100, 8, 1), strict=True))
     found = infer(task, worker, label, 101, 9, 2)
     assert found.posterior[100].argmax() == 1
