@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from oracle import labels as lb
 from oracle.protocol.errors import BadInput
-from oracle.verification.certify import certify
-from oracle.verification.infer import dawid_skene, log_confusion
-from oracle.verification.rings import Ring, gold_questions, gold_sentence, merge, rings
+from oracle.verification import judge as judging
+from oracle.verification.rings import Ring, gold_questions, gold_sentence
 
 SETS = ("rte", "dog", "weather_amt", "sentiment_polarity_amt")
 SEEDS = 5
@@ -56,23 +55,15 @@ Engine = Callable[[Crowd, Int32 | None, bool], Judged]
 """The answers (the truth of the crowd is blank), the known classes [T] or None, whether rings are looked for."""
 
 
-# ---------------------------------------------------------------- the engine of today
+# ---------------------------------------------------------------- the engine
 
 
 def judge(crowd: Crowd, known: Int32 | None, merging: bool) -> Judged:
-    """Dawid-Skene on voices: rings merged, suspects heeded by the certificate. Without merging: as if there were no rings."""
-    found = rings(*_answers(crowd), known=known) if merging else ()
-    now = merge(crowd.task, crowd.worker, crowd.label, found, crowd.workers, crowd.classes)
-    fit = dawid_skene(now.task, now.worker, now.label, crowd.tasks, crowd.workers, crowd.classes, gold=known)
-    added = log_confusion(fit, now.worker, now.label)
-    prior = np.tile(np.log(fit.prior), (crowd.tasks, 1))
-    suspects = [ring.workers for ring in found if not ring.merges]
-    sure = certify(now.task, now.worker, added, prior, groups=suspects).certified
-    return Judged(fit.posterior.argmax(1).astype(np.int32), sure, found)
-
-
-def _answers(crowd: Crowd) -> tuple[Int32, Int32, Int32, int, int, int]:
-    return crowd.task, crowd.worker, crowd.label, crowd.tasks, crowd.workers, crowd.classes
+    """What the product decides. Without merging: as if there were no rings."""
+    answers = judging.crowd(crowd.task, crowd.worker, crowd.label, crowd.tasks, crowd.workers, crowd.classes)
+    belief = judging.believe(answers, gold=known, merging=merging)
+    decision = judging.decide(belief)
+    return Judged(belief.posterior.argmax(1).astype(np.int32), decision.certified, belief.rings)
 
 
 # ---------------------------------------------------------------- attacks

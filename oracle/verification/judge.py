@@ -69,9 +69,16 @@ def crowd(task: ArrayLike, worker: ArrayLike, label: ArrayLike, tasks: int, work
     return Crowd(*checked(task, worker, label, tasks, workers, classes), tasks, workers, classes)
 
 
-def believe(of: Crowd, *, gold: ArrayLike | None = None, history: History | None = None, device: str = "cpu") -> Belief:
-    """Rings are merged first, so that whoever copies has one voice. gold [T]: known class, or negative."""
-    found = rings(*of.arrays, known=gold)
+def believe(
+    of: Crowd,
+    *,
+    gold: ArrayLike | None = None,
+    history: History | None = None,
+    merging: bool = True,
+    device: str = "cpu",
+) -> Belief:
+    """Rings are looked for and merged first (`merging`), so that whoever copies has one voice. gold [T]: class, or negative."""
+    found = rings(*of.arrays, known=gold) if merging else ()
     now = merge(of.task, of.worker, of.label, found, of.workers, of.classes)
     inference = infer(
         now.task, now.worker, now.label, of.tasks, of.workers, of.classes, gold=gold, history=history, device=device
@@ -82,11 +89,15 @@ def believe(of: Crowd, *, gold: ArrayLike | None = None, history: History | None
 def decide(
     belief: Belief, *, weight_cap: int = WEIGHT_CAP, prior_cap: int = PRIOR_CAP, fitted: bool = True
 ) -> Decision:
-    """The integers of record over all answers as they were given, a ring's members each a part of its voice."""
+    """The integers of record over all answers as they were given, a ring's members each a part of its voice.
+
+    A verdict is certified if the record says what the engine says, and no single voice, no ring and no suspected minority
+    could turn it by falling silent. A suspected majority is the crowd itself: without it nothing is left to compare with.
+    """
     options = {"weight_cap": weight_cap, "prior_cap": prior_cap}
     of = belief.crowd
     found = record(*of.arrays, belief.posterior, part=belief.merged.part, fitted=fitted, **options)
     agrees = found.labels == belief.posterior.argmax(1)
-    groups = [ring.workers for ring in belief.rings]
+    groups = [ring.workers for ring in belief.rings if ring.merges or 2 * ring.answers <= len(of.task)]
     stands = certify(of.task, of.worker, found.row_weight[found.row] / ONE, found.priors / ONE, groups=groups)
     return Decision(found, agrees & stands.certified, agrees, stands)
