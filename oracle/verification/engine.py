@@ -40,12 +40,13 @@ from oracle.verification.layout import Float, Int32, Layout, floats, known_class
 
 RHO = 0.3  # correlation of two answers to one task beyond its class
 MOST = 9.0  # design effect of many answers: a large crowd may grow sure
-LOYALTY = 0.7
+LOYALTY = 1.5
 ROUNDS = 3  # of weighing voices
 ITERATIONS = 60
 TOLERANCE = 1e-3  # mean change of a posterior by which a voice has settled
 SPARSE = 0.1  # pseudo-tasks of each kind: kinds that explain nothing die out
 OWN, OTHER = 4.0, 1.0  # pseudo-answers of a confusion that is not fitted, on the diagonal and off it
+FEW = 4.0  # answers in which a worker's habits are not told from the crowd's
 COIN = 4.0  # pseudo-answers with which coins begin
 STEPS = 2  # of the fixed point for strengths in each pass
 WEAKEST, STRONGEST = 0.1, 1e3  # strengths, in answers
@@ -140,7 +141,7 @@ def infer(
     layout = lay_out(task, worker, label, tasks, workers, classes, device=device)
     known = known_classes(gold, tasks, classes)
     with one_thread():
-        share = hold(shares(layout.votes), known)
+        share = hold(shares(_heard(layout)), known)
         begin = share if known is None else hold(_taught(layout, share, known), known)
         tables = _resumed([_started(begin, voice) for voice in voices], start)
         strengths = start.strengths if start else ((COIN, float(classes)),) * len(voices)
@@ -159,6 +160,19 @@ def infer(
         settled=fitted.settled,
         iterations=fitted.iterations,
     )
+
+
+def _heard(layout: Layout) -> torch.Tensor:
+    """Votes [T, C], each counted by how much its worker's labels vary: min(1, H_i / H), the entropies of the worker's labels
+    (with FEW more answers like the crowd's) and of the crowd's. Who always says the same says nothing, in however many names.
+    """
+    said = torch.nn.functional.one_hot(layout.label_of, layout.classes).to(layout.dtype)  # [R, C]
+    times = layout.by_pair(torch.ones_like(layout.answered)[:, None]) * said  # [R, C]
+    crowd = (times.sum(0) + 1) / (times.sum() + layout.classes)  # [C]
+    mine = layout.by_worker(times) + FEW * crowd  # [K, C]
+    mine = mine / mine.sum(1, keepdim=True)
+    varied = (torch.special.entr(mine).sum(1) / torch.special.entr(crowd).sum().clamp_min(1e-9)).clamp(max=1)  # [K]
+    return layout.by_task(said * varied[layout.worker_of, None])
 
 
 def design_effect(answers: torch.Tensor) -> torch.Tensor:

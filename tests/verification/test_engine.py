@@ -196,9 +196,27 @@ def test_infer__weights__sum_to_one_and_hear_every_voice() -> None:
     np.testing.assert_allclose(found.posterior.sum(1), 1)
 
 
-def test_infer__no_models__is_the_smoothed_share() -> None:
+def test_infer__no_models__is_the_smoothed_share_of_who_varies() -> None:
     crowd, _ = crowd_of(8, 30, 6, 3, 4)
-    np.testing.assert_allclose(infer(*crowd, voices=()).posterior, naive_share(crowd))
+    task, worker, label, tasks, workers, classes = crowd
+    all_labels = (np.bincount(label, minlength=classes) + 1) / (len(label) + classes)
+    heard = np.full((tasks, classes), 1 / classes)
+    for t, i, c in zip(task, worker, label, strict=True):
+        mine = np.bincount(label[worker == i], minlength=classes) + engine.FEW * all_labels
+        mine = mine / mine.sum()
+        entropy = [-(p * np.log(p)).sum() for p in (mine, all_labels)]
+        heard[t, c] += min(1, entropy[0] / entropy[1])
+    np.testing.assert_allclose(infer(*crowd, voices=()).posterior, heard / heard.sum(1, keepdims=True), atol=1e-12)
+
+
+def test_infer__half_of_the_answers_always_say_the_same__are_not_heard() -> None:
+    """As many answers again, all of them class 0, from as many workers: who varies is still believed."""
+    crowd, truth = crowd_of(21, 300, 20, 2, 5, (0.6, 0.95))
+    constant = (crowd[0], crowd[1] + 20, np.zeros_like(crowd[2]))
+    spammed = [np.concatenate(pair) for pair in zip(crowd[:3], constant, strict=True)]
+    clean = (infer(*crowd).posterior.argmax(1) == truth).mean()
+    found = infer(*spammed, 300, 40, 2)
+    assert (found.posterior.argmax(1) == truth).mean() > clean - 0.02
 
 
 def test_design_effect__answers__follow_kish_up_to_the_most() -> None:
