@@ -71,16 +71,16 @@ class Truth:
 
 
 def read_answers(
-    path: str | os.PathLike[str], *, classes: Sequence[str] | None = None, strict: bool = False
+    path: str | os.PathLike[str], *, classes: Sequence[str] | None = None, strict: bool = False, empty: bool = False
 ) -> tuple[Answers, list[str]]:
-    """Read a crowd label file.
+    """Read a crowd label file; `empty` lets a label be empty, as a transcription of silence is.
 
     `classes` fixes the classes and their order; then any other label is an error. If a worker answered a task twice,
     the last answer counts and a warning says so; `strict` refuses instead. Returns the answers, in file order, and the
     warnings.
     """
     name = os.fspath(path)
-    tasks, workers, labels = _Ids("task", MAX_ID_BYTES), _Ids("worker", MAX_ID_BYTES), _Ids("label", MAX_LABEL_BYTES)
+    tasks, workers, labels = _Ids("task", MAX_ID_BYTES), _Ids("worker", MAX_ID_BYTES), _Ids("label", MAX_LABEL_BYTES, empty)
     if classes is not None:
         labels.fix(classes)
     task, worker, label, lines = array("i"), array("i"), array("i"), array("q")
@@ -233,10 +233,11 @@ def _field(text: str) -> str:
 class _Ids(dict[str, int]):
     """Numbers strings by first appearance; refuses the ones that cannot be ids."""
 
-    def __init__(self, column: str, most_bytes: int) -> None:
+    def __init__(self, column: str, most_bytes: int, empty: bool = False) -> None:
         super().__init__()
         self.column = column
         self.most_bytes = most_bytes
+        self.empty = empty
         self.fixed = False
 
     def fix(self, names: Sequence[str]) -> None:
@@ -256,7 +257,7 @@ class _Ids(dict[str, int]):
         return len(self) - 1
 
     def _problem(self, text: str) -> str | None:
-        if not text:
+        if not text and not self.empty:
             return f"the {self.column} is empty; give it a value or delete the row"
         if "\0" in text:
             return f"NUL byte in {_show(text)}; save the file as plain UTF-8 text"
