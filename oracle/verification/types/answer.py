@@ -48,7 +48,7 @@ class Consensus:
     value: list[Any]  # [T] None for a task without answers
     confidence: Float  # [T] the model's probability that the value stands; 0 for a task without answers
     quality: Float  # [K] the model's word on each worker, higher is better; what it counts says the type
-    columns: dict[str, Float] = field(default_factory=dict)  # more of the type's own, [T] each
+    columns: dict[str, Sequence[Any] | Float] = field(default_factory=dict)  # more of the type's own, [T] each
 
 
 @dataclass(frozen=True, slots=True)
