@@ -284,11 +284,18 @@ def infer(
     method: Annotated[str, typer.Option(help="auto, vote or dawid-skene.")] = "auto",
     proba: Annotated[bool, typer.Option("--proba", help="One more column for each class, p:<class>.")] = False,
     of_record: Annotated[bool, typer.Option("--of-record", help="The integer decision of record.")] = False,
+    kind: Annotated[str, typer.Option("--type", help="Of the answers; docs/answer-types.md.")] = "choice",
     as_json: JsonOption = False,
 ) -> None:
     """Infer the truth behind a crowd's labels."""
-    from oracle.commands import inferring
+    from oracle.commands import inferring, typed
+    from oracle.protocol.errors import BadInput
 
+    if kind != "choice":
+        if method != "auto" or proba or of_record:
+            raise BadInput("--type with --method, --proba or --of-record: they are for choices")
+        _print(typed.infer(labels, out, gold, kind), as_json, typed.text)
+        return
     document = inferring.infer(labels, out, gold, method, proba, of_record)
     _print(document, as_json, inferring.text)
 
@@ -554,6 +561,17 @@ def bench_gas(as_json: JsonOption = False) -> None:
     from oracle.bench import gas
 
     _print(gas.gas(), as_json, gas.text)
+
+
+@bench_app.command("types")
+def bench_types(
+    data: Annotated[Path, typer.Option(help="Folder of sets: NAME/labels.csv, NAME/truth.csv, NAME/SOURCE.md.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Compare what numbers and texts are inferred with plain baselines, on every such set of a folder."""
+    from oracle.bench import types
+
+    _print(types.types(data), as_json, types.text_of)
 
 
 if __name__ == "__main__":

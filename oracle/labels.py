@@ -13,6 +13,7 @@ import contextlib
 import csv
 import gzip
 import io
+import itertools
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,11 @@ def read_answers(
     warnings.
     """
     name = os.fspath(path)
-    tasks, workers, labels = _Ids("task", MAX_ID_BYTES), _Ids("worker", MAX_ID_BYTES), _Ids("label", MAX_LABEL_BYTES, empty)
+    tasks, workers, labels = (
+        _Ids("task", MAX_ID_BYTES),
+        _Ids("worker", MAX_ID_BYTES),
+        _Ids("label", MAX_LABEL_BYTES, empty),
+    )
     if classes is not None:
         labels.fix(classes)
     task, worker, label, lines = array("i"), array("i"), array("i"), array("q")
@@ -190,6 +195,14 @@ def write_verdicts(
     proba: Float | None = None,
 ) -> None:
     """Write `task,label,confidence`, and with `proba` [T, C] a column `p:<class>` each. The file appears whole or not at all."""
+    header = ["task", "label", "confidence", *([] if proba is None else [f"p:{name}" for name in classes])]
+    shares = confidence[:, None] if proba is None else np.column_stack((confidence, proba))  # [T, 1 or 1 + C]
+    rows = zip(tasks, labels.tolist(), shares.tolist(), strict=True)
+    write_rows(path, header, ((task, classes[label], *map(number_text, some)) for task, label, some in rows))
+
+
+def write_rows(path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a CSV file of texts. It appears whole or not at all."""
     target = Path(path)
     try:
         handle, scratch = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -197,7 +210,8 @@ def write_verdicts(
         raise BadInput(f"{target}: cannot be written ({error.strerror}); choose another --out") from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            _write_rows(file, tasks, classes, labels, confidence, proba)
+            for row in itertools.chain((header,), rows):
+                file.write(",".join(map(_field, row)) + "\n")
         Path(scratch).chmod(0o644)
         Path(scratch).replace(target)
     except OSError as error:
@@ -206,20 +220,9 @@ def write_verdicts(
         Path(scratch).unlink(missing_ok=True)
 
 
-def _write_rows(
-    file: IO[str],
-    tasks: Sequence[str],
-    classes: Sequence[str],
-    labels: NDArray[np.integer[Any]],
-    confidence: Float,
-    proba: Float | None,
-) -> None:
-    names = [_field(name) for name in classes]
-    more = [] if proba is None else [_field(f"p:{name}") for name in classes]
-    file.write(",".join(["task", "label", "confidence", *more]) + "\n")
-    for i, task in enumerate(tasks):
-        shares = [confidence[i]] if proba is None else [confidence[i], *proba[i].tolist()]
-        file.write(",".join([_field(task), names[labels[i]], *(f"{share:.9g}" for share in shares)]) + "\n")
+def number_text(value: float) -> str:
+    """Nine significant digits."""
+    return f"{value:.9g}"
 
 
 def _field(text: str) -> str:

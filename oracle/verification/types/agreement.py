@@ -25,39 +25,39 @@ PAIRS = 20_000  # pairs of answers drawn to estimate the disagreement by chance
 
 def nominal(unit: ArrayLike, value: ArrayLike) -> float | None:
     """d = 1 for different values. `unit` [N] and `value` [N] are integers."""
-    unit, value, size = _pairable(unit, np.unique(np.asarray(value), return_inverse=True)[1])
-    if not len(unit):
+    place, kind, size = _pairable(unit, np.unique(np.asarray(value), return_inverse=True)[1])
+    if not len(place):
         return None
-    n, classes = len(unit), int(value.max()) + 1
-    cells, count = np.unique(unit.astype(np.int64) * classes + value, return_counts=True)
+    n, classes = len(place), int(kind.max()) + 1
+    cells, count = np.unique(place.astype(np.int64) * classes + kind, return_counts=True)
     size = size[cells // classes]  # [cells] answers of the cell's unit
     observed = (count * (size - count) / (size - 1)).sum() / n
-    expected = (n * n - (np.bincount(value) ** 2).sum()) / (n * (n - 1))
+    expected = (n * n - (np.bincount(kind) ** 2).sum()) / (n * (n - 1))
     return _alpha(observed, expected)
 
 
 def interval(unit: ArrayLike, value: ArrayLike) -> float | None:
     """d = difference of the values."""
-    unit, value, size = _pairable(unit, np.asarray(value, np.float64))
-    if not len(unit):
+    place, number, size = _pairable(unit, np.asarray(value, np.float64))
+    if not len(place):
         return None
-    n = len(unit)
-    value = value - value.mean()
-    totals, squares = np.bincount(unit, value), np.bincount(unit, value**2)  # [U]
+    n = len(place)
+    number = number - number.mean()
+    totals, squares = np.bincount(place, number), np.bincount(place, number**2)  # [U]
     inside = 2 * (size * squares - totals**2)  # [U] sum of squared differences, both orders
     observed = (inside[size > 1] / (size[size > 1] - 1)).sum() / n
-    expected = 2 * (n * (value**2).sum() - value.sum() ** 2) / (n * (n - 1))
+    expected = 2 * (n * (number**2).sum() - number.sum() ** 2) / (n * (n - 1))
     return _alpha(observed, expected)
 
 
 def ordinal(unit: ArrayLike, value: ArrayLike) -> float | None:
     """d(c, k) = answers between c and k, both counted half: the interval alpha of the middle ranks."""
-    unit, value, _ = _pairable(unit, np.unique(np.asarray(value), return_inverse=True)[1])
-    if not len(unit):
+    place, kind, _ = _pairable(unit, np.unique(np.asarray(value), return_inverse=True)[1])
+    if not len(place):
         return None
-    counts = np.bincount(value)
+    counts = np.bincount(kind)
     ranks = np.cumsum(counts) - counts / 2
-    return interval(unit, ranks[value])
+    return interval(place, ranks[kind])
 
 
 def by_distance(given: Given, distance: Callable[[Any, Any], float], seed: int = 0) -> float | None:

@@ -7,14 +7,16 @@
     stretch     all free                                  and a sensitivity: who always says 0 tells nothing
 
 fitted by EM with empirical-Bayes priors: a_i ~ N(0, A), s_i ~ N(1, S), A and S from the crowd; v_i is drawn to the crowd's as if
-`WEIGHT` answers of the worker had shown it, more where errors have heavy tails, as a variance is then known worse: WEIGHT (kurtosis - 1) / 2. The truth has a prior while the workers are fitted, and none in the estimate, which is
-weighted least squares: nothing is drawn to the mean of the file, so tasks of several scales may stand in one. The value is the mean of
-the three estimates; its variance is their mean variance, times the design effect 1 + SHARED (n_t - 1) of n_t answers whose errors are
-not independent, and the variance between them. Numbers far outside (beyond the 5 % and 95 %
-quantiles of all answers by more than twice their distance) are drawn in to that fence.
+`WEIGHT` answers of the worker had shown it, times (kurtosis - 1) / 2: where errors have heavy tails a variance is known worse.
+The truth has a prior while the workers are fitted, and none in the estimate, which is weighted least squares: nothing is drawn
+to the mean of the file, so tasks of several scales may stand in one. The value is the mean of the three estimates. Its variance is
+theirs, in the mean, times the design effect 1 + SHARED (n_t - 1) of n_t answers whose errors are not independent, and the variance
+between them. Numbers far outside (beyond the 5 % and 95 % quantiles of all answers by more than twice their distance) are drawn in
+to that fence.
 
-Design effect: Kish (1965), Survey Sampling. Random effects by EM: Laird & Ware (1982), https://doi.org/10.2307/2529876; annotators of numbers: Raykar et al. (2010), Learning from
-crowds, JMLR 11:1297-1322; averaged models: Hoeting et al. (1999), https://doi.org/10.1214/ss/1009212519.
+Random effects by EM: Laird & Ware (1982), https://doi.org/10.2307/2529876; annotators of numbers: Raykar et al. (2010), Learning
+from crowds, JMLR 11:1297-1322; averaged models: Hoeting et al. (1999), https://doi.org/10.1214/ss/1009212519; design effect: Kish
+(1965), Survey Sampling.
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ def read(text: str, low: float | None = None, high: float | None = None) -> floa
     """A decimal number. Raises Unreadable for words, NaN and infinities, and for what lies outside the scale."""
     text = text.strip()
     if not _NUMBER.match(text):
-        raise Unreadable(f"{text[:40]!r} is no number; write digits with a point and no thousands separator, like -12.5")
+        raise Unreadable(
+            f"{text[:40]!r} is no number; write digits with a point and no thousands separator, like -12.5"
+        )
     value = float(text)
     if not abs(value) <= 1e100:
         raise Unreadable(f"{text[:40]!r} is beyond 1e100; choose a larger unit")
@@ -139,7 +143,11 @@ def fit(given: Given, x: Float, biased: bool, stretched: bool) -> Fit:
         v = 1 / (1 / truth + per_task(w * s**2))  # [T] posterior variance of z, then its mean
         z = v * per_task(w * s * (x - bias[worker]))
         z_n, z2_n = z[task], (z**2 + v)[task]  # [N]
-        a11, a12, a22 = n / spread + 1 / wide_bias, per_worker(z_n) / spread, per_worker(z2_n) / spread + 1 / wide_stretch
+        a11, a12, a22 = (
+            n / spread + 1 / wide_bias,
+            per_worker(z_n) / spread,
+            per_worker(z2_n) / spread + 1 / wide_stretch,
+        )
         b1, b2 = per_worker(x - z_n) / spread, per_worker(x * z_n - z2_n) / spread
         if stretched:
             both = a11 * a22 - a12**2

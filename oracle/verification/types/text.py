@@ -1,21 +1,23 @@
-"""Free text and transcriptions: the answers of a task laid word by word, a vote of weighted voices in each place, then the best whole.
+"""Free text and transcriptions: answers laid word by word, a vote of weighted voices in each place, then the best whole.
 
-1. Canonical words: NFKC, case folded, all but letters, digits, marks and inner apostrophes is space.
-2. The answers of a task side by side (`words.Lattice`, ROVER), from the medoid outwards: places, each with the words that stand there.
+1. Canonical words: NFKC, case folded; all but letters, digits, marks and inner apostrophes is space.
+2. The answers of a task side by side (`words.Lattice`, ROVER), from the medoid outwards: places, each with the words there.
 3. In each place a one-coin model: answer a is right with probability r_a, a wrong voice says one of `MISTAKES` other words,
 
        P(word w) ~ prod over a that say w of r_a MISTAKES / (1 - r_a),    and 1 for a word that nobody said
 
-   r_a, by EM, is the share of right words in the answer, drawn to its worker's as if by `WEIGHT` words, and that to the crowd's by ten
-   times as many: a bad answer of a good worker counts little.
-4. Candidates are the answers and the row of most probable words; the value is the one with the least expected loss, 1 - GLEU, over the
-   answers weighted by the root of their odds r / (1 - r). A translation is so picked whole; a transcription is mostly the row.
+   r_a, by EM, is the share of right words in the answer, drawn to its worker's as if by `WEIGHT` words, and that to the crowd's
+   by ten times as many: a bad answer of a good worker counts little.
+4. Candidates are the answers and the row of most probable words; the value is the one with the least expected loss, 1 - GLEU,
+   over the answers weighted by the root of their odds r / (1 - r). A translation is so picked whole; a transcription is mostly
+   the row.
 
 The confidence is the product over the places of the value's words, with scores divided by the design effect 1 + SHARED (n - 1).
 
 Fiscus (1997), ROVER, https://doi.org/10.1109/ASRU.1997.659110; one-coin: Dawid & Skene (1979), https://doi.org/10.2307/2346806;
-minimum Bayes risk: Kumar & Byrne (2004), https://doi.org/10.3115/1220575; GLEU: Wu et al. (2016), https://doi.org/10.48550/arXiv.1609.08144;
-the crowds: Pavlichenko et al. (2021), https://doi.org/10.48550/arXiv.2107.01091; Li & Fukumoto (2019), https://doi.org/10.18653/v1/D19-5904.
+minimum Bayes risk: Kumar & Byrne (2004), https://aclanthology.org/N04-1022; GLEU: Wu et al. (2016),
+https://doi.org/10.48550/arXiv.1609.08144; the crowds: Pavlichenko et al. (2021), https://doi.org/10.48550/arXiv.2107.01091, and
+Li & Fukumoto (2019), https://doi.org/10.18653/v1/D19-5904.
 """
 
 from __future__ import annotations
@@ -135,7 +137,12 @@ class _Places:
 
 
 def _places(words: list[Words], groups: Sequence[Ints]) -> _Places:
-    task, first, thing, place, said, by = [], [], [], [], [], []
+    thing: list[Words] = []
+    task: list[int] = []
+    first: list[int] = []
+    place: list[int] = []
+    said: list[int] = []
+    by: list[int] = []
     for t, group in enumerate(groups):
         for column in zip(*_laid([words[n] for n in group]), strict=True):
             task.append(t)
@@ -144,7 +151,7 @@ def _places(words: list[Words], groups: Sequence[Ints]) -> _Places:
             thing.extend(index)
             place.extend([len(task) - 1] * len(index))
             said.extend([index[one] for one in column])
-            by.extend(group)
+            by.extend(group.tolist())
     ints = [np.asarray(numbers, np.int64) for numbers in (task, first, place, said, by)]
     return _Places(ints[0], ints[1], thing, ints[2], ints[3], ints[4])
 
@@ -175,7 +182,7 @@ def _one_coin(places: _Places, given: Given) -> tuple[Float, Float, Float]:
     right = np.full(len(given.value), 0.8)
     for _ in range(ITERATIONS):
         weight = np.log(right * MISTAKES / (1 - right))  # [N]
-        scores = np.bincount(places.said, weight[places.by], len(places.thing))  # [M]
+        scores = np.bincount(places.said, weight[places.by], len(places.thing)).astype(np.float64)  # [M]
         hits = np.bincount(places.by, _softmax(places, scores)[places.said], len(given.value))  # [N]
         crowd = (hits.sum() + 1) / (length.sum() + 2)
         worker = (np.bincount(given.worker, hits, given.workers) + 10 * WEIGHT * crowd) / (each + 10 * WEIGHT)
@@ -196,7 +203,9 @@ def _softmax(places: _Places, scores: Float) -> Float:
 def _rows(places: _Places, chances: Float, given: Given) -> tuple[list[Words], Float, Float]:
     """The most probable thing of each place in a row [T], the chance of the row [T], and of each answer [N]."""
     logs = np.log(np.maximum(chances, 1e-300))
-    best = np.lexsort((-np.arange(len(logs)), logs, places.place))  # the last of each place is its best, ties to the first
+    best = np.lexsort(
+        (-np.arange(len(logs)), logs, places.place)
+    )  # the last of each place is its best, ties to the first
     best = best[np.append(places.first[1:], len(logs)) - 1] if len(logs) else best
     words: list[list[str]] = [[] for _ in range(given.tasks)]
     for task, thing in zip(places.task.tolist(), best.tolist(), strict=True):
