@@ -6,17 +6,17 @@
     offset      s_i = 1                                   a worker has a bias and a spread
     stretch     all free                                  and a sensitivity: who always says 0 tells nothing
 
-fitted by EM with empirical-Bayes priors: a_i ~ N(0, A), s_i ~ N(1, S), A and S from the crowd; v_i is drawn to the crowd's as if
-`WEIGHT` answers of the worker had shown it, times (kurtosis - 1) / 2: where errors have heavy tails a variance is known worse.
-The truth has a prior while the workers are fitted, and none in the estimate, which is weighted least squares: nothing is drawn
-to the mean of the file, so tasks of several scales may stand in one. The value is the mean of the three estimates. Its variance is
-theirs, in the mean, times the design effect 1 + SHARED (n_t - 1) of n_t answers whose errors are not independent, and the variance
-between them. Numbers far outside (beyond the 5 % and 95 % quantiles of all answers by more than twice their distance) are drawn in
-to that fence.
+fitted by EM with empirical-Bayes priors: a_i ~ N(0, A), s_i ~ N(1, S), A and S from the crowd; v_i is drawn to the crowd's as
+if `WEIGHT` answers of the worker had shown it, times (kurtosis - 1) / 2: where errors have heavy tails a variance is known
+worse. The truth has a prior while the workers are fitted, and none in the estimate, which is weighted least squares: nothing is
+drawn to the mean of the file, so tasks of several scales may stand in one. The value is the mean of the three estimates. Its
+variance is theirs, in the mean, times the design effect 1 + SHARED (n_t - 1) of n_t answers whose errors are not independent,
+and the variance between them. Numbers far outside (beyond the 5 % and 95 % quantiles of all answers by more than twice their
+distance) are drawn in to that fence.
 
-Random effects by EM: Laird & Ware (1982), https://doi.org/10.2307/2529876; annotators of numbers: Raykar et al. (2010), Learning
-from crowds, JMLR 11:1297-1322; averaged models: Hoeting et al. (1999), https://doi.org/10.1214/ss/1009212519; design effect: Kish
-(1965), Survey Sampling.
+Random effects by EM: Laird & Ware (1982), https://doi.org/10.2307/2529876; annotators of numbers: Raykar et al. (2010),
+Learning from crowds, JMLR 11:1297-1322; averaged models: Hoeting et al. (1999), https://doi.org/10.1214/ss/1009212519; design
+effect: Kish (1965), Survey Sampling.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Sequences of words: how far two are apart, and several laid side by side.
 
-`edits` is the Levenshtein distance over words by Myers' bit vectors, in Hyyro's form: one step a word on whole-number bit masks.
-`Lattice` is the word transition network of ROVER: slots in a row, in each the words that stand there, "" where one has none.
+`edits` is the Levenshtein distance over words by Myers' bit vectors, in Hyyro's form: one step a word on whole-number bit
+masks. `Lattice` is the word transition network of ROVER: slots in a row, in each the words that stand there, "" where one has
+none.
 
-Myers (1999), https://doi.org/10.1145/316542.316550; Hyyro (2003), A bit-vector algorithm for computing Levenshtein and Damerau edit
-distances, Nordic J. Comput. 10(1); Fiscus (1997), https://doi.org/10.1109/ASRU.1997.659110.
+Myers (1999), https://doi.org/10.1145/316542.316550; Hyyro (2003), A bit-vector algorithm for computing Levenshtein and Damerau
+edit distances, Nordic J. Comput. 10(1); Fiscus (1997), https://doi.org/10.1109/ASRU.1997.659110.
 """
 
 from __future__ import annotations
