@@ -1,4 +1,4 @@
-"""Numbers: the mean of three nested models, so that what one assumes too much another does not.
+"""Numbers: the precision-weighted mean of three nested models.
 
     y_n = a_i + s_i z_t + e_n,   e_n ~ N(0, v_i)          answer n by worker i to task t
 
@@ -6,13 +6,15 @@
     offset      s_i = 1                                   a worker has a bias and a spread
     stretch     all free                                  and a sensitivity: who always says 0 tells nothing
 
-fitted by EM with empirical-Bayes priors: a_i ~ N(0, A), s_i ~ N(1, S), A and S from the crowd; v_i is drawn to the crowd's as
-if `WEIGHT` answers of the worker had shown it, times (kurtosis - 1) / 2: where errors have heavy tails a variance is known
-worse. The truth has a prior while the workers are fitted, and none in the estimate, which is weighted least squares: nothing is
-drawn to the mean of the file, so tasks of several scales may stand in one. The value is the mean of the three estimates. Its
-variance is theirs, in the mean, times the design effect 1 + SHARED (n_t - 1) of n_t answers whose errors are not independent,
-and the variance between them. Numbers far outside (beyond the 5 % and 95 % quantiles of all answers by more than twice their
-distance) are drawn in to that fence.
+fitted by EM with empirical-Bayes priors: a_i ~ N(0, A), s_i ~ N(1, S), A and S from the crowd; v_i is drawn to the crowd's harmonic
+mean (which spammers do not raise) as if `WEIGHT` answers of the worker had shown it, times (kurtosis - 1) / 2: where errors have
+heavy tails a variance is known worse. The truth has a prior while the workers are fitted, and none in the estimate, which is
+weighted least squares: nothing is drawn to the mean of the file, so tasks of several scales may stand in one.
+
+The three estimates of a task are averaged by their precision; that of the plain mean is computed from the spreads of `offset`, so it
+counts where workers are alike and hardly where they are not. The variance of the value is theirs, times the design effect
+1 + SHARED (n_t - 1) of n_t answers whose errors are not independent, and the variance between them. Numbers far outside (beyond
+the 5 % and 95 % quantiles of all answers by more than twice their distance) are drawn in to that fence.
 
 Random effects by EM: Laird & Ware (1982), https://doi.org/10.2307/2529876; annotators of numbers: Raykar et al. (2010),
 Learning from crowds, JMLR 11:1297-1322; averaged models: Hoeting et al. (1999), https://doi.org/10.1214/ss/1009212519; design
@@ -23,10 +25,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
@@ -39,6 +40,9 @@ SHARED = 0.25  # correlation of the errors of two workers in one task
 MODELS = ((False, False), (True, False), (True, True))  # are biases, are stretches fitted
 ITERATIONS = 100
 PARTS = 10  # the confidence is of a tenth of the scale about the value
+
+Sums = Callable[[Float], Float]  # of [N] over tasks or workers
+
 _NUMBER = re.compile(r"[+-]?([0-9]{1,300}(\.[0-9]{0,300})?|\.[0-9]{1,300})([eE][+-]?[0-9]{1,3})?\Z", re.ASCII)
 
 
@@ -84,12 +88,16 @@ def aggregate(given: Given, _: Categorical, low: float | None = None, high: floa
     bottom, top = (float(low if low is not None else y.min()), float(high if high is not None else y.max()))
     centre, unit = float(y.mean()), float(y.std()) or 1.0
     models = [fit(given, (y - centre) / unit, *free) for free in MODELS]
-    means = np.stack([model.value for model in models])  # [3, T]
-    variances = np.stack([model.variance for model in models])
     many = np.bincount(given.task, minlength=given.tasks)  # [T]
     answered = many > 0
-    value = np.clip(means.mean(0) * unit + centre, bottom, top)
-    error = np.sqrt(variances.mean(0) * (1 + SHARED * np.maximum(many - 1, 0)) + means.var(0)) * unit
+    means = np.stack([model.value for model in models])  # [3, T]
+    plain = np.bincount(given.task, models[1].spread[given.worker], given.tasks) / np.maximum(many, 1) ** 2
+    variances = np.maximum(np.stack((plain, models[1].variance, models[2].variance)), 1e-12)
+    share = 1 / variances / (1 / variances).sum(0)  # [3, T]
+    mean = (share * means).sum(0)
+    value = np.clip(mean * unit + centre, bottom, top)
+    design = 1 + SHARED * np.maximum(many - 1, 0)
+    error = np.sqrt((share * (variances * design + (means - mean) ** 2)).sum(0)) * unit
     within = 2 * ndtr((top - bottom) / PARTS / 2 / np.maximum(error, 1e-300)) - 1
     return Consensus(
         value=[float(v) if seen else None for v, seen in zip(value, answered, strict=True)],
@@ -160,8 +168,8 @@ def fit(given: Given, x: Float, biased: bool, stretched: bool) -> Fit:
         bias = bias - np.average(bias, weights=known)
         stretch = stretch / np.average(stretch, weights=known)
         off = (x - bias[worker] - stretch[worker] * z_n) ** 2 + stretch[worker] ** 2 * v[task]
-        heavy = WEIGHT * _heaviness(off / spread[worker])
-        spread = np.maximum((per_worker(off) + heavy * off.mean()) / (n + heavy), 1e-9)
+        heavy = WEIGHT * _heaviness(off, per_worker, n)
+        spread = np.maximum((per_worker(off) + heavy / np.average(1 / spread, weights=n)) / (n + heavy), 1e-9)
         truth = max(_mean((z**2 + v)[answered]), 1e-9)
     w, s = (1 / spread)[worker], stretch[worker]
     weight = per_task(w * s**2)
@@ -169,9 +177,10 @@ def fit(given: Given, x: Float, biased: bool, stretched: bool) -> Fit:
     return Fit(variance * per_task(w * s * (x - bias[worker])), variance, bias, stretch, spread)
 
 
-def _heaviness(squares: Float) -> float:
-    """(kurtosis - 1) / 2 of standardised errors, given squared; 1 for normal ones, which is the least."""
-    return max(1.0, (float((squares**2).mean()) / max(float(squares.mean()) ** 2, 1e-18) - 1) / 2)
+def _heaviness(off: Float, per_worker: Sums, n: Float) -> float:
+    """(kurtosis - 1) / 2 of the errors within workers, given squared; 1 for normal errors, and not less."""
+    within = float((per_worker(off) ** 2 / np.maximum(n, 1)).sum())
+    return max(1.0, (float((off**2).sum()) / max(within, 1e-18) - 1) / 2)
 
 
 def _fenced(y: Float) -> Float:
@@ -184,5 +193,5 @@ def _mean(values: Float) -> float:
     return max(float(values.mean()), 1e-9)
 
 
-def _sums(group: Ints, groups: int) -> Any:
+def _sums(group: Ints, groups: int) -> Sums:
     return lambda values: np.bincount(group, values, groups)

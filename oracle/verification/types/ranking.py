@@ -160,5 +160,5 @@ def _fit(pairs: _Pairs, workers: int) -> tuple[Float, Float, Float]:
 
 
 def _by_item(pairs: _Pairs, over: Float, under: Float) -> Float:
-    total: Float = np.bincount(pairs.over, over, pairs.items) + np.bincount(pairs.under, under, pairs.items)
-    return total
+    total = np.bincount(pairs.over, over, pairs.items) + np.bincount(pairs.under, under, pairs.items)
+    return total.astype(np.float64)
