@@ -4,8 +4,8 @@
    to the objects found so far; a box that overlaps its object by less than `SAME` is an object of its own.
 2. Is it there? For each object a question of yes or no that the engine answers with all workers of the task.
 3. Where? Each edge of an object is a number: how far outside the median edge, as a share of the median box's size, each worker
-   drew it. The number model averages them, with a bias (who draws wide) and a spread for each worker.
-4. What? The label with the most weight, each voice by the odds of its worker's yes and no.
+   drew it. Who draws wide is drawn back by his median offset, and the number model averages what is left, with a bias and a spread for each worker.
+4. What? The engine once more, over the labels that its boxes bear.
 
 The value holds the objects with a probability above one half; the confidence is the product over the objects.
 
@@ -22,13 +22,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
-from scipy.special import logit
 
 from oracle.verification.types import agreement
 from oracle.verification.types import number as numbers
-from oracle.verification.types.answer import AnswerType, Categorical, Consensus, Float, Given, Unreadable
+from oracle.verification.types.answer import AnswerType, Categorical, Consensus, Float, Given, Int32, Unreadable
 from oracle.verification.types.documents import COORDINATE, MOST_ITEMS, NAME, parsed, written
 
+FEW = 10
 SAME = 0.5  # overlap (IoU) of two boxes of one object
 _AT = {"type": "number", "minimum": -COORDINATE, "maximum": COORDINATE}
 _SIZE = {"type": "number", "exclusiveMinimum": 0, "maximum": COORDINATE}
@@ -106,14 +106,14 @@ def aggregate(given: Given, engine: Categorical) -> Consensus:
     chance = engine(about, worker, said, len(objects), given.workers, 2)[:, 1] if asked else np.zeros(0)
     right = np.where(said == 1, chance[about], 1 - chance[about])
     quality = (np.bincount(worker, right, given.workers) + 1) / (np.bincount(worker, minlength=given.workers) + 2)
-    edges = _edges(objects, given, engine)
+    edges, labels = _edges(objects, given, engine), _labels(objects, given, engine)
     found: list[list[Box]] = [[] for _ in groups]
     confidence = np.array([float(len(group) > 0) for group in groups])
-    for one, where, p in zip(objects, edges, chance, strict=True):
+    for one, where, label, p in zip(objects, edges, labels, chance, strict=True):
         confidence[one.task] *= max(p, 1 - p)
         if p > 0.5:
-            left, top, right_, bottom = where.tolist()
-            found[one.task].append((left, top, right_, bottom, _label(one, quality[given.worker[list(one.voices)]])))
+            left, top, far, bottom = where.tolist()
+            found[one.task].append((left, top, far, bottom, label))
     values = [tuple(sorted(some)) if len(group) else None for some, group in zip(found, groups, strict=True)]
     return Consensus(values, confidence, quality)
 
@@ -194,13 +194,31 @@ def _edges(objects: Sequence[_Object], given: Given, engine: Categorical) -> lis
             off += outside.tolist()
     if not off:
         return []
+    off = _unbiased(np.array(worker, np.int32), np.array(off)).tolist()
     draws = Given(np.array(task, np.int32), np.array(worker, np.int32), off, 4 * len(objects), given.workers)
     moved = np.array(numbers.aggregate(draws, engine).value, np.float64).reshape(-1, 4)
     return [m + move * size * _OUTWARD for m, move, size in zip(middles, moved, sizes, strict=True)]
 
 
-def _label(one: _Object, quality: Float) -> str:
-    weight: dict[str, float] = {}
-    for box, odds in zip(one.voices.values(), logit(np.clip(quality, 0.51, 0.99)).tolist(), strict=True):
-        weight[box[4]] = weight.get(box[4], 0.0) + odds
-    return min(weight, key=lambda label: (-weight[label], label))
+def _unbiased(worker: Int32, off: Float) -> Float:
+    """Offsets less the worker's median one, which is drawn to 0 as if by `FEW` edges more: a minority that draws wide moves nothing."""
+    order = np.argsort(worker, kind="stable")
+    starts = np.flatnonzero(np.diff(worker[order], prepend=-1))
+    level = off.copy()
+    for mine in np.split(order, starts[1:]):
+        level[mine] -= np.median(off[mine]) * len(mine) / (len(mine) + FEW)
+    return level
+
+
+def _labels(objects: Sequence[_Object], given: Given, engine: Categorical) -> list[str]:
+    """The most probable label of each object."""
+    said = [(o, int(given.worker[n]), box[4]) for o, one in enumerate(objects) for n, box in one.voices.items()]
+    names = sorted({label for _, _, label in said})
+    if len(names) < 2:
+        return names * len(objects)
+    place = {label: i for i, label in enumerate(names)}
+    about, worker, label = (
+        np.array(part, np.int32) for part in zip(*((o, w, place[x]) for o, w, x in said), strict=True)
+    )
+    posterior = engine(about, worker, label, len(objects), given.workers, len(names))
+    return [names[i] for i in posterior.argmax(1).tolist()]

@@ -23,13 +23,18 @@ def parsed(text: str, schema: dict[str, Any], example: str) -> Any:
     found = next(iter(jsonschema.Draft202012Validator(schema).iter_errors(document)), None)
     if found is not None:
         place = ".".join(map(str, found.absolute_path)) or "the whole"
-        raise Unreadable(f"{text[:40]!r}: {place}: {found.message[:120]}; write it like {example}")
+        raise Unreadable(f"{text[:40]!r}: {place}: {_reason(found)}; write it like {example}")
     return document
 
 
 def written(document: Any) -> str:
     """The one way to write a document: sorted keys, no white space."""
     return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _reason(found: jsonschema.ValidationError) -> str:
+    short = found.message if len(found.message) <= 120 else f"breaks {found.validator} {found.validator_value}"
+    return short[:120]
 
 
 def _no_number(text: str) -> NoReturn:

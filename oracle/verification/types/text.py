@@ -7,7 +7,7 @@
        P(word w) ~ prod over a that say w of r_a MISTAKES / (1 - r_a),    and 1 for a word that nobody said
 
    r_a, by EM, is the share of right words in the answer, drawn to its worker's as if by `WEIGHT` words, and that to the crowd's
-   by ten times as many: a bad answer of a good worker counts little.
+   likewise: a bad answer of a good worker counts little.
 4. Candidates are the answers and the row of most probable words; the value is the one with the least expected loss, 1 - GLEU,
    over the answers weighted by the root of their odds r / (1 - r). A translation is so picked whole; a transcription is mostly
    the row.
@@ -158,11 +158,13 @@ def _places(words: list[Words], groups: Sequence[Ints]) -> _Places:
 
 def _laid(answers: list[Words]) -> list[list[Words]]:
     """The answers over common places, from the medoid outwards."""
+    if not answers:
+        return []
     kinds = Counter(answers)
-    if len(kinds) * max((len(words) for words in kinds), default=0) ** 2 > MOST_CELLS:
+    if len(kinds) * max(len(words) for words in kinds) ** 2 > MOST_CELLS:
         return [[words] for words in answers]
     far = {one: {other: edits(one, other) for other in kinds} for one in kinds}
-    medoid = min(kinds, key=lambda one: (sum(far[one][other] * n for other, n in kinds.items()), one), default=())
+    medoid = min(kinds, key=lambda one: (sum(far[one][other] * n for other, n in kinds.items()), one))
     order = sorted(range(len(answers)), key=lambda i: (far[medoid][answers[i]], answers[i]))
     lattice = Lattice(answers[order[0]])
     for i in order[1:]:
@@ -185,7 +187,7 @@ def _one_coin(places: _Places, given: Given) -> tuple[Float, Float, Float]:
         scores = np.bincount(places.said, weight[places.by], len(places.thing)).astype(np.float64)  # [M]
         hits = np.bincount(places.by, _softmax(places, scores)[places.said], len(given.value))  # [N]
         crowd = (hits.sum() + 1) / (length.sum() + 2)
-        worker = (np.bincount(given.worker, hits, given.workers) + 10 * WEIGHT * crowd) / (each + 10 * WEIGHT)
+        worker = (np.bincount(given.worker, hits, given.workers) + WEIGHT * crowd) / (each + WEIGHT)
         right = np.clip((hits + WEIGHT * worker[given.worker]) / (length + WEIGHT), 0.02, 0.98)
     return right, worker, _softmax(places, scores / (1 + SHARED * (voices - 1)))
 
