@@ -280,7 +280,10 @@ def faucet(
 def infer(
     labels: Annotated[Path, typer.Option(help="Answers: task,worker,label (CSV, CSV.gz, JSONL, Parquet).")],
     out: Annotated[Path, typer.Option(help="Verdicts: task,label,confidence.")],
-    gold: Annotated[Path | None, typer.Option(help="Known labels, used in inference: task,label.")] = None,
+    gold: Annotated[
+        Path | None,
+        typer.Option(help="Known labels: task,label; of other types than choice, to score."),
+    ] = None,
     method: Annotated[str, typer.Option(help="auto, vote or dawid-skene.")] = "auto",
     proba: Annotated[bool, typer.Option("--proba", help="One more column for each class, p:<class>.")] = False,
     of_record: Annotated[bool, typer.Option("--of-record", help="The integer decision of record.")] = False,
@@ -292,9 +295,11 @@ def infer(
     from oracle.protocol.errors import BadInput
 
     if kind != "choice":
-        if method != "auto" or proba or of_record:
-            raise BadInput("--type with --method, --proba or --of-record: they are for choices")
-        _print(typed.infer(labels, out, gold, kind), as_json, typed.text)
+        if method != "auto" or proba:
+            raise BadInput(
+                "--type with --method or --proba: they are for choices; docs/answer-types.md has the columns of a type"
+            )
+        _print(typed.infer(labels, out, gold, kind, of_record), as_json, typed.text)
         return
     document = inferring.infer(labels, out, gold, method, proba, of_record)
     _print(document, as_json, inferring.text)

@@ -6,6 +6,7 @@ A label file whose labels hold values, and the words of the type -> verdicts `ta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,22 @@ from oracle.protocol.errors import BadInput
 from oracle.verification.types.answer import AnswerType, Consensus, Given, Ints, Unreadable
 from oracle.verification.types.catalogue import type_of
 
+BINS = 20  # of a number's scale, for the decision of record
 
-def infer(labels: Path, out: Path, gold: Path | None, words: str) -> dict[str, Any]:
-    """Verdicts of a label file into `out`; `gold` is only compared with them. Raises BadInput naming the place."""
+
+def infer(labels: Path, out: Path, gold: Path | None, words: str, of_record: bool) -> dict[str, Any]:
+    """Verdicts of a label file into `out`; `gold` is only compared with them. Raises BadInput naming the place.
+
+    `of_record`: the integer decision among the candidates of each task, and how many part from the consensus (`parted`).
+    """
     kind = type_of(words, "--type")
     answers, notes = lb.read_answers(labels, empty=kind.name == "text")
     given = read_given(answers, kind, str(labels))
     known, more = _known(gold, kind)
     found = kind.aggregate(given, engine)
+    parted = {}
+    if of_record:
+        found, parted["parted"] = _decided(given, found, kind)
     write(out, answers.tasks, found, kind)
     return {
         "type": kind.name,
@@ -32,6 +41,8 @@ def infer(labels: Path, out: Path, gold: Path | None, words: str) -> dict[str, A
         "answers": len(given.value),
         "agreement": kind.agreement(given),
         "measure": kind.measure,
+        "of_record": of_record,
+        **parted,
         "mean_confidence": float(found.confidence.mean()),
         **({"score": score(kind, answers.tasks, found.value, known)} if gold else {}),
         "out": str(out),
@@ -97,6 +108,22 @@ def write(out: Path, tasks: Sequence[str], found: Consensus, kind: AnswerType) -
         for task, value, confidence, *extra in zip(tasks, found.value, found.confidence, *more, strict=True)
     )
     lb.write_rows(out, ("task", "label", "confidence", *found.columns), rows)
+
+
+def _decided(given: Given, found: Consensus, kind: AnswerType) -> tuple[Consensus, int]:
+    """The candidates of record, without the columns that speak of the consensus, and how many are another than the consensus."""
+    from oracle.verification.types import candidates as cd  # noqa: PLC0415 - loads torch, by way of the engine's module
+
+    by_bins = kind.name == "number"
+    options = (
+        cd.bins(given, found, BINS) if by_bins else cd.clusters(given, found, kind.distance, kind.near, kind.write)
+    )
+    decided = cd.of_record(given, found, options)
+    values = [
+        some[i] if seen is not None else None
+        for some, i, seen in zip(options.value, decided.label, found.value, strict=True)
+    ]
+    return replace(found, value=values, confidence=decided.confidence, columns={}), decided.parted
 
 
 def _cell(value: Any) -> str:

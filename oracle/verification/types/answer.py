@@ -59,6 +59,8 @@ class AnswerType:
     read: Callable[[str], Any]  # raises Unreadable
     write: Callable[[Any], str]  # the canonical text: read(write(value)) == value
     aggregate: Callable[[Given, Categorical], Consensus]
+    near: float  # answers no further than this from one another stand for the same candidate
+    distance: Callable[[Any, Any], float]  # in 0..1; 0 for values that mean the same
     agreement: Callable[[Given], float | None]  # None where it is not defined
     measure: str  # what `agreement` is
     score: Callable[[Sequence[Any], Sequence[Any]], dict[str, float]]  # values against known ones of the same tasks

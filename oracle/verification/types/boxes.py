@@ -53,6 +53,8 @@ def boxes(labels: Sequence[str] | None = None) -> AnswerType:
         read=partial(read, labels=labels),
         write=write,
         aggregate=aggregate,
+        near=0.25,
+        distance=lambda left, right: 1 - likeness(left, right),
         agreement=lambda given: agreement.by_distance(given, lambda left, right: 1 - likeness(left, right)),
         measure="Krippendorff's alpha, 1 - F1 of the boxes matched, by their overlap",
         score=score,
@@ -201,7 +203,7 @@ def _edges(objects: Sequence[_Object], given: Given, engine: Categorical) -> lis
 
 
 def _unbiased(worker: Int32, off: Float) -> Float:
-    """Offsets less the worker's median one, which is drawn to 0 as if by `FEW` edges more: a minority that draws wide moves nothing."""
+    """Offsets less the worker's median one, which is drawn to 0 as if by `FEW` more: a minority that draws wide moves nothing."""
     order = np.argsort(worker, kind="stable")
     starts = np.flatnonzero(np.diff(worker[order], prepend=-1))
     level = off.copy()

@@ -29,6 +29,8 @@ def form(fields: Fields) -> AnswerType:
         read=kind.read,
         write=kind.write,
         aggregate=kind.aggregate,
+        near=0.0,
+        distance=lambda left, right: float(left != right),
         agreement=kind.agreement,
         measure="mean over the fields: " + "; ".join(f"{name}: {field.measure}" for name, field in fields.items()),
         score=kind.score,

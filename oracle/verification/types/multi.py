@@ -34,6 +34,8 @@ def multi(classes: Sequence[str] | None = None) -> AnswerType:
         read=partial(read, classes=classes),
         write=written,
         aggregate=partial(aggregate, classes=classes),
+        near=0.0,
+        distance=lambda left, right: 1 - jaccard(left, right),
         agreement=lambda given: agreement.by_distance(given, lambda left, right: 1 - jaccard(left, right)),
         measure="Krippendorff's alpha, Jaccard distance",
         score=score,

@@ -53,6 +53,8 @@ def number(low: float | None = None, high: float | None = None) -> AnswerType:
         read=partial(read, low=low, high=high),
         write=write,
         aggregate=partial(aggregate, low=low, high=high),
+        near=0.0,
+        distance=lambda left, right: float(left != right),
         agreement=lambda given: agreement.interval(given.task, given.value),
         measure="Krippendorff's alpha, interval",
         score=score,
@@ -194,4 +196,4 @@ def _mean(values: Float) -> float:
 
 
 def _sums(group: Ints, groups: int) -> Sums:
-    return lambda values: np.bincount(group, values, groups)
+    return lambda values: np.bincount(group, values, groups).astype(np.float64)

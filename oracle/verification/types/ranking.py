@@ -47,6 +47,8 @@ def ranking(items: str = "task") -> AnswerType:
         read=read,
         write=written,
         aggregate=partial(aggregate, shared=items == "job"),
+        near=0.0,
+        distance=lambda left, right: (1 - (kendall(left, right) or 0.0)) / 2,
         agreement=agreement_of,
         measure="Krippendorff's alpha of the pairs, chance one half (mean Kendall's tau of two answers)",
         score=score,

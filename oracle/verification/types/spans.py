@@ -46,6 +46,8 @@ def spans(labels: Sequence[str] | None = None) -> AnswerType:
         read=partial(read, labels=labels),
         write=write,
         aggregate=aggregate,
+        near=0.1,
+        distance=lambda left, right: 1 - overlap(left, right),
         agreement=lambda given: agreement.by_distance(given, lambda left, right: 1 - overlap(left, right)),
         measure="Krippendorff's alpha, 1 - F1 of the characters marked",
         score=score,

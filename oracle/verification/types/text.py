@@ -50,6 +50,8 @@ def text(unit: str = "word") -> AnswerType:
         read=read,
         write=str,
         aggregate=partial(aggregate, unit=unit),
+        near=0.1,
+        distance=lambda left, right: apart(split(left), split(right)),
         agreement=lambda given: agreement.by_distance(_replace(given, split), apart),
         measure="Krippendorff's alpha, edits as a share of the longer text's words",
         score=partial(score, unit=unit),
