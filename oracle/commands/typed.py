@@ -119,10 +119,8 @@ def _decided(given: Given, found: Consensus, kind: AnswerType) -> tuple[Consensu
         cd.bins(given, found, BINS) if by_bins else cd.clusters(given, found, kind.distance, kind.near, kind.write)
     )
     decided = cd.of_record(given, found, options)
-    values = [
-        some[i] if seen is not None else None
-        for some, i, seen in zip(options.value, decided.label, found.value, strict=True)
-    ]
+    rows = zip(options.value, decided.label, options.best, found.value, strict=True)
+    values = [seen if seen is None or label == best else some[label] for some, label, best, seen in rows]
     return replace(found, value=values, confidence=decided.confidence, columns={}), decided.parted
 
 

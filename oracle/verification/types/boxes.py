@@ -4,7 +4,8 @@
    to the objects found so far; a box that overlaps its object by less than `SAME` is an object of its own.
 2. Is it there? For each object a question of yes or no that the engine answers with all workers of the task.
 3. Where? Each edge of an object is a number: how far outside the median edge, as a share of the median box's size, each worker
-   drew it. Who draws wide is drawn back by his median offset, and the number model averages what is left, with a bias and a spread for each worker.
+   drew it. Who draws wide is drawn back by his median offset, and the number model averages what is left, with a bias and a
+   spread for each worker.
 4. What? The engine once more, over the labels that its boxes bear.
 
 The value holds the objects with a probability above one half; the confidence is the product over the objects.

@@ -1,13 +1,13 @@
 """From values to classes, so that the integer decision of record can decide any type of answer.
 
-A task's candidates are clusters of its answers: the consensus first, then the answers from the best worker down; who is no further than
-`near` from a candidate stands for it, else is one of its own. They are numbered in the order of their canonical texts, so that a number
-says nothing of its rank. Numbers have the bins of their scale instead, the same in each task.
+A task's candidates are clusters of its answers: the consensus first, then the answers from the best worker down; who is no
+further than `near` from a candidate stands for it, else is one of its own. They are numbered in the order of their canonical
+texts, so that a number says nothing of its rank. Numbers have the bins of their scale instead, the same in each task.
 
-The decision (docs/protocol.md) adds integer rows: of worker i for candidate l, log r_i at l and log (1 - r_i) / (C - 1) elsewhere, r_i
-the share of the worker's answers that stand for the consensus; for bins the normal density of the worker's spread. The prior speaks for the
-candidate of the consensus: its log-odds, or what it lacks to lead, within the cap; so record and consensus part where the crowd
-outvotes the model.
+The decision (docs/protocol.md) adds integer rows: of worker i for candidate l, log r_i at l and log (1 - r_i) / (C - 1)
+elsewhere, r_i the share of the worker's answers that stand for the consensus; for bins the normal density of the worker's
+spread. The prior speaks for the candidate of the consensus: its log-odds, or what it lacks to lead, within the cap; so record
+and consensus part where the crowd outvotes the model.
 """
 
 from __future__ import annotations

@@ -6,13 +6,13 @@
     offset      s_i = 1                                   a worker has a bias and a spread
     stretch     all free                                  and a sensitivity: who always says 0 tells nothing
 
-fitted by EM with empirical-Bayes priors: a_i ~ N(0, A), s_i ~ N(1, S), A and S from the crowd; v_i is drawn to the crowd's harmonic
-mean (which spammers do not raise) as if `WEIGHT` answers of the worker had shown it, times (kurtosis - 1) / 2: where errors have
-heavy tails a variance is known worse. The truth has a prior while the workers are fitted, and none in the estimate, which is
-weighted least squares: nothing is drawn to the mean of the file, so tasks of several scales may stand in one.
+fitted by EM with empirical-Bayes priors: a_i ~ N(0, A), s_i ~ N(1, S), A and S from the crowd; v_i is drawn to the crowd's
+harmonic mean (which spammers do not raise) as if `WEIGHT` answers of the worker had shown it, times (kurtosis - 1) / 2: where
+errors have heavy tails a variance is known worse. The truth has a prior while the workers are fitted, and none in the estimate,
+which is weighted least squares: nothing is drawn to the mean of the file, so tasks of several scales may stand in one.
 
-The three estimates of a task are averaged by their precision; that of the plain mean is computed from the spreads of `offset`, so it
-counts where workers are alike and hardly where they are not. The variance of the value is theirs, times the design effect
+The three estimates of a task are averaged by their precision; that of the plain mean is computed from the spreads of `offset`,
+so it counts where workers are alike and hardly where they are not. The variance of the value is theirs, times the design effect
 1 + SHARED (n_t - 1) of n_t answers whose errors are not independent, and the variance between them. Numbers far outside (beyond
 the 5 % and 95 % quantiles of all answers by more than twice their distance) are drawn in to that fence.
 

@@ -78,7 +78,7 @@ def test_aggregate__odd_crowds__a_value_within_the_answers(value: list[float]) -
 
 
 @pytest.mark.parametrize(
-    "text", ["", "abc", "nan", "inf", "1,5", "1_0", "0x10", "١", "1e400", "1" * 400, "--1", "1.2.3"]
+    "text", ["", "abc", "nan", "inf", "1,5", "1_0", "0x10", "\u0661", "1e400", "1" * 400, "--1", "1.2.3"]
 )
 def test_read__no_number__unreadable(text: str) -> None:
     with pytest.raises(Unreadable):
