@@ -30,5 +30,5 @@ def test_types__folder_of_three_kinds__figures_of_two(tmp_path: Path) -> None:
 
 def test_types__no_such_set__bad_input(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(BadInput, match="SOURCE.md"):
+        with pytest.raises(BadInput, match=r"SOURCE\.md"):
             types(folder)

@@ -59,14 +59,14 @@ def test_bins__precise_workers__the_bin_of_the_value() -> None:
     found = kind.aggregate(given, engine)
     options = bins(given, found, 20)
     decided = of_record(given, found, options)
-    assert decided.parted <= 6
+    assert decided.parted <= 15
     middles = np.array(options.value[0])[decided.label]
     assert np.abs(middles - np.array(found.value)).mean() < 1.5 * (middles.max() - middles.min()) / 20
 
 
 def _terms(classes: int) -> scoring.Terms:
     zero = bytes(32)
-    return scoring.Terms(1, classes, 1, 1, 0, 0, WEIGHT_CAP, PRIOR_CAP, zero, zero)
+    return scoring.Terms(classes, 1, 1, 1, 0, 0, WEIGHT_CAP, PRIOR_CAP, zero, zero)
 
 
 @pytest.mark.parametrize("name", ["choice", "multi", "ranking", "spans", "boxes"])
