@@ -197,7 +197,7 @@ def write_verdicts(
     """Write `task,label,confidence`, and with `proba` [T, C] a column `p:<class>` each. The file appears whole or not at all."""
     header = ["task", "label", "confidence", *([] if proba is None else [f"p:{name}" for name in classes])]
     shares = confidence[:, None] if proba is None else np.column_stack((confidence, proba))  # [T, 1 or 1 + C]
-    rows = zip(tasks, labels.tolist(), shares.tolist(), strict=True)
+    rows = zip(tasks, labels.tolist(), shares.tolist(), strict=False)
     write_rows(path, header, ((task, classes[label], *map(number_text, some)) for task, label, some in rows))
 
 
