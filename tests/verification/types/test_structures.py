@@ -221,6 +221,13 @@ def test_spans__neighbours_of_one_label__kept_apart_where_the_voices_end_one() -
     assert aggregated(kind, Given(np.zeros(3, np.int32), worker, [two, one, one], 1, 3)).value == [one]
 
 
+def test_spans__marked_by_a_minority__left_out() -> None:
+    kind = type_of("spans")
+    sure, more = ((0, 5, "X"),), ((0, 5, "X"), (7, 9, "X"))
+    given = Given(np.zeros(3, np.int32), np.arange(3, dtype=np.int32), [sure, sure, more], 1, 3)
+    assert aggregated(kind, given).value == [sure]
+
+
 # ---------------------------------------------------------------- boxes
 
 
