@@ -408,18 +408,31 @@ def faucet(
 def infer(
     labels: Annotated[Path, typer.Option(help="Answers: task,worker,label (CSV, CSV.gz, JSONL, Parquet).")],
     out: Annotated[Path, typer.Option(help="Verdicts: task,label,confidence.")],
-    gold: Annotated[Path | None, typer.Option(help="Known labels, used in inference: task,label.")] = None,
+    gold: Annotated[
+        Path | None,
+        typer.Option(help="Known labels: task,label; of other types than choice, to score."),
+    ] = None,
     method: Annotated[str, typer.Option(help="auto (the engine), vote or dawid-skene.")] = "auto",
     proba: Annotated[bool, typer.Option("--proba", help="One more column for each class, p:<class>.")] = False,
     of_record: Annotated[bool, typer.Option("--of-record", help="The integer decision of record.")] = False,
     prior_workers: Annotated[Path | None, typer.Option(help="Earlier work: worker,truth,label,count.")] = None,
     workers_out: Annotated[Path | None, typer.Option(help="What is learned of the workers, in that form.")] = None,
     explain: Annotated[list[str] | None, typer.Option(help="Tasks whose verdict is explained.")] = None,
+    kind: Annotated[str, typer.Option("--type", help="Of the answers; docs/answer-types.md.")] = "choice",
     as_json: JsonOption = False,
 ) -> None:
     """Infer the truth behind a crowd's labels."""
-    from oracle.commands import inferring
+    from oracle.commands import inferring, typed
+    from oracle.protocol.errors import BadInput
 
+    if kind != "choice":
+        if method != "auto" or proba or prior_workers or workers_out or explain:
+            raise BadInput(
+                "--type with --method, --proba, --prior-workers, --workers-out or --explain: they are for choices; "
+                "docs/answer-types.md has the columns of a type"
+            )
+        _print(typed.infer(labels, out, gold, kind, of_record), as_json, typed.text)
+        return
     wanted = inferring.Wishes(gold, method, proba, of_record, prior_workers, workers_out, tuple(explain or ()))
     document = inferring.infer(labels, out, wanted)
     _print(document, as_json, inferring.text)
@@ -761,6 +774,17 @@ def bench_truth_speed(
     from oracle.bench import truth_speed
 
     _print(truth_speed.truth_speed(truth_speed.read_sizes(sizes)), as_json, truth_speed.text)
+
+
+@bench_app.command("types")
+def bench_types(
+    data: Annotated[Path, typer.Option(help="Folder of sets: NAME/labels.csv, NAME/truth.csv, NAME/SOURCE.md.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Compare what numbers and texts are inferred with plain baselines, on every such set of a folder."""
+    from oracle.bench import types
+
+    _print(types.types(data), as_json, types.text_of)
 
 
 if __name__ == "__main__":

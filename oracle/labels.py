@@ -13,6 +13,7 @@ import contextlib
 import csv
 import gzip
 import io
+import itertools
 import json
 import math
 import os
@@ -27,7 +28,7 @@ from importlib import resources
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,16 +76,20 @@ class Truth:
 
 
 def read_answers(
-    path: str | os.PathLike[str], *, classes: Sequence[str] | None = None, strict: bool = False
+    path: str | os.PathLike[str], *, classes: Sequence[str] | None = None, strict: bool = False, empty: bool = False
 ) -> tuple[Answers, list[str]]:
-    """Read a crowd label file.
+    """Read a crowd label file; `empty` lets a label be empty, as a transcription of silence is.
 
     `classes` fixes the classes and their order; then any other label is an error. If a worker answered a task twice,
     the last answer counts and a warning says so; `strict` refuses instead. Returns the answers, in file order, and the
     warnings.
     """
     name = os.fspath(path)
-    tasks, workers, labels = _Ids("task", MAX_ID_BYTES), _Ids("worker", MAX_ID_BYTES), _Ids("label", MAX_LABEL_BYTES)
+    tasks, workers, labels = (
+        _Ids("task", MAX_ID_BYTES),
+        _Ids("worker", MAX_ID_BYTES),
+        _Ids("label", MAX_LABEL_BYTES, empty),
+    )
     if classes is not None:
         labels.fix(classes)
     found = _Numbered(name, (tasks, workers, labels))
@@ -202,6 +207,15 @@ def write_verdicts(
     proba: Float | None = None,
 ) -> None:
     """Write `task,label,confidence`, and with `proba` [T, C] a column `p:<class>` each. The file appears whole or not at all."""
+    _write_whole(path, _verdict_lines(tasks, classes, labels, confidence, proba))
+
+
+def write_rows(path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a CSV file of texts. It appears whole or not at all."""
+    _write_whole(path, (",".join(map(_field, row)) + "\n" for row in itertools.chain((header,), rows)))
+
+
+def _write_whole(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
     target = Path(path)
     try:
         handle, scratch = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -209,7 +223,7 @@ def write_verdicts(
         raise BadInput(f"{target}: cannot be written ({error.strerror}); choose another --out") from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            _write_rows(file, tasks, classes, labels, confidence, proba)
+            file.writelines(lines)
         Path(scratch).chmod(0o644)
         Path(scratch).replace(target)
     except OSError as error:
@@ -218,22 +232,26 @@ def write_verdicts(
         Path(scratch).unlink(missing_ok=True)
 
 
-def _write_rows(
-    file: IO[str],
+def _verdict_lines(
     tasks: Sequence[str],
     classes: Sequence[str],
     labels: NDArray[np.integer[Any]],
     confidence: Float,
     proba: Float | None,
-) -> None:
+) -> Iterator[str]:
     names = np.array([_field(name) for name in classes], object)
     more = [] if proba is None else [_field(f"p:{name}") for name in classes]
-    file.write(",".join(["task", "label", "confidence", *more]) + "\n")
+    yield ",".join(["task", "label", "confidence", *more]) + "\n"
     row = ",".join(["{},{}", *["{:.9g}"] * (1 + len(more))]) + "\n"
     for begin in range(0, len(tasks), ROWS_TOGETHER):
         part = slice(begin, begin + ROWS_TOGETHER)
         numbers = [confidence[part].tolist(), *(proba[part].T.tolist() if proba is not None else ())]
-        file.writelines(map(row.format, _fields(tasks[part]), names[labels[part]].tolist(), *numbers))
+        yield from map(row.format, _fields(tasks[part]), names[labels[part]].tolist(), *numbers)
+
+
+def number_text(value: float) -> str:
+    """Nine significant digits."""
+    return f"{value:.9g}"
 
 
 def _fields(texts: Sequence[str]) -> Sequence[str]:
@@ -251,10 +269,11 @@ def _field(text: str) -> str:
 class _Ids(dict[str, int]):
     """Numbers strings by first appearance; refuses the ones that cannot be ids."""
 
-    def __init__(self, column: str, most_bytes: int) -> None:
+    def __init__(self, column: str, most_bytes: int, empty: bool = False) -> None:
         super().__init__()
         self.column = column
         self.most_bytes = most_bytes
+        self.empty = empty
         self.fixed = False
 
     def fix(self, names: Sequence[str]) -> None:
@@ -297,7 +316,7 @@ class _Ids(dict[str, int]):
         return not any(map(self._problem, fresh))
 
     def _problem(self, text: str) -> str | None:
-        if not text:
+        if not text and not self.empty:
             return f"the {self.column} is empty; give it a value or delete the row"
         if "\0" in text:
             return f"NUL byte in {_show(text)}; save the file as plain UTF-8 text"

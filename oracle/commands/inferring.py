@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from oracle.verification.judge import Belief
 
 METHODS = ("auto", "vote", "dawid-skene")
+LEAST = 1e-6  # answers: fewer are not worth a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,12 +233,10 @@ def _write_workers(path: Path, answers: lb.Answers, belief: Belief) -> None:
     width = len(answers.classes)
     pairs, place = np.unique(answers.worker.astype(np.int64) * width + answers.label, return_inverse=True)
     counts = np.stack([np.bincount(place, belief.posterior[answers.task, c], len(pairs)) for c in range(width)], 1)
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(lb.COUNT_COLUMNS)
-            for pair, row in zip(pairs.tolist(), counts.tolist(), strict=True):
-                worker, label = answers.workers[pair // width], answers.classes[pair % width]
-                writer.writerows((worker, answers.classes[c], label, f"{n:.6g}") for c, n in enumerate(row) if n > 1e-6)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be written ({error.strerror}); choose another --workers-out") from None
+    rows = (
+        (answers.workers[pair // width], answers.classes[c], answers.classes[pair % width], lb.number_text(n))
+        for pair, row in zip(pairs.tolist(), counts.tolist(), strict=True)
+        for c, n in enumerate(row)
+        if n > LEAST
+    )
+    lb.write_rows(path, lb.COUNT_COLUMNS, rows)

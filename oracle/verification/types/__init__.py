@@ -1,0 +1,1 @@
+"""Types of answers: how each is read, made one, measured, and reduced to candidates; `catalogue` finds one by its words."""

@@ -1,0 +1,199 @@
+"""Numbers: the precision-weighted mean of three nested models.
+
+    y_n = a_i + s_i z_t + e_n,   e_n ~ N(0, v_i)          answer n by worker i to task t
+
+    alike       a_i = 0, s_i = 1, v_i = v                 the plain mean
+    offset      s_i = 1                                   a worker has a bias and a spread
+    stretch     all free                                  and a sensitivity: who always says 0 tells nothing
+
+fitted by EM with empirical-Bayes priors: a_i ~ N(0, A), s_i ~ N(1, S), A and S from the crowd; v_i is drawn to the crowd's
+harmonic mean (which spammers do not raise) as if `WEIGHT` answers of the worker had shown it, times (kurtosis - 1) / 2: where
+errors have heavy tails a variance is known worse. The truth has a prior while the workers are fitted, and none in the estimate,
+which is weighted least squares: nothing is drawn to the mean of the file, so tasks of several scales may stand in one.
+
+The three estimates of a task are averaged by their precision; that of the plain mean is computed from the spreads of `offset`,
+so it counts where workers are alike and hardly where they are not. The variance of the value is theirs, times the design effect
+1 + SHARED (n_t - 1) of n_t answers whose errors are not independent, and the variance between them. Numbers far outside (beyond
+the 5 % and 95 % quantiles of all answers by more than twice their distance) are drawn in to that fence.
+
+Random effects by EM: Laird & Ware (1982), https://doi.org/10.2307/2529876; annotators of numbers: Raykar et al. (2010),
+Learning from crowds, JMLR 11:1297-1322; averaged models: Hoeting et al. (1999), https://doi.org/10.1214/ss/1009212519; design
+effect: Kish (1965), Survey Sampling.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from scipy.special import ndtr
+
+from oracle.verification.types import agreement
+from oracle.verification.types.answer import AnswerType, Categorical, Consensus, Float, Given, Ints, Unreadable
+
+WEIGHT = 10.0
+SHARED = 0.25  # correlation of the errors of two workers in one task
+MODELS = ((False, False), (True, False), (True, True))  # are biases, are stretches fitted
+ITERATIONS = 100
+PARTS = 10  # the confidence is of a tenth of the scale about the value
+
+Sums = Callable[[Float], Float]  # of [N] over tasks or workers
+
+_NUMBER = re.compile(r"[+-]?([0-9]{1,300}(\.[0-9]{0,300})?|\.[0-9]{1,300})([eE][+-]?[0-9]{1,3})?\Z", re.ASCII)
+
+
+def number(low: float | None = None, high: float | None = None) -> AnswerType:
+    """The type of a number, within `low` and `high` where they are given."""
+    return AnswerType(
+        name="number",
+        read=partial(read, low=low, high=high),
+        write=write,
+        aggregate=partial(aggregate, low=low, high=high),
+        near=0.0,
+        distance=lambda left, right: float(left != right),
+        agreement=lambda given: agreement.interval(given.task, given.value),
+        measure="Krippendorff's alpha, interval",
+        score=score,
+    )
+
+
+def read(text: str, low: float | None = None, high: float | None = None) -> float:
+    """A decimal number. Raises Unreadable for words, NaN and infinities, and for what lies outside the scale."""
+    text = text.strip()
+    if not _NUMBER.match(text):
+        raise Unreadable(
+            f"{text[:40]!r} is no number; write digits with a point and no thousands separator, like -12.5"
+        )
+    value = float(text)
+    if not abs(value) <= 1e100:
+        raise Unreadable(f"{text[:40]!r} is beyond 1e100; choose a larger unit")
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise Unreadable(f"{text[:40]!r} lies outside {low} .. {high}; correct it, or the type's low and high")
+    return value
+
+
+def write(value: float) -> str:
+    """The shortest decimal that reads back as the same number."""
+    return repr(float(value)).removesuffix(".0")
+
+
+def aggregate(given: Given, _: Categorical, low: float | None = None, high: float | None = None) -> Consensus:
+    """Value, standard error (column `error`), and the probability that the truth lies within a tenth of the scale about the value.
+
+    The scale runs from `low` to `high`, or else from the lowest answer to the highest. Quality: 1 / the worker's spread.
+    """
+    y = _fenced(np.asarray(given.value, np.float64))
+    bottom, top = (float(low if low is not None else y.min()), float(high if high is not None else y.max()))
+    centre, unit = float(y.mean()), float(y.std()) or 1.0
+    models = [fit(given, (y - centre) / unit, *free) for free in MODELS]
+    many = np.bincount(given.task, minlength=given.tasks)  # [T]
+    answered = many > 0
+    means = np.stack([model.value for model in models])  # [3, T]
+    plain = np.bincount(given.task, models[1].spread[given.worker], given.tasks) / np.maximum(many, 1) ** 2
+    variances = np.maximum(np.stack((plain, models[1].variance, models[2].variance)), 1e-12)
+    share = 1 / variances / (1 / variances).sum(0)  # [3, T]
+    mean = (share * means).sum(0)
+    value = np.clip(mean * unit + centre, bottom, top)
+    design = 1 + SHARED * np.maximum(many - 1, 0)
+    error = np.sqrt((share * (variances * design + (means - mean) ** 2)).sum(0)) * unit
+    within = 2 * ndtr((top - bottom) / PARTS / 2 / np.maximum(error, 1e-300)) - 1
+    return Consensus(
+        value=[float(v) if seen else None for v, seen in zip(value, answered, strict=True)],
+        confidence=np.where(answered, within, 0.0),
+        quality=1 / (unit * np.sqrt(models[1].spread)),
+        columns={"error": np.where(answered, error, np.nan)},
+    )
+
+
+def score(values: Sequence[float], known: Sequence[float]) -> dict[str, float]:
+    """Mean absolute error, root mean squared error and Pearson's r (0 where one side is constant)."""
+    found, truth = np.asarray(values, np.float64), np.asarray(known, np.float64)
+    off = found - truth
+    spread = float(found.std() * truth.std())
+    r = float(((found - found.mean()) * (truth - truth.mean())).mean() / spread) if spread > 0 else 0.0
+    return {"mae": float(np.abs(off).mean()), "rmse": math.sqrt(float((off**2).mean())), "r": r}
+
+
+# ---------------------------------------------------------------- one model
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One of the three models, in units of the answers' standard deviation."""
+
+    value: Float  # [T] weighted least squares; 0 for a task without answers
+    variance: Float  # [T] of the value
+    bias: Float  # [K] a
+    stretch: Float  # [K] s
+    spread: Float  # [K] v
+
+
+def fit(given: Given, x: Float, biased: bool, stretched: bool) -> Fit:
+    """EM for the answers x [N]; biases and stretches stay at 0 and 1 unless they are to be fitted.
+
+    Where they are free, one shift and one factor of everything are not determined: the workers' precision-weighted mean bias is
+    kept at 0, their mean stretch at 1.
+    """
+    task, worker = given.task, given.worker
+    per_task, per_worker = _sums(task, given.tasks), _sums(worker, given.workers)
+    n_task, n = per_task(np.ones_like(x)), per_worker(np.ones_like(x))
+    mean = per_task(x) / np.maximum(n_task, 1)
+    inside = float(((x - mean[task]) ** 2).sum()) / max(len(x) - int((n_task > 0).sum()), 1)
+    inside = max(inside, 1e-9)
+    answered = n_task > 0
+    truth = max(float(mean[answered].var()) - inside / float(n_task[answered].mean()), 0.05)  # variance of z
+    bias, stretch, spread = np.zeros(given.workers), np.ones(given.workers), np.full(given.workers, inside)
+    wide_bias, wide_stretch = truth / 10, 0.25
+    for _ in range(ITERATIONS if biased or stretched else 0):
+        w, s = (1 / spread)[worker], stretch[worker]
+        v = 1 / (1 / truth + per_task(w * s**2))  # [T] posterior variance of z, then its mean
+        z = v * per_task(w * s * (x - bias[worker]))
+        z_n, z2_n = z[task], (z**2 + v)[task]  # [N]
+        a11, a12, a22 = (
+            n / spread + 1 / wide_bias,
+            per_worker(z_n) / spread,
+            per_worker(z2_n) / spread + 1 / wide_stretch,
+        )
+        b1, b2 = per_worker(x - z_n) / spread, per_worker(x * z_n - z2_n) / spread
+        if stretched:
+            both = a11 * a22 - a12**2
+            bias, stretch = (a22 * b1 - a12 * b2) / both, 1 + (a11 * b2 - a12 * b1) / both
+            wide_bias, wide_stretch = _mean(bias**2 + a22 / both), _mean((stretch - 1) ** 2 + a11 / both)
+        else:
+            bias = b1 / a11
+            wide_bias = _mean(bias**2 + 1 / a11)
+        known = n / spread
+        bias = bias - np.average(bias, weights=known)
+        stretch = stretch / np.average(stretch, weights=known)
+        off = (x - bias[worker] - stretch[worker] * z_n) ** 2 + stretch[worker] ** 2 * v[task]
+        heavy = WEIGHT * _heaviness(off, per_worker, n)
+        spread = np.maximum((per_worker(off) + heavy / np.average(1 / spread, weights=n)) / (n + heavy), 1e-9)
+        truth = max(_mean((z**2 + v)[answered]), 1e-9)
+    w, s = (1 / spread)[worker], stretch[worker]
+    weight = per_task(w * s**2)
+    variance = 1 / np.maximum(weight, 1e-12)
+    return Fit(variance * per_task(w * s * (x - bias[worker])), variance, bias, stretch, spread)
+
+
+def _heaviness(off: Float, per_worker: Sums, n: Float) -> float:
+    """(kurtosis - 1) / 2 of the errors within workers, given squared; 1 for normal errors, and not less."""
+    within = float((per_worker(off) ** 2 / np.maximum(n, 1)).sum())
+    return max(1.0, (float((off**2).sum()) / max(within, 1e-18) - 1) / 2)
+
+
+def _fenced(y: Float) -> Float:
+    bottom, top = np.quantile(y, (0.05, 0.95))
+    reach = 2 * (top - bottom)
+    return np.clip(y, bottom - reach, top + reach) if reach > 0 else y
+
+
+def _mean(values: Float) -> float:
+    return max(float(values.mean()), 1e-9)
+
+
+def _sums(group: Ints, groups: int) -> Sums:
+    return lambda values: np.bincount(group, values, groups).astype(np.float64)
