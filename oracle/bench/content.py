@@ -15,6 +15,7 @@ import random
 import string
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,17 @@ FOREIGN = {
     "nl": "Alle mensen worden vrij en gelijk in waardigheid en rechten geboren.",
     "pl": "Wszyscy ludzie rodzą się wolni i równi pod względem swej godności i swych praw.",
     "pt": "Todos os seres humanos nascem livres e iguais em dignidade e em direitos.",
-    "ru": "Все люди рождаются свободными и равными в своем достоинстве и правах.",
-    "tr": "Bütün insanlar hür, haysiyet ve haklar bakımından eşit doğarlar.",
+    "ru": "Все люди рождаются свободными и равными в своем достоинстве и правах.",  # noqa: RUF001
+    "tr": "Bütün insanlar hür, haysiyet ve haklar bakımından eşit doğarlar.",  # noqa: RUF001
     "ja": "すべての人間は、生まれながらにして自由であり、かつ、尊厳と権利とについて平等である。",
 }
+_WORDS = "the quick brown fox jumps over a lazy dog while seven wizards make toxic brew for the evil queen".split()  # noqa: SIM905
 Check = Callable[[Sequence[Text]], list[Finding]]
 CHECKS: dict[str, Check] = {
     "length": lambda of: [texts.length(a.text, RULES.least, RULES.most) for a in of],
     "language": lambda of: [texts.language(a.text, RULES.languages, RULES.language_doubt) for a in of],
     "gibberish": lambda of: corpus.gibberish(of, RULES.gibberish),
+    "monotony": lambda of: [corpus.monotony(a, RULES.monotony) for a in of],
     "personal": lambda of: [texts.personal(a.text) for a in of],
     "repeat": lambda of: corpus.repeat(of, RULES.repeat),
     "copy": lambda of: corpus.copy(of, RULES.copy),
@@ -97,8 +100,8 @@ def _rows(file: Path) -> Iterator[dict[str, str]]:
     if not file.is_file():
         raise BadInput(f"{file}: there is no such file; --data names the folder of the crowds")
     csv.field_size_limit(1 << 20)
-    stream = gzip.open(file) if file.suffix == ".gz" else file.open("rb")
-    with io.TextIOWrapper(stream, "utf-8", newline="") as rows:
+    opened = gzip.open if file.suffix == ".gz" else Path.open
+    with opened(file, "rt", encoding="utf-8", newline="") as rows:
         yield from csv.DictReader(rows)
 
 
@@ -120,8 +123,9 @@ def _alarms(check: str, found: dict[str, dict[str, list[np.ndarray]]]) -> dict[s
     chosen = {
         name: _choose([found[n][check][0] for n in names if n != name] or [found[name][check][0]]) for name in names
     }
-    ships = {"length": 0.0, "language": RULES.language_doubt, "personal": 0.0}.get(check) or getattr(RULES, check, 0.0)
-    ships = 0.0 if check in ("length", "personal") else ships
+    ships = (
+        0.0 if check in ("length", "personal") else getattr(RULES, "language_doubt" if check == "language" else check)
+    )
     rows = {}
     for name in names:
         scores = found[name][check][1]
@@ -147,8 +151,9 @@ def _planted(sets: dict[str, tuple[list[Text], list[Text]]]) -> Iterator[tuple[s
     luck = random.Random(5)
     speech, some = sets["crowdspeech_dev_clean"][1], sets["amazon_isbook"][1][:300]
     for name, make in _NOISE.items():
+        check = "monotony" if "again" in name else "gibberish"
         bad = [replace(a, id=f"bad {i}", worker=f"bad {i}", text=make(luck)) for i, a in enumerate(speech[:300])]
-        yield f"gibberish: {name}", _share(CHECKS["gibberish"]([*speech, *bad])[len(speech) :])
+        yield f"{check}: {name}", _share(CHECKS[check]([*speech, *bad])[len(speech) :])
     foreign = [Text(f"{code}", line, "t", "w") for code, line in FOREIGN.items()]
     yield "language: one sentence in another", _share(CHECKS["language"](foreign))
     for name, secret in _SECRETS.items():
@@ -156,7 +161,7 @@ def _planted(sets: dict[str, tuple[list[Text], list[Text]]]) -> Iterator[tuple[s
         yield f"personal: {name}", _share(CHECKS["personal"](bad))
     said = [corpus.echo(replace(a, prompt=a.text, text=_altered(luck, a.text, 0.02)), RULES.echo) for a in some]
     yield "echo: 2 % of the words changed", _share(said)
-    others = [corpus.echo(replace(a, prompt=b.text), RULES.echo) for a, b in zip(some, some[1:], strict=False)]
+    others = [corpus.echo(replace(a, prompt=b.text), RULES.echo) for a, b in pairwise(some)]
     yield "echo: (false alarms) another's text as prompt", _share(others)
     for part in (0.0, 0.02):
         again = [
@@ -164,8 +169,8 @@ def _planted(sets: dict[str, tuple[list[Text], list[Text]]]) -> Iterator[tuple[s
             for i, a in enumerate(_long(speech)[:300])
         ]
         yield f"repeat: {part:.0%} of the words changed", _share(CHECKS["repeat"]([*speech, *again])[len(speech) :])
-    for part in (0.5, 1.0):
-        yield f"copy: {part:.0%} of a partner's answers", _copied(luck, speech, part)
+    for tasks, part in ((3, 1.0), (10, 1.0), (10, 0.5), (30, 0.5)):
+        yield f"copy: {part:.0%} of a partner's answers to {tasks} tasks", _ring(luck, speech, tasks, part)
 
 
 def _share(findings: Sequence[Finding]) -> dict[str, Any]:
@@ -176,29 +181,28 @@ def _long(answers: Sequence[Text]) -> list[Text]:
     return [a for a in answers if len(corpus.fold(a.text)) >= 60]
 
 
-def _copied(luck: random.Random, answers: Sequence[Text], part: float) -> dict[str, Any]:
-    """50 pairs of workers with ten common tasks and more; one writes the other's text on a share of these. Found: of the texts copied."""
-    by_worker: dict[str, dict[str, int]] = {}
-    for i, a in enumerate(answers):
-        by_worker.setdefault(a.worker, {})[a.task] = i
-    people = sorted(by_worker)
-    pairs = [(i, j) for i in people for j in people if i < j and len(by_worker[i].keys() & by_worker[j].keys()) >= 10]
-    luck.shuffle(pairs)
-    changed, copies, busy = list(answers), [], set[str]()
-    for i, j in pairs:
-        if not {i, j} & busy and len(busy) < 100:
-            busy |= {i, j}
-            for t in sorted(by_worker[i].keys() & by_worker[j].keys()):
-                if luck.random() < part:
-                    copies.append(by_worker[j][t])
-                    changed[copies[-1]] = replace(changed[copies[-1]], text=answers[by_worker[i][t]].text)
-    findings = CHECKS["copy"](changed)
-    honest = [f for a, f in zip(changed, findings, strict=True) if a.worker not in busy]
-    return {
-        **_share([findings[i] for i in copies]),
-        "pairs": len(busy) // 2,
-        "alarms_on_others": sum(f.fails for f in honest) / max(1, len(honest)),
-    }
+def _ring(luck: random.Random, answers: Sequence[Text], tasks: int, part: float) -> dict[str, Any]:
+    """20 pairs of new workers, each on so many tasks. The first writes an honest answer with a slip of its own, the second copies a
+    share of these and else does the same from another answer. Found: of the copies."""
+    by_task: dict[str, list[str]] = {}
+    for a in answers:
+        by_task.setdefault(a.task, []).append(a.text)
+    rich = sorted(t for t, lines in by_task.items() if len(lines) >= 5)
+    more, copies = [], []
+    for ring in range(20):
+        for t in luck.sample(rich, tasks):
+            first, second = (_slip(luck, line) for line in luck.sample(by_task[t], 2))
+            same = luck.random() < part
+            more.append(Text(f"{ring}a/{t}", first, t, f"ring {ring} a"))
+            copies += [len(answers) + len(more)] if same else []
+            more.append(Text(f"{ring}b/{t}", first if same else second, t, f"ring {ring} b"))
+    findings = CHECKS["copy"]([*answers, *more])
+    return _share([findings[i] for i in copies])
+
+
+def _slip(luck: random.Random, line: str) -> str:
+    """One word in ten is misheard, in one of many ways; the others stay."""
+    return " ".join(word[::-1] + str(luck.randint(0, 99)) if luck.random() < 0.1 else word for word in line.split())
 
 
 def _altered(luck: random.Random, line: str, part: float) -> str:
@@ -216,8 +220,7 @@ def _mash(luck: random.Random) -> str:
 
 
 def _shuffled(luck: random.Random) -> str:
-    words = "the quick brown fox jumps over a lazy dog while seven wizards make toxic brew for the evil queen".split()
-    return " ".join("".join(luck.sample(w, len(w))) for w in luck.sample(words, 12))
+    return " ".join("".join(luck.sample(w, len(w))) for w in luck.sample(_WORDS, 12))
 
 
 _NOISE: dict[str, Callable[[random.Random], str]] = {
@@ -226,7 +229,7 @@ _NOISE: dict[str, Callable[[random.Random], str]] = {
     ),
     "keys of the home row": _mash,
     "one syllable again and again": lambda luck: luck.choice(["la", "bla", "xo", "asdf"]) * luck.randint(8, 20),
-    "letters of words shuffled": _shuffled,
+    "shuffled letters of words": _shuffled,
 }
 
 

@@ -20,6 +20,7 @@ def check_texts(answers: Sequence[Text], policy: Policy) -> list[Report]:
         "length": lambda: [texts.length(a.text, policy.least, policy.most) for a in answers],
         "language": lambda: [texts.language(a.text, policy.languages, policy.language_doubt) for a in cut],
         "gibberish": lambda: corpus.gibberish(cut, policy.gibberish),
+        "monotony": lambda: [corpus.monotony(a, policy.monotony) for a in cut],
         "personal": lambda: [texts.personal(a.text) for a in cut],
         "echo": lambda: [corpus.echo(a, policy.echo) for a in cut],
         "repeat": lambda: corpus.repeat(cut, policy.repeat),

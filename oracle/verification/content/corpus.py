@@ -1,6 +1,7 @@
 """Checks of texts beside other texts: gibberish, the prompt said back, the same text for other tasks, and copied answers.
 
-Answers of one job -> one Finding each. Texts are compared folded: NFKC, lower case, letters and digits only, one space between words.
+Answers of one job -> one Finding each. Texts are compared folded: NFKC, lower case, letters and digits only, one space
+between words.
 Deterministic: every hash and order is fixed. Nothing here knows a language; the job's own answers are the reference.
 """
 
@@ -10,7 +11,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -21,9 +22,12 @@ from oracle.verification.content.findings import MOST_EVIDENCE, Evidence, Findin
 GRAM = 5  # characters of a shingle
 LEAST_LENGTH = 30  # folded characters; a shorter text is not compared with those of other tasks
 LEAST_LETTERS = 12  # folded characters; with fewer, how letters follow each other says nothing
+ORDINARY = 20  # letters of the usual kind that are added to each text
+MOST_WINDOWS = 300  # characters of a text in which repetition is looked for: long texts repeat themselves
 LEAST_REFERENCE = 2_000  # characters by others; with fewer there is nothing to compare with
 BANDS, ROWS = 16, 4  # of MinHash: a pair of similarity 0.9 is missed once in 10^7, one of 0.5 in three
 COPYING = (0.5, 0.9)  # shares of the answers that a copier copies; both are tried
+ITERATIONS = 50  # of the rates of agreement
 MOST_MATCH = 0.95  # no match of two honest answers is taken for more certain than this
 _SPLIT = re.compile(r"[^\w]+|_+")
 
@@ -51,23 +55,35 @@ def fold(text: str) -> str:
 
 
 def gibberish(answers: Sequence[Text], threshold: float) -> list[Finding]:
-    """Whether letters follow each other as in the others' answers and in the prompts.
+    """Whether its letters follow each other as they do nowhere in the others' answers and the prompts.
 
-        score = 1/n sum_i log2 P(x_i) / P(x_i | x_i-2 x_i-1)        bits a character, x the folded text with a space at each end
+        score = sum_i (-log2 P(x_i | x_i-2 x_i-1) - m) / (n + 20)        bits a character, x the folded text, a space at each end
 
-    P is counted over all prompts and the answers of all other workers (so a worker does not vouch for itself), the trigram backed
-    off to the bigram and that to the letter, with one pseudo-count each. In text that people write, what stood before makes a
-    letter likelier: the score is well below 0. Where it is above 0, knowing what stood before only misleads: keys were hit at
-    random. A text is not judged if it is short, if the others wrote little, or in the letters of another script than theirs.
+    P is counted over all prompts and the answers of all other workers (so that no worker vouches for itself), the trigram backed
+    off to the bigram and that to the letter, with one pseudo-count each; m is the median text's mean. Twenty ordinary letters are
+    added to each text: a short one needs more to be conspicuous. Keys that are hit at random cost what they are worth, about
+    log2 of how many there are, however many people hit them. A text is not judged if it is short, if the others wrote little, or
+    in the letters of another script than theirs. Words in a senseless order are not found.
     """
     score, judged = _surprise(answers)
-    words = "how its letters follow each other is compared with the others' answers: {:+.2f} bits a character (text is below 0)"
+    words = (
+        "its letters follow each other unlike those of the others' answers: {:+.2f} bits a character beyond the usual"
+    )
     return [
         Finding("gibberish", "gibberish", s, threshold, words.format(s), (Evidence("bits", value=s),))
         if ok
-        else Finding("gibberish", "gibberish", 0.0, max(threshold, 0.0), "too short, or too little to compare with")
+        else Finding("gibberish", "gibberish", 0.0, threshold, "too short, or too little to compare with")
         for s, ok in zip(score.tolist(), judged.tolist(), strict=True)
     ]
+
+
+def monotony(answer: Text, threshold: float) -> Finding:
+    """Whether it says the same again and again. Score: the share of its 4-letter windows that stood in it before."""
+    text = fold(answer.text)[:MOST_WINDOWS]
+    windows = [text[i : i + 4] for i in range(len(text) - 3)]
+    judged = len(windows) >= LEAST_LETTERS
+    score = 1 - len(set(windows)) / len(windows) if judged else 0.0
+    return Finding("monotony", "repeats-itself", score, threshold, f"{score:.0%} of it stood in it before")
 
 
 def _surprise(answers: Sequence[Text]) -> tuple[Float, NDArray[np.bool_]]:
@@ -76,36 +92,43 @@ def _surprise(answers: Sequence[Text]) -> tuple[Float, NDArray[np.bool_]]:
     people = {name: i for i, name in enumerate(dict.fromkeys(names))}
     prompts = [f" {fold(p)} " for p in dict.fromkeys(a.prompt for a in answers) if p]
     bodies = [f" {fold(a.text)} " for a in answers]
-    owner = np.repeat(
-        [people[name] for name in names] + [len(people)] * len(prompts), [len(b) for b in bodies + prompts]
-    )
-    of = np.repeat(np.arange(len(bodies) + len(prompts)), [len(b) for b in bodies + prompts])  # [M] text of each letter
-    point = np.frombuffer("".join(bodies + prompts).encode("utf-32-le", "surrogatepass"), np.uint32)
-    alphabet, letter = np.unique(point, return_inverse=True)
-    size = len(alphabet) + 1
-    begins = np.concatenate([[True], of[1:] != of[:-1]])  # the first letter of a text has nothing before it
+    sizes = np.array([len(b) for b in bodies + prompts], np.int64)
+    of = np.repeat(np.arange(len(sizes)), sizes)  # [M] the text of each letter
+    own = np.array([*(people[name] for name in names), *[len(people)] * len(prompts)], np.int64)  # [texts]
+    letter = _letters("".join(bodies + prompts))  # [M]
+    bits = _bits(letter, of, own[of])  # [M]
+    count, owner = sizes[: len(bodies)], own[: len(bodies)]
+    mean = np.bincount(of, bits, len(sizes))[: len(bodies)] / count
+    known = np.bincount(of, _others(letter, own[of]) > 0, len(sizes))[: len(bodies)] / count
+    reference = len(letter) - np.bincount(own[of], minlength=len(people) + 1)[owner]
+    judged = (count >= LEAST_LETTERS + 2) & (reference >= LEAST_REFERENCE) & (known >= 0.5)
+    usual = float(np.median(mean[judged])) if judged.any() else 0.0
+    return np.where(judged, (mean - usual) * count / (count + ORDINARY), 0.0), judged
+
+
+def _letters(text: str) -> NDArray[np.int64]:
+    """Its characters, numbered from 0."""
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    return np.asarray(np.unique(points, return_inverse=True)[1], np.int64)
+
+
+def _bits(letter: NDArray[np.int64], of: NDArray[np.intp], owner: NDArray[np.int64]) -> Float:
+    """-log2 P(letter | the two before it in its text), by what the texts of other owners have there. [M]"""
+    size = int(letter.max(initial=0)) + 2
+    begins = np.concatenate([[True], of[1:] != of[:-1]])
     second = np.concatenate([[False], begins[:-1]])
-    before = np.where(begins, size - 1, np.roll(letter, 1)).astype(np.int64)
-    earlier = np.where(begins | second, size - 1, np.roll(letter, 2)).astype(np.int64)
-    context1, context2 = before, earlier * size + before
-    own = owner.astype(np.int64)
-    one = (_others(letter, own) + 1) / (_others(np.zeros_like(letter), own) + size)
-    two = (_others(context1 * size + letter, own) + one) / (_others(context1, own) + 1)
-    three = (_others(context2 * size + letter, own) + two) / (_others(context2, own) + 1)
-    gain = np.log2(one / three)
-    sizes = np.bincount(of, minlength=len(bodies) + len(prompts))[: len(bodies)]
-    score = np.bincount(of, gain, len(sizes))[: len(bodies)] / np.maximum(sizes, 1)
-    known = np.bincount(of, _others(letter, own) > 0, len(sizes))[: len(bodies)] / np.maximum(sizes, 1)
-    reference = len(letter) - np.bincount(own, minlength=len(people) + 1)[[people[name] for name in names]]
-    judged = (sizes >= LEAST_LETTERS + 2) & (reference >= LEAST_REFERENCE) & (known >= 0.5)
-    return np.where(judged, score, 0.0), judged
+    before = np.where(begins, size - 1, np.roll(letter, 1))
+    pair = np.where(begins | second, size - 1, np.roll(letter, 2)) * size + before
+    one = (_others(letter, owner) + 1) / (_others(np.zeros_like(letter), owner) + size)
+    two = (_others(before * size + letter, owner) + one) / (_others(before, owner) + 1)
+    return np.asarray(-np.log2((_others(pair * size + letter, owner) + two) / (_others(pair, owner) + 1)), np.float64)
 
 
 def _others(key: NDArray[np.int64], owner: NDArray[np.int64]) -> Float:
     """How often each key stands in the texts of other owners. [M]; prompts have an owner of their own."""
     _, place, times = np.unique(key, return_inverse=True, return_counts=True)
     _, mine, own = np.unique(
-        place.astype(np.int64) * (owner.max() + 1) + owner, return_inverse=True, return_counts=True
+        place.astype(np.int64) * (owner.max(initial=0) + 1) + owner, return_inverse=True, return_counts=True
     )
     return np.asarray(times[place] - own[mine], np.float64)
 
@@ -173,7 +196,7 @@ def _candidates(sets: Sequence[frozenset[str]]) -> Iterator[tuple[int, int]]:
             found.update(combinations(members, 2))
         else:
             found.update((members[0], other) for other in members[1:])
-            found.update(zip(members, members[1:], strict=False))
+            found.update(pairwise(members))
     yield from found
 
 
@@ -205,20 +228,20 @@ def _mix(x: Uint64) -> Uint64:
 def copy(answers: Sequence[Text], threshold: float) -> list[Finding]:
     """Whether two workers give the same text to the same tasks more often than the answers explain.
 
-    Two honest workers agree because both write what is asked. With m_i the share of the others' answers that worker i's equal, m the
-    crowd's mean and m_t the task's, chance and skill give two workers the same text with
+    Two honest workers agree where both write what is asked: worker i does with probability s_i, and a task makes it d_t times as
+    likely. So they give one text with p = s_i s_j d_t (at most 0.95), where s and d solve
 
-        p = m_i m_j m_t / m^2
+        s_i = (sum_j y_ij + s) / (sum_j n_ij s_j + 1)        d_t = (e_t + 1) / (sum_i<j s_i s_j + 1)
 
-    (each share without the pair's own answers, shrunk to m; at most 0.95), and a pair of which one copies a share r of its answers with
-    r + (1 - r) p. Score of each answer that the pair has in common: log of the mean over r of the likelihood ratio of all answers that
-    the two gave to the same tasks, less the log of how many pairs were looked at. A ratio has mean 1 where nobody copies, so by
-    Markov's inequality a score of log(1000) = 6.9 nats comes once in a thousand jobs by chance, if the model of chance holds; how
-    often it comes on honest crowds is measured. Short answer spaces need no rule of their own: there m, and so p, is high.
+    n_ij: tasks in common; y_ij: with the same text; e_t: pairs with the same text; s^2 = sum y / sum n. Each is taken without the
+    pair's own answers. Able workers agree with all other able ones, copiers with each other. A pair of which one copies a share r
+    of its answers has the same text with r + (1 - r) p. Score of each answer that the pair has in common: log of the mean over r of
+    the likelihood ratio of all the tasks in common, less the log of how many pairs were looked at. Such a ratio has mean 1 where
+    nobody copies, so by Markov's inequality log(1000) = 6.9 nats come by chance in one job of a thousand, if the model of chance
+    holds; how often they come on honest crowds is measured. A short answer space needs no rule of its own: there s is high.
     """
     groups = _by_task(answers)
-    same = {t: Counter(text for text in people.values()) for t, people in groups.items()}
-    rates = _Rates(groups, same)
+    rates = _Rates(groups)
     pairs: dict[tuple[str, str], list[tuple[str, bool, float]]] = defaultdict(list)
     for t, people in groups.items():
         for i, j in combinations(sorted(people), 2):
@@ -247,7 +270,7 @@ def _copied(
     seen = pairs[min(a.worker, other), max(a.worker, other)]
     equal = sum(same for _, same, _ in seen)
     expected = sum(p for _, _, p in seen)
-    words = f"the same text as {other[:80]!r} in {equal} of {len(seen)} common tasks, where {expected:.1f} are expected: {score:.1f} nats"
+    words = f"the same text as {other[:80]!r} in {equal} of {len(seen)} common tasks, where {expected:.1f} are expected"
     shared = [Evidence("answer", of=names[t, other], value=p) for t, same, p in seen if same]
     shared.sort(key=lambda e: (e.of != names[a.task, other], e.value, e.of))
     return Finding("copy", "copied", score, threshold, words, tuple(shared[:MOST_EVIDENCE]))
@@ -263,34 +286,57 @@ def _by_task(answers: Iterable[Text]) -> dict[str, dict[str, str]]:
 
 
 class _Rates:
-    """How often texts are equal, by crowd, worker and task; each rate can be had without the answers of one pair."""
+    """How often texts are equal, by pair, worker and task: s and d of `copy`."""
 
-    def __init__(self, groups: dict[str, dict[str, str]], same: dict[str, Counter[str]]) -> None:
-        self._groups, self._same = groups, same
-        self._equal: Counter[str] = Counter()
-        self._pairs: Counter[str] = Counter()
-        self._with: Counter[tuple[str, str]] = Counter()
-        self._common: Counter[tuple[str, str]] = Counter()
-        self._task: dict[str, int] = {}
-        for t, people in groups.items():
-            self._task[t] = sum(n * (n - 1) // 2 for n in same[t].values())
-            for i, text in people.items():
-                self._equal[i] += same[t][text] - 1
-                self._pairs[i] += len(people) - 1
+    def __init__(self, groups: dict[str, dict[str, str]]) -> None:
+        self._groups = groups
+        self._same = {t: Counter(people.values()) for t, people in groups.items()}
+        equal, common = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+        for people in groups.values():
             for i, j in combinations(sorted(people), 2):
-                self._common[i, j] += 1
-                self._with[i, j] += people[i] == people[j]
-        self._mean = (sum(self._equal.values()) + 1) / (sum(self._pairs.values()) + 2)
+                common[i, j] += 1
+                equal[i, j] += people[i] == people[j]
+        self._equal, self._common = equal, common
+        self._usual = math.sqrt((sum(equal.values()) + 1) / (sum(common.values()) + 2))
+        self._fit()
+
+    def _fit(self) -> None:
+        workers = sorted({w for people in self._groups.values() for w in people})
+        place = {w: k for k, w in enumerate(workers)}
+        first, second = (np.array([place[pair[side]] for pair in self._common], np.int64) for side in (0, 1))
+        common = np.array(list(self._common.values()), np.float64)
+        equal = np.array([self._equal[pair] for pair in self._common], np.float64)
+
+        def sums(left: Float, right: Float) -> Float:
+            both = np.bincount(first, left, len(workers)) + np.bincount(second, right, len(workers))
+            return np.asarray(both, np.float64)
+
+        agreed = sums(equal, equal)  # [workers]
+        able = np.full(len(workers), self._usual)
+        for _ in range(ITERATIONS):
+            wanted = (agreed + self._usual) / (sums(common * able[second], common * able[first]) + 1)
+            able = np.sqrt(able * np.minimum(wanted, 1.0))  # the geometric mean: a plain step would swing
+        met = sums(common * able[second], common * able[first])
+        self._able = dict(zip(workers, able.tolist(), strict=True))
+        self._agreed = dict(zip(workers, agreed.tolist(), strict=True))
+        self._met = dict(zip(workers, met.tolist(), strict=True))
+        self._total = {t: sum(self._able[w] for w in people) for t, people in self._groups.items()}
+        self._squares = {t: sum(self._able[w] ** 2 for w in people) for t, people in self._groups.items()}
+        self._pairs = {t: sum(n * (n - 1) // 2 for n in same.values()) for t, same in self._same.items()}
 
     def chance(self, t: str, i: str, j: str) -> float:
         """Probability that the two give the task the same text, from everybody else's answers."""
-        people, same, m = self._groups[t], self._same[t], self._mean
-        both, common = self._with[i, j], self._common[i, j]
-        mine, theirs = ((self._equal[w] - both + m) / (self._pairs[w] - common + 1) for w in (i, j))
-        equal = self._task[t] - (same[people[i]] - 1) - (same[people[j]] - 1) + (people[i] == people[j])
-        others = (len(people) - 2) * (len(people) - 3) // 2
-        task = (equal + m) / (others + 1)
-        return min(MOST_MATCH, mine * theirs * task / m**2)
+        people, same = self._groups[t], self._same[t]
+        both, common = self._equal[i, j], self._common[i, j]
+        mine, theirs = (
+            min(1.0, (self._agreed[w] - both + self._usual) / (self._met[w] - common * self._able[o] + 1))
+            for w, o in ((i, j), (j, i))
+        )
+        equal = self._pairs[t] - (same[people[i]] - 1) - (same[people[j]] - 1) + (people[i] == people[j])
+        total = self._total[t] - self._able[i] - self._able[j]
+        squares = self._squares[t] - self._able[i] ** 2 - self._able[j] ** 2
+        task = (equal + 1) / (max(0.0, total**2 - squares) / 2 + 1)
+        return float(min(MOST_MATCH, mine * theirs * task))
 
 
 def _ratio(seen: Sequence[tuple[bool, float]]) -> float:

@@ -16,7 +16,7 @@ from oracle.protocol.cids import decode, encode
 from oracle.protocol.errors import BadInput
 from oracle.protocol.plain import from_json, to_json
 
-TEXT_CHECKS = ("length", "language", "gibberish", "personal", "echo", "repeat", "copy")
+TEXT_CHECKS = ("length", "language", "gibberish", "monotony", "personal", "echo", "repeat", "copy")
 IMAGE_CHECKS = ("readable", "size", "blur", "exposure", "location", "twin")
 MOST_TEXT = 50_000  # characters, about a leaf that can be revealed
 MOST_BYTES = 32 << 20
@@ -70,14 +70,15 @@ class Policy:
     most: int = MOST_TEXT
     languages: tuple[str, ...] = ()  # ISO 639-1; empty for any
     language_doubt: float = 0.99  # probability that the text is in none of them
-    gibberish: float = 0.25  # bits a character
+    gibberish: float = 1.5  # bits a character beyond the usual
+    monotony: float = 0.6  # share that stood in the text before
     echo: float = 0.9  # share of the answer that stands in its prompt
     repeat: float = 0.9  # Jaccard similarity with an answer to another task
     copy: float = 7.0  # nats beyond what chance and the answer space explain, after counting all pairs
     least_side: int = 64  # pixels
     most_pixels: int = MOST_PIXELS
     most_bytes: int = MOST_BYTES
-    blur: float = 3.0  # -log10 of the share of the variance that is fine detail
+    blur: float = 1.5  # -log10 of the share of the variance that is fine detail
     exposure: float = 0.9  # share of the pixels in one sixteenth of the brightness
     twin: float = 0.9  # share of equal bits of the perceptual hash
 
@@ -104,7 +105,7 @@ def read_policy(value: Any, where: str = "policy") -> Policy:
     _within(where, "most", policy.most, policy.least, MOST_TEXT)
     _within(where, "most_pixels", policy.most_pixels, 1, MOST_PIXELS)
     _within(where, "most_bytes", policy.most_bytes, 1, MOST_BYTES)
-    for field in ("language_doubt", "echo", "repeat", "exposure", "twin"):
+    for field in ("language_doubt", "monotony", "echo", "repeat", "exposure", "twin"):
         _within(where, field, getattr(policy, field), 0, 1)
     return policy
 

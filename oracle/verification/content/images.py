@@ -1,7 +1,7 @@
 """Checks of one image, and of images beside each other: readable, size, blur, exposure, location, twins.
 
-bytes -> Findings. An image is refused by its header, before a pixel is decoded, where its size, its kind or its claims are beyond the
-policy: a small file can claim a billion pixels. Only PNG, JPEG, WebP and GIF are read, and of a moving image the first frame.
+bytes -> Findings. An image is refused by its header, before a pixel is decoded, where its size, its kind or its claims are beyond
+the policy: a small file can claim a billion pixels. Only PNG, JPEG, WebP and GIF are read, and of a moving image the first frame.
 """
 
 import io
@@ -55,7 +55,7 @@ def look(data: bytes, policy: Policy) -> Looked:
                 image.load()
                 place = _location(image)
                 grey = image.convert("L")
-    except Exception as problem:  # noqa: BLE001 - whatever a decoder says of hostile bytes, they are not an image
+    except Exception as problem:
         kind = type(problem).__name__
         return Looked(
             (Finding("readable", "unreadable", 1.0, 0.0, f"not an image of {', '.join(FORMATS)}: {kind}"),), None
@@ -114,7 +114,7 @@ def blur(grey: Grey, threshold: float) -> Finding:
 
 
 def exposure(grey: Grey, threshold: float) -> Finding:
-    """Score: the share of the pixels in the fullest of 16 bands of brightness. All dark, all bright, or all the same shows nothing."""
+    """Score: the share of the pixels in the fullest of 16 bands of brightness and the next. All dark or bright shows nothing."""
     counts = np.bincount(np.minimum((grey * BANDS).astype(np.int64), BANDS - 1).ravel(), minlength=BANDS)
     shares = counts + np.roll(counts, -1) * (
         np.arange(BANDS) < BANDS - 1
@@ -159,7 +159,8 @@ def _tells(xmp: Any) -> bool:
 
 
 def without_location(data: bytes) -> bytes:
-    """The same image without EXIF and XMP but for its orientation. A JPEG keeps every other byte; other kinds are written anew, lossless."""
+    """The same image without EXIF and XMP but for its orientation. A JPEG keeps every other byte, other kinds are
+    written anew, lossless."""
     pillow = _pillow()
     with pillow.open(io.BytesIO(data), formats=FORMATS) as image:
         turned = pillow.Exif()
@@ -200,8 +201,8 @@ def _spliced(data: bytes, exif: bytes) -> bytes:
 def twins(images: Sequence[Image], looked: Sequence[Looked], threshold: float) -> list[Finding]:
     """Whether another answer shows nearly the same picture. Score: share of equal bits of the perceptual hash (DCT, 64 bits).
 
-    Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash Functions. Scaling, compression and slight changes keep it;
-    a crop or a mirror image does not.
+    Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash Functions. Scaling, compression and slight changes
+    keep it; a crop or a mirror image does not.
     """
     rows = [i for i, one in enumerate(looked) if one.hash is not None]
     bits = np.array([looked[i].hash for i in rows], np.float32).reshape(len(rows), -1) * 2 - 1  # [n, 64]
@@ -210,7 +211,7 @@ def twins(images: Sequence[Image], looked: Sequence[Looked], threshold: float) -
         alike = (1 + bits @ bits[at] / max(1, bits.shape[1])) / 2  # [n]
         alike[at] = 0
         if len(rows) > 1:
-            near = sorted(((-float(alike[k]), images[rows[k]].id) for k in np.flatnonzero(alike > threshold)))[
+            near = sorted((-float(alike[k]), images[rows[k]].id) for k in np.flatnonzero(alike > threshold))[
                 :MOST_EVIDENCE
             ]
             score = float(alike.max())
