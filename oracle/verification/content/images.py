@@ -205,10 +205,10 @@ def twins(images: Sequence[Image], looked: Sequence[Looked], threshold: float) -
     keep it; a crop or a mirror image does not.
     """
     rows = [i for i, one in enumerate(looked) if one.hash is not None]
-    bits = np.array([looked[i].hash for i in rows], np.float32).reshape(len(rows), -1) * 2 - 1  # [n, 64]
+    bits = np.array([looked[i].hash for i in rows], np.float32).reshape(len(rows), HASH_SIDE**2) * 2 - 1  # [n, 64]
     found = [Finding("twin", "same-picture", 0.0, threshold, "no other picture to compare with")] * len(images)
     for at, i in enumerate(rows):
-        alike = (1 + bits @ bits[at] / max(1, bits.shape[1])) / 2  # [n]
+        alike = (1 + bits @ bits[at] / HASH_SIDE**2) / 2  # [n]
         alike[at] = 0
         if len(rows) > 1:
             near = sorted((-float(alike[k]), images[rows[k]].id) for k in np.flatnonzero(alike > threshold))[

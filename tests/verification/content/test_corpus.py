@@ -15,10 +15,11 @@ from oracle.verification.content import corpus
 from oracle.verification.content.corpus import Text, copy, echo, fold, gibberish, monotony, repeat, shingles
 
 WORDS = """
-the of and to in that was his he it with is for as had you not be her on at by which have or from this him but all she they were my are
-me one their so an said them we who would been will no when there if more out up into do any your what has man could other than our
-some very time upon about may its only now like little then can made should did us such great before must two these see know over
-""".split()
+the of and to in that was his he it with is for as had you not be her on at by which have or from this him but all she
+they were my are me one their so an said them we who would been will no when there if more out up into do any your what
+has man could other than our some very time upon about may its only now like little then can made should did us such
+great before must two these see know over
+""".split()  # noqa: SIM905
 
 
 def sentence(luck: random.Random, words: int = 12) -> str:
