@@ -98,7 +98,7 @@ def dawid_skene(
     known = _known(gold, tasks, classes)
     layout = _layout(task, worker, label, tasks, workers, classes, torch.device(device))
     start = torch.from_numpy(vote(task, label, tasks, classes)).to(layout.device)  # [T, C]
-    with torch.inference_mode(), _one_thread():
+    with torch.inference_mode(), one_thread():
         return _em(layout, _hold(start, known), known, float(strength or classes), max_iterations, tolerance)
 
 
@@ -219,7 +219,7 @@ def _em(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Bag sums wait for memory, a second thread gains nothing; on a busy machine its spinning costs seconds."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -116,9 +116,10 @@ def _bits(letter: NDArray[np.int64], of: NDArray[np.intp], owner: NDArray[np.int
     """-log2 P(letter | the two before it in its text), by what the texts of other owners have there. [M]"""
     size = int(letter.max(initial=0)) + 2
     begins = np.concatenate([[True], of[1:] != of[:-1]])
-    second = np.concatenate([[False], begins[:-1]])
     before = np.where(begins, size - 1, np.roll(letter, 1))
-    pair = np.where(begins | second, size - 1, np.roll(letter, 2)) * size + before
+    pair = (
+        np.where(begins, size - 1, np.roll(letter, 2)) * size + before
+    )  # before the first letter stands another text's space
     one = (_others(letter, owner) + 1) / (_others(np.zeros_like(letter), owner) + size)
     two = (_others(before * size + letter, owner) + one) / (_others(before, owner) + 1)
     return np.asarray(-np.log2((_others(pair * size + letter, owner) + two) / (_others(pair, owner) + 1)), np.float64)

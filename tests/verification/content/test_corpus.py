@@ -225,3 +225,36 @@ def test_copy__order_of_the_answers__does_not_matter() -> None:
     for a, f in zip(crowd, copy(crowd, 7.0), strict=True):
         assert again[a.id].score == pytest.approx(f.score)
         assert again[a.id].fails == f.fails
+
+
+def test_copy__one_pair__scores_as_by_hand() -> None:
+    crowd = honest(tasks=25, workers=9)
+    crowd += ring(crowd, 6)
+    groups = corpus._by_task(crowd)
+    rates = corpus._Rates(groups)
+    able, pairs = rates._able, {(i, j) for people in groups.values() for i in people for j in people if i < j}
+
+    def shared(i: str, j: str) -> list[bool]:
+        return [people[i] == people[j] for people in groups.values() if i in people and j in people]
+
+    usual = math.sqrt((sum(sum(shared(*p)) for p in pairs) + 1) / (sum(len(shared(*p)) for p in pairs) + 2))
+
+    def rate(i: str, without: str) -> float:
+        others = [j for j in able if j not in (i, without)]
+        agreed = sum(sum(shared(i, j)) for j in others)
+        met = sum(len(shared(i, j)) * able[j] for j in others)
+        return min(1.0, (agreed + usual) / (met + 1))
+
+    for i in able:  # what the fit found solves its equations
+        assert able[i] == pytest.approx(rate(i, ""), rel=1e-3)
+    i, j = "ring a", "ring b"
+    chances = []
+    for people in groups.values():
+        if i in people and j in people:
+            rest = [(x, y) for x in people for y in people if x < y and not {x, y} & {i, j}]
+            equal = sum(people[x] == people[y] for x, y in rest)
+            task = (equal + 1) / (sum(able[x] * able[y] for x, y in rest) + 1)
+            chances.append(min(0.95, rate(i, j) * rate(j, i) * task))
+    logs = [sum(math.log((r + (1 - r) * p) / p) for p in chances) for r in (0.5, 0.9)]
+    wanted = math.log((math.exp(logs[0]) + math.exp(logs[1])) / 2) - math.log(len(pairs))
+    assert copy(crowd, 7.0)[-1].score == pytest.approx(wanted)

@@ -118,6 +118,7 @@ def test_language__of_another_tongue__fails_and_names_it() -> None:
     assert not language(german, ("en", "de"), 0.99).fails
     assert not language(english, ("en",), 0.99).fails
     assert not language(german, (), 0.99).fails
-    assert not language("Ja, gewiss!", ("en",), 0.99).fails  # too few letters to tell
+    assert language("Всем привет и всего самого доброго", ("en",), 0.99).fails
+    assert not language("Всем привет", ("en",), 0.99).fails  # too few letters to tell
     with pytest.raises(BadInput, match=r"languages: 'english'"):
         language(english, ("english",), 0.99)
