@@ -587,5 +587,18 @@ def bench_content(
     _print(content.content(data, images), as_json, content.text)
 
 
+@bench_app.command("learn")
+def bench_learn(
+    data: Annotated[Path, typer.Option(help="Folder of the public crowds.")],
+    sets: Annotated[str, typer.Option(help="Which of them.")] = "amazon_isbook,product,rte,dog,web",
+    cache: Annotated[Path | None, typer.Option(help="Folder that keeps the vectors of texts.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the learned prior: accuracy and log-loss of record with and without it, and whether it ships."""
+    from oracle.bench import learn
+
+    _print(learn.learned(data, sets.split(","), cache), as_json, learn.text)
+
+
 if __name__ == "__main__":
     main()

@@ -1,8 +1,8 @@
 """Learned verification: a small network of several tasks that speaks, as a prior, into the decision of record.
 
-Answers, a Dawid-Skene fit and (where there are texts) task vectors -> Learned: a correction of each task's log prior,
-and what the heads say of answers, tasks and workers. It never sees gold: its targets are leave-one-out posteriors and hidden answers of the crowd.
-It ships only where it foretells hidden answers of tasks that it was not trained on. Deterministic by seed, on one thread.
+Answers, a Dawid-Skene fit and (where there are texts) task vectors -> Learned: a correction of each task's log prior, and what its
+heads say of answers, tasks and workers. It never sees gold: its targets are leave-one-out posteriors and hidden answers of the
+crowd. It ships only where it foretells hidden answers of tasks that it was not trained on. Deterministic by seed, on one thread.
 
     b[t, c] = clip(log p_c + f_c(text_t, features_t), prior cap)            P(z_t = c | answers) ~ exp(b[t, c] + sum of W)
 
@@ -246,7 +246,7 @@ def _train(crowd: _Crowd, targets: _Targets, mine: Tensor, seed: int) -> _Net:
         loss = loss + _cross(heads.right, targets.right[hidden]) + _cross(heads.spam, targets.spam)
         loss = loss + _cross(heads.difficulty[mine], targets.wrong[mine])
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return net
 
@@ -294,7 +294,9 @@ def _crowd(task: ArrayLike, worker: ArrayLike, label: ArrayLike, fit: Fit, text:
     if vectors.ndim != 2 or len(vectors) != tasks or not np.isfinite(vectors).all():
         raise BadInput(f"text: one finite vector a task is needed ({tasks}), got shape {vectors.shape}")
     return _Crowd(
-        *(torch.from_numpy(values.astype(np.int64)) for values in (task, worker, label)),
+        torch.from_numpy(task.astype(np.int64)),
+        torch.from_numpy(worker.astype(np.int64)),
+        torch.from_numpy(label.astype(np.int64)),
         torch.from_numpy(_evidence(task, worker, label, fit)).float(),
         torch.from_numpy(np.log(fit.prior)).float(),
         torch.from_numpy(vectors),
