@@ -35,6 +35,7 @@ from oracle.verification.infer import Fit, indices, one_thread, same_length
 
 HIDDEN = 16
 STEPS = 60
+AXES = 64  # of the text vectors
 RATE = 2e-2
 DECAY = 0.3  # of the weights that read texts
 BALL = 0.1  # of the adversary: share of a text vector's length; standard deviations of a feature
@@ -299,9 +300,19 @@ def _crowd(task: ArrayLike, worker: ArrayLike, label: ArrayLike, fit: Fit, text:
         torch.from_numpy(label.astype(np.int64)),
         torch.from_numpy(_evidence(task, worker, label, fit)).float(),
         torch.from_numpy(np.log(fit.prior)).float(),
-        torch.from_numpy(vectors),
+        _principal(torch.from_numpy(vectors)),
         (tasks, workers, classes),
     )
+
+
+def _principal(vectors: Tensor) -> Tensor:
+    """Vectors [T, E] by their first principal components, unit variance in the mean: [T, AXES] at most. No label is asked."""
+    if vectors.shape[1] <= AXES:
+        return vectors
+    centred = (vectors - vectors.mean(0)).double()
+    _, axes = torch.linalg.eigh(centred.T @ centred)  # ascending
+    found = centred @ axes[:, -AXES:].flip(1)
+    return (found / found.std(unbiased=False).clamp(min=FLOOR)).float()
 
 
 def _evidence(task: Int32, worker: Int32, label: Int32, fit: Fit) -> Float:

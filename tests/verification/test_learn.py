@@ -123,6 +123,15 @@ def test_targets__posterior_of_an_answer__as_by_hand() -> None:
         assert float(found[n]) == pytest.approx(chance[label[n]] / chance.sum(), rel=1e-4)
 
 
+def test_principal__wide_vectors__keep_their_distances() -> None:
+    luck = np.random.default_rng(4)
+    flat = luck.normal(size=(50, 10)) @ luck.normal(size=(10, 300))  # ten dimensions, spread over three hundred
+    found = learning._principal(torch.from_numpy(flat)).numpy()
+    before, after = (((a[:, None] - a[None]) ** 2).sum(-1) for a in (flat, found))
+    assert found.shape == (50, learning.AXES)
+    assert after / after.max() == pytest.approx(before / before.max(), abs=1e-5)
+
+
 @pytest.mark.parametrize("text", [np.zeros((3, 4)), np.full((TASKS, 2), np.nan), np.zeros(TASKS)])
 def test_learn__vectors_that_do_not_fit__are_bad_input(text: np.ndarray) -> None:
     answers, _, _, fit = crowd()

@@ -49,7 +49,9 @@ def test_check_texts__nothing_to_check__nothing_found() -> None:
 
 
 def test_check_texts__a_million_characters__fail_by_their_length_alone() -> None:
-    report = check_texts([replace(PLAIN, text="a plain word " * 100_000)], Policy(check=("length", "personal")))[0]
+    report = check_texts(
+        [replace(PLAIN, text="a plain word " * 100_000 + MAIL.text)], Policy(check=("length", "personal"))
+    )[0]
     assert [f.reason for f in report.findings] == ["too-long"]
 
 
