@@ -311,8 +311,8 @@ def _principal(vectors: Tensor) -> Tensor:
         return vectors
     centred = (vectors - vectors.mean(0)).double()
     _, axes = torch.linalg.eigh(centred.T @ centred)  # ascending
-    found = centred @ axes[:, -AXES:].flip(1)
-    return (found / found.std(unbiased=False).clamp(min=FLOOR)).float()
+    found: Tensor = centred @ axes[:, -AXES:].flip(1)
+    return found.div(found.std(unbiased=False).clamp(min=FLOOR)).to(vectors.dtype)
 
 
 def _evidence(task: Int32, worker: Int32, label: Int32, fit: Fit) -> Float:
