@@ -31,6 +31,8 @@ app.add_typer(chain_app, name="chain")
 app.add_typer(job_app, name="job")
 committee_app = typer.Typer(no_args_is_help=True, help="The members, their stakes, and how they change.")
 app.add_typer(committee_app, name="committee")
+content_app = typer.Typer(no_args_is_help=True, help="Checks of texts and images.")
+app.add_typer(content_app, name="content")
 bench_app = typer.Typer(no_args_is_help=True, help="How fast it is, on this machine.")
 app.add_typer(bench_app, name="bench")
 
@@ -716,6 +718,23 @@ def job_refund(number: int, key: SenderOption, home: HomeOption = None, as_json:
     _print(jobs.refund(home, number, _signer(home, key)), as_json, jobs.text)
 
 
+# ---------------------------------------------------------------------- content
+
+
+@content_app.command("check")
+def content_check(
+    file: Annotated[Path, typer.Argument(help="Texts (JSONL: id, text, task, worker, prompt), or a folder of images.")],
+    policy: Annotated[Path | None, typer.Option(help="The job's policy (JSON) [report all, reject nothing].")] = None,
+    clean: Annotated[Path | None, typer.Option(help="Folder for copies of images without their place.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is wrong with each text or image, and why; exit 1 if the policy rejects one."""
+    from oracle.commands import checking
+
+    document = checking.check(file, policy, clean)
+    _answer(document, as_json, checking.text, document["ok"])
+
+
 # ---------------------------------------------------------------------- bench
 
 
@@ -785,6 +804,31 @@ def bench_types(
     from oracle.bench import types
 
     _print(types.types(data), as_json, types.text_of)
+
+
+@bench_app.command("content")
+def bench_content(
+    data: Annotated[Path, typer.Option(help="Folder of the public crowds.")],
+    images: Annotated[Path | None, typer.Option(help="Folder of honest images [drawn scenes].")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the checks of content: false alarms on honest answers, and what they find of planted ones."""
+    from oracle.bench import content
+
+    _print(content.content(data, images), as_json, content.text)
+
+
+@bench_app.command("learn")
+def bench_learn(
+    data: Annotated[Path, typer.Option(help="Folder of the public crowds.")],
+    sets: Annotated[str, typer.Option(help="Which of them.")] = "amazon_isbook,product,rte,dog,web",
+    cache: Annotated[Path | None, typer.Option(help="Folder that keeps the vectors of texts.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the learned prior: accuracy and log-loss of record with and without it, and whether it ships."""
+    from oracle.bench import learn
+
+    _print(learn.learned(data, sets.split(","), cache), as_json, learn.text)
 
 
 if __name__ == "__main__":

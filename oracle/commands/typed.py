@@ -61,9 +61,9 @@ def text(d: dict[str, Any]) -> str:
 
 def engine(task: Ints, worker: Ints, label: Ints, tasks: int, workers: int, classes: int) -> lb.Float:
     """The categorical engine that types are reduced to: posterior [T, C]."""
-    from oracle.verification.infer import dawid_skene  # noqa: PLC0415 - torch loads for seconds, and not every type asks it
+    from oracle.verification.engine import infer as believe  # noqa: PLC0415 - torch loads for seconds, and not every type asks it
 
-    return dawid_skene(task, worker, label, tasks, workers, classes).posterior
+    return believe(task, worker, label, tasks, workers, classes).posterior
 
 
 def read_given(answers: lb.Answers, kind: AnswerType, name: str) -> Given:

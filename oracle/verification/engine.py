@@ -140,7 +140,7 @@ def infer(
     """
     layout = lay_out(task, worker, label, tasks, workers, classes, device=device)
     known = known_classes(gold, tasks, classes)
-    with one_thread():
+    with torch.inference_mode(), one_thread():
         share = hold(shares(_heard(layout)), known)
         begin = share if known is None else hold(_taught(layout, share, known), known)
         tables = _resumed([_started(begin, voice) for voice in voices], start)

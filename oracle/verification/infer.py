@@ -98,7 +98,7 @@ def dawid_skene(
         raise BadInput(f"strength {strength}: must be above 0 pseudo-answers")
     layout = lay_out(task, worker, label, tasks, workers, classes, device=device)
     known = known_classes(gold, tasks, classes)
-    with one_thread():
+    with torch.inference_mode(), one_thread():
         start = hold(shares(layout.votes), known)
         return _em(layout, start, known, float(strength or classes), max_iterations, tolerance)
 

@@ -84,7 +84,7 @@ def record(
     else:
         wanted = _shaped("posterior", posterior, (tasks, classes))
         whole = np.ones(workers) if part is None else _shaped("part", part, (workers,))
-        with one_thread():
+        with torch.inference_mode(), one_thread():
             rows = _rows(layout, torch.from_numpy(wanted), torch.from_numpy(whole), fitted)
         weight = weight_rows(rows, row_label, weight_cap)
         if fitted:

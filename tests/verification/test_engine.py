@@ -127,7 +127,7 @@ def voice_alone(crowd: Crowd, voice: Voice, passes: int, monkeypatch: pytest.Mon
     monkeypatch.setattr(engine, "ITERATIONS", passes)
     monkeypatch.setattr(engine, "TOLERANCE", 0.0)
     laid = layout.lay_out(*crowd)
-    with layout.one_thread():
+    with torch.inference_mode(), layout.one_thread():
         begin = engine._started(engine.shares(laid.votes), voice)
         return engine._fit(laid, [begin], ((4.0, 3.0),), None, None, (voice,)).posteriors[0].numpy()
 
@@ -198,7 +198,7 @@ def test_infer__weights__sum_to_one_and_hear_every_voice() -> None:
 
 def test_infer__no_models__is_the_smoothed_share_of_who_varies() -> None:
     crowd, _ = crowd_of(8, 30, 6, 3, 4)
-    task, worker, label, tasks, workers, classes = crowd
+    task, worker, label, tasks, _, classes = crowd
     all_labels = (np.bincount(label, minlength=classes) + 1) / (len(label) + classes)
     heard = np.full((tasks, classes), 1 / classes)
     for t, i, c in zip(task, worker, label, strict=True):
