@@ -77,8 +77,8 @@ def _run(
         "gain": found.gain,
         "error": found.error,
         "ships": found.ships,
-        "shipped": _scored(learning.with_priors(base, learning.priors(found, fit)), gold),
-        "forced": _scored(learning.with_priors(base, learning.priors(forced, fit)), gold),
+        "shipped": _scored(learning.with_priors(base, learning.priors(found, base)), gold),
+        "forced": _scored(learning.with_priors(base, learning.priors(forced, base)), gold),
     }
 
 

@@ -31,6 +31,7 @@ from torch.nn import functional
 
 from oracle.protocol.errors import BadInput
 from oracle.verification import record as rec
+from oracle.verification.engine import design_effect
 from oracle.verification.infer import Fit
 from oracle.verification.layout import indices, one_thread, same_length
 
@@ -57,6 +58,7 @@ class Learned:
     right: Float  # [N] P(answer n is right | its worker's other answers, its task without it, the text)
     difficulty: Float  # [T] expected share of wrong answers
     spam: Float  # [K] P(worker answers without looking)
+    effect: float  # mean design effect of the tasks (oracle.verification.engine)
     gain: float  # nats of a hidden answer
     error: float  # standard error of the gain, over tasks
     ships: bool
@@ -117,13 +119,17 @@ def learn(
                 spam += torch.sigmoid(heads.spam).numpy() / folds
                 foretold[answers] = _gain(net, crowd, cap)[answers].numpy()
     gain, error = _mean(foretold, crowd.task.numpy(), tasks)
-    return Learned(correction, right, difficulty, spam, gain, error, bool(gain > SURE * error and gain > 0))
+    effect = float(design_effect(torch.bincount(crowd.task, minlength=tasks).double()).mean())
+    return Learned(correction, right, difficulty, spam, effect, gain, error, bool(gain > SURE * error and gain > 0))
 
 
-def priors(learned: Learned, fit: Fit, prior_cap: int = rec.PRIOR_CAP) -> Int32:
-    """b [T, C] of record: the class prior with the correction, if it ships; centred, capped, in fixed point."""
-    logs = np.log(fit.prior) + (learned.correction if learned.ships else np.zeros_like(learned.correction))
-    return rec.quantise(logs - logs.mean(1, keepdims=True), prior_cap)
+def priors(learned: Learned, decided: rec.Record, prior_cap: int = rec.PRIOR_CAP) -> Int32:
+    """b [T, C] of record: the decision's own with the correction, if it ships, cut by the design effect as rows are; capped."""
+    if not learned.ships:
+        return decided.priors
+    moved = decided.priors + rec.quantise(learned.correction / learned.effect, prior_cap)
+    found: Int32 = np.clip(moved, -prior_cap, prior_cap).astype(np.int32)
+    return found
 
 
 def with_priors(decided: rec.Record, found: Int32) -> rec.Record:

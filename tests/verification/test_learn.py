@@ -36,9 +36,9 @@ def right(labels: np.ndarray, truth: np.ndarray) -> float:
 
 def test_learn__texts_that_tell__ships_and_decides_better() -> None:
     answers, truth, text, fit = crowd()
-    base = record(*answers, TASKS, CLASSES, fit)
+    base = record(*answers, TASKS, len(fit.worker_count), CLASSES, fit.posterior, fitted=False)
     found = learn(*answers, fit, text)
-    better = with_priors(base, priors(found, fit))
+    better = with_priors(base, priors(found, base))
     assert found.ships
     assert right(better.labels, truth) > right(base.labels, truth) + 0.05
     assert np.abs(better.priors).max() <= PRIOR_CAP
@@ -47,11 +47,11 @@ def test_learn__texts_that_tell__ships_and_decides_better() -> None:
 def test_learn__texts_that_tell_nothing__changes_no_verdict() -> None:
     answers, _, text, fit = crowd()
     text = np.random.default_rng(9).normal(size=text.shape).astype(np.float32)
-    base = record(*answers, TASKS, CLASSES, fit)
+    base = record(*answers, TASKS, len(fit.worker_count), CLASSES, fit.posterior, fitted=False)
     for vectors in (text, None):
         found = learn(*answers, fit, vectors)
         assert not found.ships
-        assert (with_priors(base, priors(found, fit)).scores == base.scores).all()
+        assert (with_priors(base, priors(found, base)).scores == base.scores).all()
 
 
 def test_learn__answers_of_a_task__do_not_reach_its_own_fold(monkeypatch: pytest.MonkeyPatch) -> None:
