@@ -775,12 +775,19 @@ def bench_truth(
     data: Annotated[Path, typer.Option(help="A folder for each set: labels.csv[.gz], truth.csv.")],
     sets: Annotated[str, typer.Option(help="Only these, between commas.")] = "",
     half: Annotated[bool, typer.Option(help="Also with half of each set's answers hidden.")] = True,
+    constants: Annotated[
+        bool, typer.Option("--constants", help="Instead: the engine's, chosen without each set.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score our verdicts beside the vote and crowd-kit on recorded crowds: accuracy, log-loss, calibration."""
+    from oracle.bench import constants as choosing
     from oracle.bench import truth
 
     names = [name.strip() for name in sets.split(",") if name.strip()]
+    if constants:
+        _print(choosing.constants(data, names), as_json, choosing.text)
+        return
     _print(truth.truth(data, names, half), as_json, truth.text)
 
 

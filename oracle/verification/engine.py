@@ -27,6 +27,7 @@ Li, Rubinstein & Cohn, ICML 2019, https://proceedings.mlr.press/v97/li19i.html -
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -141,15 +142,13 @@ def infer(
     layout = lay_out(task, worker, label, tasks, workers, classes, device=device)
     known = known_classes(gold, tasks, classes)
     with torch.inference_mode(), one_thread():
-        share = hold(shares(_heard(layout)), known)
+        share = hold(heard(layout), known)
         begin = share if known is None else hold(_taught(layout, share, known), known)
         tables = _resumed([_started(begin, voice) for voice in voices], start)
         strengths = start.strengths if start else ((COIN, float(classes)),) * len(voices)
         fitted = _fit(layout, tables, strengths, known, _earlier(layout, history), voices)
         effect = design_effect(layout.votes.sum(1))
-        said = torch.stack([*(tempered(q, effect) for q in fitted.posteriors), share])  # [V, T, C]
-        weights = _weigh(said)
-        mean = torch.tensordot(weights, said, dims=1)
+        mean, weights, said = mix(fitted.posteriors, share, effect)
     return Inference(
         posterior=floats(mean / mean.sum(1, keepdim=True)),
         independent=floats(layout.votes.sum(1) / effect),
@@ -162,9 +161,11 @@ def infer(
     )
 
 
-def _heard(layout: Layout) -> torch.Tensor:
-    """Votes [T, C], each counted by how much its worker's labels vary: min(1, H_i / H), the entropies of the worker's labels
-    (with FEW more answers like the crowd's) and of the crowd's. Who always says the same says nothing, in however many names.
+def heard(layout: Layout) -> torch.Tensor:
+    """The smoothed vote share [T, C], each vote counted by how much its worker's labels vary: min(1, H_i / H).
+
+    H_i, H: entropies of the worker's labels (with FEW more answers like the crowd's) and of the crowd's. Who always says the
+    same says nothing, in however many names.
     """
     said = torch.nn.functional.one_hot(layout.label_of, layout.classes).to(layout.dtype)  # [R, C]
     times = layout.by_pair(torch.ones_like(layout.answered)[:, None]) * said  # [R, C]
@@ -172,33 +173,37 @@ def _heard(layout: Layout) -> torch.Tensor:
     mine = layout.by_worker(times) + FEW * crowd  # [K, C]
     mine = mine / mine.sum(1, keepdim=True)
     varied = (torch.special.entr(mine).sum(1) / torch.special.entr(crowd).sum().clamp_min(1e-9)).clamp(max=1)  # [K]
-    return layout.by_task(said * varied[layout.worker_of, None])
+    return shares(layout.by_task(said * varied[layout.worker_of, None]))
 
 
-def design_effect(answers: torch.Tensor) -> torch.Tensor:
-    """How many answers to one task are worth one independent one: min(1 + RHO (n - 1), MOST). [T]"""
-    return (1 + RHO * (answers - 1)).clamp(1, MOST)
+def design_effect(answers: torch.Tensor, rho: float = RHO, most: float = MOST) -> torch.Tensor:
+    """How many answers to one task are worth one independent one: min(1 + rho (n - 1), most). [T]"""
+    return (1 + rho * (answers - 1)).clamp(1, most)
+
+
+def mix(
+    posteriors: Sequence[torch.Tensor], share: torch.Tensor, effect: torch.Tensor, loyalty: float = LOYALTY
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The mean [T, C] of models [T, C] and the vote share, the weights [V], and what each voice says [V, T, C].
+
+    Each model is tempered by the design effect [T]; one that differs from the mean as the median one does counts
+    exp(-loyalty). The share has the weight 1 / V: it differs from every model by being unsure, not by being wrong.
+    """
+    said = torch.stack([*(tempered(q, effect) for q in posteriors), share])
+    even = 1 / len(said)
+    weights = said.new_full((len(said),), even)
+    for _ in range(ROUNDS if len(said) > 1 else 0):
+        mean = torch.tensordot(weights, said, dims=1)
+        differs = (said[:-1] - mean).abs().mean((1, 2))
+        loyal = torch.softmax(-loyalty * differs / differs.median().clamp_min(1e-9), 0)
+        weights = torch.cat(((1 - even) * loyal, weights[-1:]))
+    return torch.tensordot(weights, said, dims=1), weights, said
 
 
 def tempered(posterior: torch.Tensor, effect: torch.Tensor) -> torch.Tensor:
     """softmax(log P / D), [T, C], with D [T]."""
     least = torch.finfo(posterior.dtype).tiny
     return normalised(posterior.clamp_min(least).log() / effect[:, None])
-
-
-def _weigh(said: torch.Tensor) -> torch.Tensor:
-    """Weights [V] of the voices [V, T, C]: a model that differs from the mean as the median one does counts exp(-LOYALTY).
-
-    The last voice, the vote share, has the weight 1 / V: it differs from every model by being unsure, not by being wrong.
-    """
-    even = 1 / len(said)
-    weights = said.new_full((len(said),), even)
-    for _ in range(ROUNDS if len(said) > 1 else 0):
-        mean = torch.tensordot(weights, said, dims=1)
-        differs = (said[:-1] - mean).abs().mean((1, 2))
-        loyal = torch.softmax(-LOYALTY * differs / differs.median().clamp_min(1e-9), 0)
-        weights = torch.cat(((1 - even) * loyal, weights[-1:]))
-    return weights
 
 
 # ---------------------------------------------------------------- the batch
@@ -232,7 +237,7 @@ def _fit(
     """All voices side by side, from tables [T, C kinds]: one pass over the answers serves them all."""
     widths = [table.shape[1] for table in tables]
     tables, strengths = list(tables), list(begin)
-    before = [_of_classes(table, layout.classes) for table in tables]
+    before = [of_classes(table, layout.classes) for table in tables]
     for iteration in range(1, ITERATIONS + 1) if voices else ():
         counts = torch.split(layout.by_pair(torch.cat(tables, 1)), widths, 1)  # [R, C kinds] each
         logs = []
@@ -243,7 +248,7 @@ def _fit(
         moved = 0.0
         for v, voice in enumerate(voices):
             tables[v] = _posterior(scores[v] + _class_prior(layout, voice, tables[v]), known, layout.classes)
-            now = _of_classes(tables[v], layout.classes)
+            now = of_classes(tables[v], layout.classes)
             moved = max(moved, float((now - before[v]).abs().sum(1).mean()))
             before[v] = now
         if moved < TOLERANCE:
@@ -288,8 +293,8 @@ def _resumed(tables: list[torch.Tensor], start: State | None) -> list[torch.Tens
     return [torch.cat((row.to(table), table[len(row) :])) for row, table in zip(rows, tables, strict=True)]
 
 
-def _of_classes(table: torch.Tensor, classes: int) -> torch.Tensor:
-    """[T, C kinds] -> [T, C]"""
+def of_classes(table: torch.Tensor, classes: int) -> torch.Tensor:
+    """Posteriors [T, C] of a model's table [T, C kinds]."""
     kinds = table.shape[1] // classes
     return table if kinds == 1 else table.view(len(table), classes, kinds).sum(2)
 
