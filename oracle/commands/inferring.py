@@ -131,6 +131,7 @@ def _engine(answers: lb.Answers, known: lb.Int32 | None, wanted: Wishes) -> dict
         "voices": dict(zip(inference.voices, inference.weights.tolist(), strict=True)),
         "iterations": inference.iterations,
         "settled": inference.settled,
+        "temperature": belief.tau,
         "rings": [
             {"workers": [answers.workers[i] for i in one.workers], "kind": one.kind, "reason": one.reason}
             for one in belief.rings

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from oracle.verification.calibrate import calibrated
 from oracle.verification.certify import Certificate, certify
 from oracle.verification.engine import History, Inference, infer
-from oracle.verification.layout import Float, Int32, checked
+from oracle.verification.layout import Float, Int32, checked, known_classes
 from oracle.verification.record import ONE, PRIOR_CAP, WEIGHT_CAP, Record, record
 from oracle.verification.rings import Merged, Ring, merge, rings
 
@@ -41,11 +42,8 @@ class Belief:
     rings: tuple[Ring, ...]
     merged: Merged  # the answers with each ring as one voice
     inference: Inference
-
-    @property
-    def posterior(self) -> Float:
-        """[T, C]"""
-        return self.inference.posterior
+    posterior: Float  # [T, C] the engine's; where enough tasks are known, at the temperature that fits them
+    tau: float  # that temperature; 1 without
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +75,22 @@ def believe(
     merging: bool = True,
     device: str = "cpu",
 ) -> Belief:
-    """Rings are looked for and merged first (`merging`), so that whoever copies has one voice. gold [T]: class, or negative."""
+    """Rings are looked for and merged first (`merging`), so that whoever copies has one voice.
+
+    gold [T]: class, or negative; it is held, it teaches, and it calibrates (oracle.verification.calibrate).
+    """
     found = rings(*of.arrays, known=gold) if merging else ()
     now = merge(of.task, of.worker, of.label, found, of.workers, of.classes)
-    inference = infer(
-        now.task, now.worker, now.label, of.tasks, of.workers, of.classes, gold=gold, history=history, device=device
-    )
-    return Belief(of, found, now, inference)
+
+    def judged(known: ArrayLike | None) -> Inference:
+        sizes = (of.tasks, of.workers, of.classes)
+        return infer(now.task, now.worker, now.label, *sizes, gold=known, history=history, device=device)
+
+    inference = judged(gold)
+    posterior, tau = inference.posterior, 1.0
+    if (known := known_classes(gold, of.tasks, of.classes)) is not None:
+        posterior, tau = calibrated(posterior, known, lambda told: judged(told).posterior)
+    return Belief(of, found, now, inference, posterior, tau)
 
 
 def decide(
