@@ -182,7 +182,7 @@ def test_run__without_the_store_s_check__a_flip_in_a_model_card_passes(town: Tow
     node: Any = decode(town.content.get(from_digest(Codec.DAG_CBOR, town.market.state().posts[1].content)))
     file = folder(town) / node["model"].cid
     data = file.read_bytes()
-    file.write_bytes(data.replace(b"dawid-skene", b"dawid-skenf"))
+    file.write_bytes(data.replace(b"vote share", b"vote sharf"))
     assert run(town, Believing()).ok
     assert where(run(town)) == {(1, "model", 0)}
     file.write_bytes(data)
