@@ -234,26 +234,28 @@ def _fit(
     earlier: _Earlier | None,
     voices: tuple[Voice, ...],
 ) -> _Fitted:
-    """All voices side by side, from tables [T, C kinds]: one pass over the answers serves them all."""
-    widths = [table.shape[1] for table in tables]
+    """All voices side by side, from tables [T, C kinds]: one pass over the answers serves all that still move."""
     tables, strengths = list(tables), list(begin)
     before = [of_classes(table, layout.classes) for table in tables]
-    for iteration in range(1, ITERATIONS + 1) if voices else ():
-        counts = torch.split(layout.by_pair(torch.cat(tables, 1)), widths, 1)  # [R, C kinds] each
+    moving, iteration = list(range(len(voices))), 0
+    while moving and iteration < ITERATIONS:
+        iteration += 1
+        widths = [tables[v].shape[1] for v in moving]
+        counts = torch.split(layout.by_pair(torch.cat([tables[v] for v in moving], 1)), widths, 1)  # [R, C kinds] each
         logs = []
-        for v, voice in enumerate(voices):
-            rows, strengths[v] = _expected_logs(layout, voice, counts[v], earlier, strengths[v])
+        for v, mine in zip(moving, counts, strict=True):
+            rows, strengths[v] = _expected_logs(layout, voices[v], mine, earlier, strengths[v])
             logs.append(rows)
         scores = torch.split(layout.by_task(torch.cat(logs, 1)), widths, 1)  # [T, C kinds] each
-        moved = 0.0
-        for v, voice in enumerate(voices):
-            tables[v] = _posterior(scores[v] + _class_prior(layout, voice, tables[v]), known, layout.classes)
+        still = []
+        for v, score in zip(moving, scores, strict=True):
+            tables[v] = _posterior(score + _class_prior(layout, voices[v], tables[v]), known, layout.classes)
             now = of_classes(tables[v], layout.classes)
-            moved = max(moved, float((now - before[v]).abs().sum(1).mean()))
+            if float((now - before[v]).abs().sum(1).mean()) >= TOLERANCE:
+                still.append(v)
             before[v] = now
-        if moved < TOLERANCE:
-            return _Fitted(tables, before, tuple(strengths), True, iteration)
-    return _Fitted(tables, before, tuple(strengths), not voices, ITERATIONS if voices else 0)
+        moving = still
+    return _Fitted(tables, before, tuple(strengths), not moving, iteration)
 
 
 def _started(begin: torch.Tensor, voice: Voice) -> torch.Tensor:
@@ -313,11 +315,11 @@ def _class_prior(layout: Layout, voice: Voice, table: torch.Tensor) -> torch.Ten
     """E log p of classes and kinds [C kinds]: Dirichlet(1) over classes if learned, else even; Dirichlet(0.1) over kinds."""
     seen = (layout.answered @ table).view(layout.classes, voice.kinds)  # [C, kinds]
     of_class = seen.sum(1, keepdim=True)  # [C, 1]
-    found = torch.digamma(of_class + 1) - torch.digamma(of_class.sum() + layout.classes)
+    found = digamma(of_class + 1) - digamma(of_class.sum() + layout.classes)
     if not voice.learned:
         found = torch.zeros_like(found)
     if voice.kinds > 1:
-        found = found + torch.digamma(seen + SPARSE) - torch.digamma(of_class + voice.kinds * SPARSE)
+        found = found + digamma(seen + SPARSE) - digamma(of_class + voice.kinds * SPARSE)
     return found.expand(layout.classes, voice.kinds).reshape(-1)
 
 
@@ -345,7 +347,7 @@ def _rows(
     layout: Layout, counts: torch.Tensor, totals: torch.Tensor, pseudo: torch.Tensor, spread: torch.Tensor
 ) -> torch.Tensor:
     """psi(n + A) - psi(sum n + sum A): counts and A [R, W], their sums over labels [K, W] and [W] or [K, W]."""
-    return torch.digamma(counts + pseudo) - torch.digamma(totals + spread)[layout.worker_of]
+    return digamma(counts + pseudo) - digamma(totals + spread)[layout.worker_of]
 
 
 def crowd_shape(layout: Layout, counts: torch.Tensor) -> torch.Tensor:
@@ -359,9 +361,9 @@ def _coin(
     layout: Layout, counts: torch.Tensor, totals: torch.Tensor, strengths: Strengths
 ) -> tuple[torch.Tensor, Strengths]:
     right, given, mean, strength = _ability(layout, counts, totals, strengths[0])
-    sure = torch.digamma(given + strength)
-    wins = torch.digamma(right + strength * mean) - sure  # [K, 1]
-    fails = torch.digamma(given - right + strength * (1 - mean)) - sure
+    sure = digamma(given + strength)
+    wins = digamma(right + strength * mean) - sure  # [K, 1]
+    fails = digamma(given - right + strength * (1 - mean)) - sure
     errors = _errors(layout, counts).log().T[layout.label_of]  # [R, C]
     rows = fails[layout.worker_of] + errors
     rows.scatter_(1, layout.label_of[:, None], wins[layout.worker_of])
@@ -409,14 +411,27 @@ def _polya(strength: float, shape: torch.Tensor, counts: torch.Tensor, totals: t
     """
     for _ in range(STEPS):
         prior = strength * shape
-        gain = (shape * (torch.digamma(counts + prior) - torch.digamma(prior))).sum(dtype=torch.float64)
-        loss = (torch.digamma(totals + strength) - _digamma(strength)).sum(dtype=torch.float64)
+        gain = (shape * (digamma(counts + prior) - digamma(prior))).sum(dtype=torch.float64)
+        loss = (digamma(totals + strength) - _digamma(strength)).sum(dtype=torch.float64)
         strength = min(max(strength * float(gain) / max(float(loss), 1e-12), WEAKEST), STRONGEST)
     return strength
 
 
+def digamma(x: torch.Tensor) -> torch.Tensor:
+    """psi(x) for x > 0; in single precision to its last digits by three steps of psi(x) = psi(x + 1) - 1 / x and the series of
+
+    psi(y + 1/2) = log y + 1 / (24 y^2) - 7 / (960 y^4) + 31 / (8064 y^6) - ..., several times as fast as torch's own.
+    """
+    if x.dtype != torch.float32:
+        return torch.special.digamma(x)
+    inverse = 1 / (x + 2.5)
+    square = inverse * inverse
+    series = square * (1 / 24 - square * (7 / 960 - square * (31 / 8064)))
+    return series - inverse.log() - 1 / x - 1 / (x + 1) - 1 / (x + 2)
+
+
 def _digamma(value: float) -> float:
-    return float(torch.digamma(torch.tensor(value, dtype=torch.float64)))
+    return float(torch.special.digamma(torch.tensor(value, dtype=torch.float64)))
 
 
 def _earlier(layout: Layout, history: History | None) -> _Earlier | None:
