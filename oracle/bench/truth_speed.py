@@ -161,14 +161,24 @@ def _write(path: Path, size: int) -> None:
             file.writelines(map("t{},w{},{}\n".format, *columns))
 
 
+_WATCH = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+print(json.dumps([os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+"""
+
+
 def _timed(command: Sequence[str]) -> dict[str, float]:
-    """User and system seconds of a process with all its threads, and the peak of its memory."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise Fatal(f"{' '.join(command[1:4])} ended with code {process.returncode}; its last words stand above")
-    return {"cpu_seconds": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024}
+    """User and system seconds of a process with all its threads, and the peak of its memory.
+
+    A small process starts it: the system counts what a parent held at the fork as its child's.
+    """
+    watched = subprocess.run([sys.executable, "-I", "-c", _WATCH, *command], check=True, stdout=subprocess.PIPE)  # noqa: S603
+    code, seconds, peak = json.loads(watched.stdout)
+    if code:
+        raise Fatal(f"{' '.join(command[1:4])} ended with code {code}; its last words stand above")
+    return {"cpu_seconds": seconds, "peak_mb": peak}
 
 
 # ---------------------------------------------------------------------- the bound

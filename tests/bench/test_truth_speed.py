@@ -41,7 +41,7 @@ def test_bound__a_size__counts_bytes_by_hand() -> None:
 
 
 def test_timed__a_process__tells_its_own_cpu_and_memory() -> None:
-    busy = "import time\nx = bytearray(200_000_000)\nwhile time.process_time() < 0.5: pass"
+    busy = "import time\nx = b'1' * 200_000_000\nwhile time.process_time() < 0.5: pass"
     found = truth_speed._timed([sys.executable, "-c", busy])
     idle = truth_speed._timed([sys.executable, "-c", "import time; time.sleep(0.5)"])
     assert found["cpu_seconds"] >= 0.5
