@@ -423,7 +423,8 @@ def digamma(x: torch.Tensor) -> torch.Tensor:
     psi(y + 1/2) = log y + 1 / (24 y^2) - 7 / (960 y^4) + 31 / (8064 y^6) - ..., several times as fast as torch's own.
     """
     if x.dtype != torch.float32:
-        return torch.special.digamma(x)
+        exact: torch.Tensor = torch.special.digamma(x)
+        return exact
     inverse = 1 / (x + 2.5)
     square = inverse * inverse
     series = square * (1 / 24 - square * (7 / 960 - square * (31 / 8064)))
