@@ -13,6 +13,7 @@ import numpy as np
 from oracle.verification.judge import Belief, Crowd, Decision
 from oracle.verification.layout import Float, Int32
 from oracle.verification.record import ONE
+from oracle.verification.types.agreement import nominal
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class WhyWorker:
 class WhyJob:
     """What a whole job shows."""
 
-    agreement: float  # Krippendorff's alpha, nominal; nan where it is not defined
+    agreement: float | None  # Krippendorff's alpha, nominal; None where it is not defined
     confidence: float  # mean
     certified: float  # share of the verdicts
     hardest: tuple[int, ...]  # tasks of least confidence, first the least
@@ -145,7 +146,7 @@ def why_job(belief: Belief, decision: Decision, most: int = 10) -> WhyJob:
     answers, quality = qualities(crowd, posterior)
     active = answers > 0
     return WhyJob(
-        agreement=alpha(crowd),
+        agreement=nominal(crowd.task, crowd.label),
         confidence=float(confidence[answered].mean()) if answered.any() else float("nan"),
         certified=float(decision.certified[answered].mean()) if answered.any() else float("nan"),
         hardest=tuple(int(task) for task in order[:most] if answered[task]),
@@ -170,25 +171,6 @@ def wilson(right: float, of: int, z: float = 1.96) -> tuple[float, float]:
     middle = (share + z * z / (2 * of)) / scale
     half = z / scale * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
     return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))
-
-
-def alpha(crowd: Crowd) -> float:
-    """Krippendorff's alpha for nominal labels: 1 - observed / expected disagreement; nan where all say one thing.
-
-    Over tasks with two answers or more. https://doi.org/10.1080/19312450709336664
-    """
-    votes = np.bincount(
-        crowd.task.astype(np.int64) * crowd.classes + crowd.label, minlength=crowd.tasks * crowd.classes
-    )
-    votes = votes.reshape(crowd.tasks, crowd.classes).astype(np.float64)
-    many = votes.sum(1)
-    votes, many = votes[many > 1], many[many > 1]
-    total, by_class = many.sum(), votes.sum(0)
-    expected = total * total - (by_class * by_class).sum()
-    if not expected:
-        return float("nan")
-    observed = ((many * many - (votes * votes).sum(1)) / (many - 1)).sum()
-    return float(1 - (total - 1) * observed / expected)
 
 
 def _confused(crowd: Crowd, posterior: Float, most: int) -> tuple[tuple[int, int, float], ...]:

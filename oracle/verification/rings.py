@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from oracle.protocol.errors import BadInput
-from oracle.verification.layout import check_size, indices, same_length
+from oracle.verification.layout import check_size, indices, known_classes, same_length
 
 COPIES, NOISY, SUSPECTED = "copies", "noisy copies", "suspected"
 
@@ -112,7 +112,7 @@ def rings(
     label = indices("label", label, classes)
     same_length(task, worker, label)
     check_size(tasks, classes)
-    gold = _gold(known, tasks, classes)
+    gold = known_classes(known, tasks, classes)
     found: list[Ring] = []
     for _ in range(ROUNDS):
         ringed = np.zeros(workers, bool)
@@ -503,17 +503,6 @@ def _reason(kind: str, size: int, seen: _Agreements, evidence: float) -> str:
         f"{seen.outside:.2f}), and others share {share:.0f} % of what they agree on; {evidence:.0f} nats of evidence"
     )
     return text if kind != SUSPECTED else f"{text}: they may be experts, so they are not merged"
-
-
-def _gold(known: ArrayLike | None, tasks: int, classes: int) -> Int32 | None:
-    if known is None:
-        return None
-    gold = np.asarray(known, np.int32)
-    if gold.shape != (tasks,):
-        raise BadInput(f"known: one entry a task needed ({tasks}), got shape {gold.shape}")
-    if (gold >= classes).any():
-        raise BadInput(f"known: class {int(gold.max())} is none of 0..{classes - 1}")
-    return gold if (gold >= 0).any() else None
 
 
 # ---------------------------------------------------------------- gold
