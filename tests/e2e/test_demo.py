@@ -25,7 +25,7 @@ def test_demo__built_in_crowd__document_is_whole_and_adds_up(finished: tuple[Pat
     home, found = finished
     assert (found["tasks"], found["workers"], found["answers"]) == (45, 7, 315)
     assert found["accuracy"] is None
-    assert found["agreement"] >= 40 / 45  # another model's opinion, no gold
+    assert found["agreement"] >= 42 / 45  # another model's opinion, no gold
     assert found["committee"] == {"members": 4, "quorum": 3}
     assert found["epochs"] == found["audit"]["epochs"] == 1
     assert found["transactions"] <= 50
