@@ -1,6 +1,6 @@
 """Writes requirements/{base,dev,slither,halmos,crowdkit}.lock: each package that is installed, at exact versions, with its hashes.
 
-usage: python -m scripts.lock     (resolves anew; minutes)
+usage: python -m scripts.lock     (a pin that still fits is kept)
 
 torch is installed by the Makefile, by version: its build (CPU, CUDA, ROCm) is the machine's choice, so neither it nor what only a
 CUDA build needs stands in a lock.
@@ -9,12 +9,14 @@ CUDA build needs stands in a lock.
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 from importlib.metadata import requires
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from uv import find_uv_bin
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "requirements"
@@ -22,22 +24,34 @@ NOT_LOCKED = re.compile(r"(torch|triton|cuda|nvidia)(-.*)?")
 OPTIONS = [
     "--quiet",
     "--generate-hashes",
-    "--allow-unsafe",
-    "--strip-extras",
-    "--no-annotate",
     "--no-header",
+    "--no-annotate",
     "--no-emit-index-url",
+    "--no-emit-find-links",
 ]
-OPTIONS += ["--no-emit-find-links", "--no-emit-trusted-host", "--unsafe-package", "pip"]
 
 
-def resolve(source: Path, *extra: str) -> dict[str, str]:
-    """Package name -> its lines in a lock."""
-    command = [sys.executable, "-m", "piptools", "compile", *OPTIONS, *extra, "--output-file", "-", str(source)]
-    text = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
-    entries = re.findall(r"^([A-Za-z0-9][\w.-]*)==.*(?:\n    .*)*", text, re.MULTILINE)
-    blocks = re.findall(r"^[A-Za-z0-9][\w.-]*==.*(?:\n    .*)*", text, re.MULTILINE)
-    return {canonicalize_name(name): block for name, block in zip(entries, blocks, strict=True)}
+def resolve(source: Path, lock: Path, *extra: str) -> dict[str, str]:
+    """Package name -> its lines in a lock. What stands in `lock` stays, as long as it fits."""
+    with tempfile.NamedTemporaryFile("w+", suffix=".txt") as held:
+        held.write(lock.read_text())
+        held.flush()
+        command = [
+            find_uv_bin(),
+            "pip",
+            "compile",
+            *OPTIONS,
+            *extra,
+            "--python",
+            sys.executable,
+            "-o",
+            held.name,
+            str(source),
+        ]
+        subprocess.run(command, check=True, cwd=ROOT)
+        text = Path(held.name).read_text()
+    entries = re.findall(r"^(([A-Za-z0-9][\w.-]*)==.*(?:\n    .*)*)", text, re.MULTILINE)
+    return {canonicalize_name(name): block for block, name in entries}
 
 
 def closure(names: set[str]) -> set[str]:
@@ -61,13 +75,13 @@ def write(name: str, entries: dict[str, str]) -> None:
 
 def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    dev = resolve(ROOT / "pyproject.toml", "--extra", "dev")
+    dev = resolve(ROOT / "pyproject.toml", FOLDER / "dev.lock", "--extra", "dev")
     write("dev", dev)
     torch_needs = {"filelock", "fsspec", "jinja2", "sympy", "typing-extensions"}
     base = closure({Requirement(line).name for line in project["dependencies"]} | torch_needs | {"setuptools", "wheel"})
     write("base", {name: block for name, block in dev.items() if name in base})
     for tool in ("slither", "halmos", "crowdkit"):
-        write(tool, resolve(FOLDER / f"{tool}.in"))
+        write(tool, resolve(FOLDER / f"{tool}.in", FOLDER / f"{tool}.lock"))
 
 
 if __name__ == "__main__":
