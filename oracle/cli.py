@@ -104,6 +104,7 @@ def demo(
     database: DatabaseOption = "",
     ipfs: IpfsOption = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the demo that --home holds.")] = False,
+    early_stop: Annotated[bool, typer.Option("--early-stop", help="Ask no more about what is sure.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Play a recorded crowd through the whole system: wallets, escrow, sealed answers, verdicts, pay, audit."""
@@ -116,7 +117,9 @@ def demo(
         raise BadInput("--resume needs --home: the folder of the demo to go on with")
     place = Home.at(home) if home else Home.fresh()
     with progress.shown(STAGES) as show:
-        options = Options(labels, gold, rpc, port, database=database, content=ipfs, resume=resume)
+        options = Options(
+            labels, gold, rpc, port, database=database, content=ipfs, resume=resume, early_stop=early_stop
+        )
         summary = play(place, options, show)
     _answer(summary, as_json, report.text, summary["audit"]["ok"])
 

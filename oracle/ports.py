@@ -185,6 +185,7 @@ class Evidence:
 
     answers: tuple[StoredAnswer, ...] = ()
     openings: tuple[tuple[int, int, int, bytes, bytes], ...] = ()  # job, task, worker, payload, salt
+    matches: tuple[bytes, ...] = ()  # digests of matches whose blocks the proposer has: `oracle.services.matches`
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,18 @@ class Proposal:
 
     header: Header
     debits: tuple[Debit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Appraisal:
+    """What a member thinks of pairs that could be asked: it has opened what it holds, and says no label.
+
+    `worth`: information that an answer would give, in millionths of a nat, a number for each pair; 0 where nothing is to be
+    asked: the task is sure, decided or full, or the worker has answered it. `answered`: places of these jobs that are answered.
+    """
+
+    worth: tuple[int, ...]
+    answered: tuple[tuple[int, int, int], ...]  # job, task, worker
 
 
 class Incomplete(Refused):
@@ -285,6 +298,10 @@ class Database(Protocol):
         self, job: int, tasks: Collection[int]
     ) -> dict[int, int]: ...  # task -> answers stored, if there are any
 
+    # matches that were made for a job, in the order in which they were
+    def add_match(self, job: int, digest: bytes) -> None: ...  # the same again is no error
+    def matches(self) -> list[tuple[int, bytes]]: ...  # job, digest
+
     # receipts and signatures
     def add_receipt(self, receipt: StoredReceipt) -> None: ...  # the same again is no error
     def receipt_of(self, answer: bytes) -> StoredReceipt | None: ...  # by answer digest
@@ -318,6 +335,7 @@ class Peer(Protocol):
     """A committee member, asked from outside. Raises Refused with its reason, Retryable when it does not answer."""
 
     def assign(self, pairs: Sequence[tuple[int, int, int]]) -> list[OfferedAssignment]: ...  # job, task, worker
+    def appraise(self, pairs: Sequence[tuple[int, int, int]]) -> Appraisal: ...
     def accept(self, answers: Sequence[StoredAnswer]) -> bytes: ...  # its signature under the batch's receipt
     def propose(self, evidence: Evidence) -> Proposal | None: ...
     def review(self, header: Header) -> None: ...  # raises what `approve` would; binds the member to nothing

@@ -162,8 +162,12 @@ def _offer(oracle: Oracle, view: View, number: int, job: Job) -> list[OfferedAss
     tasks = [t for t in range(job.terms.tasks) if places[t] < job.terms.answers and (number, t) not in decided]
     free = [w for w in range(1, len(view.state.workers)) if busy[w] < HELD and _admitted(view, manifest, number, w)]
     draw = random.Random(view.block)  # a fair draw, no secret
-    edges = [(w, task, draw.random()) for w in free for task in draw.sample(tasks, min(len(tasks), HELD - busy[w]))]
-    return assign.assign(oracle.deployment, view.state, oracle.peers, oracle.database, number, edges)
+    edges = [
+        (w, task, draw.randrange(1, 1 << 20))
+        for w in free
+        for task in draw.sample(tasks, min(len(tasks), HELD - busy[w]))
+    ]
+    return assign.assign(oracle.matcher(), view.state, number, edges)
 
 
 def _admitted(view: View, manifest: Manifest, number: int, worker: int) -> bool:

@@ -69,7 +69,7 @@ from oracle.protocol.errors import BadInput, CrowdproofError, Fatal, Refused, Re
 from oracle.protocol.events import Log, from_json
 from oracle.protocol.keys import Address, checksum
 
-REVISION = "0002"  # the newest file of migrations/versions; a test holds them equal
+REVISION = "0003"  # the newest file of migrations/versions; a test holds them equal
 PATIENCE_S = 10.0  # how long a writer waits for its turn
 CHUNK = 5_000  # rows in one statement
 
@@ -154,6 +154,14 @@ ANSWERS = Table(
     _field("envelope"),
     _field("expiry", Uint64),
     _field("assigned_by"),
+)
+MATCHES = Table(
+    "matches",
+    METADATA,
+    Column("position", BigInteger().with_variant(sqlite.INTEGER(), "sqlite"), primary_key=True),
+    _field("job", BigInteger),
+    _field("digest"),
+    UniqueConstraint("job", "digest", name="matches_once"),
 )
 RECEIPTS = Table(
     "receipts",
@@ -332,6 +340,17 @@ class SqlDatabase:
         counted = select(ANSWERS.c.task, func.count()).where(ANSWERS.c.job == job).group_by(ANSWERS.c.task)
         parts = [self._rows(counted.where(ANSWERS.c.task.in_(some))) for some in _chunks(list(tasks))]
         return {task: count for part in parts for task, count in part}
+
+    # matches
+
+    def add_match(self, job: int, digest: bytes) -> None:
+        """The same again is no error, and stays where it stands."""
+        with self._write() as connection:
+            _insert(connection, self._insert(MATCHES).on_conflict_do_nothing(), [{"job": job, "digest": digest}])
+
+    def matches(self) -> list[tuple[int, bytes]]:
+        """(job, digest) in the order in which they came."""
+        return [(row.job, row.digest) for row in self._rows(select(MATCHES).order_by(MATCHES.c.position))]
 
     # receipts and signatures
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from oracle.ports import Evidence, Incomplete, OfferedAssignment, Proposal, StoredAnswer
+from oracle.ports import Appraisal, Evidence, Incomplete, OfferedAssignment, Proposal, StoredAnswer
 from oracle.protocol.cids import Cid
 from oracle.protocol.errors import BadInput, ContentMissing, CrowdproofError, Fatal, Refused, Retryable
 from oracle.protocol.messages import Header
@@ -38,6 +38,9 @@ class HttpPeer:
     def assign(self, pairs: Sequence[tuple[int, int, int]]) -> list[OfferedAssignment]:
         self._probe()
         return self._post("/assignments", {"pairs": to_json(pairs)}, list[OfferedAssignment], "assignments")
+
+    def appraise(self, pairs: Sequence[tuple[int, int, int]]) -> Appraisal:
+        return self._post("/appraisals", {"pairs": to_json(pairs)}, Appraisal, "appraisal")
 
     def accept(self, answers: Sequence[StoredAnswer]) -> bytes:
         return self._post("/answers", {"answers": to_json(answers)}, bytes, "signature")

@@ -54,6 +54,7 @@ class Solution:
     bound: float  # no assignment is worth more
     assigned: Int32  # [T] places filled
     short: Int32  # the tasks with fewer than their redundancy, ascending
+    prices: Float  # [K] of the workers' places: with them anyone bounds every assignment
 
 
 def solve(worker: ArrayLike, task: ArrayLike, value: ArrayLike, capacity: ArrayLike, redundancy: ArrayLike) -> Solution:
@@ -75,9 +76,9 @@ def solve(worker: ArrayLike, task: ArrayLike, value: ArrayLike, capacity: ArrayL
     chosen = np.zeros(len(values), bool)
     if _within(workers, limits[0]) and _within(tasks, limits[1]):
         chosen[useful] = True
-        bound = math.fsum(weights)
+        bound, prices = math.fsum(weights), np.zeros(len(limits[0]))
     else:
-        taken, bound = _linear_programme(workers, tasks, weights, *limits)
+        taken, bound, prices = _linear_programme(workers, tasks, weights, *limits)
         chosen[useful] = taken
     if not (_within(ends[0][chosen], limits[0]) and _within(ends[1][chosen], limits[1])):
         raise NotOptimal("the solver broke a capacity or a redundancy")
@@ -85,12 +86,14 @@ def solve(worker: ArrayLike, task: ArrayLike, value: ArrayLike, capacity: ArrayL
     if bound - total > GAP * max(bound, weights.max(initial=0.0)):
         raise NotOptimal(f"the solver's value {total} stays below its bound {bound}")
     assigned = np.bincount(ends[1][chosen], minlength=len(limits[1])).astype(np.int32)
-    return Solution(chosen, total, max(bound, total), assigned, np.flatnonzero(assigned < limits[1]).astype(np.int32))
+    return Solution(
+        chosen, total, max(bound, total), assigned, np.flatnonzero(assigned < limits[1]).astype(np.int32), prices
+    )
 
 
 def _linear_programme(
     worker: Int32, task: Int32, weight: Float, capacity: NDArray[np.int64], redundancy: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], float]:
+) -> tuple[NDArray[np.bool_], float, Float]:
     edges = len(weight)
     scale = float(weight.max()) or 1.0
     rows = np.concatenate((worker, task + np.int32(len(capacity))))
@@ -106,7 +109,7 @@ def _linear_programme(
         raise NotOptimal("the solver returned a fractional vertex")
     prices = np.maximum(0.0, -result.ineqlin.marginals) * scale  # [K + T]
     surplus = np.maximum(0.0, weight - prices[worker] - prices[len(capacity) + task])  # [E]
-    return taken, math.fsum(limits * prices) + math.fsum(surplus)
+    return taken, math.fsum(limits * prices) + math.fsum(surplus), prices[: len(capacity)]
 
 
 def _total(values: NDArray[Any]) -> float:

@@ -48,6 +48,12 @@ class Manifest:
         return int(self.document["deadline"])
 
     @property
+    def confidence(self) -> float | None:
+        """At which a task is sure; None where every answer is asked for."""
+        found = self.document["redundancy"].get("confidence")
+        return None if found is None else float(found)
+
+    @property
     def assignment_seconds(self) -> int:
         return int(self.document["assignmentSeconds"])
 
@@ -98,7 +104,8 @@ def make_job(
     """The terms to escrow and the blocks to store (the manifest's own last). Raises BadInput naming the field."""
     _check_tasks(tasks, where)
     document = manifest.document
-    _check_dependencies(document["dependencies"], {task.id for task in tasks}, where)
+    _check_named(document, {task.id for task in tasks}, where)
+    _check_dependencies(document["dependencies"], where)
     base, bonus = (_units(document["reward"][name], unit, where, f"reward.{name}") for name in ("base", "bonus"))
     if base + bonus == 0:
         raise BadInput(f"{where}: reward.base and reward.bonus are both 0: an answer must earn something")
@@ -158,11 +165,25 @@ def _rules(manifest: Manifest) -> dict[str, int]:
     }
 
 
-def _check_dependencies(pairs: Sequence[Sequence[str]], known: set[str], where: str) -> None:
+def _check_named(document: dict[str, Any], known: set[str], where: str) -> None:
+    """That every field which names tasks names some of the job's, and no deadline is after the job's."""
+    pairs = [
+        (field, i, pair) for field in ("dependencies", "conflicts") for i, pair in enumerate(document.get(field, []))
+    ]
+    moments = list(enumerate(document.get("taskDeadlines", [])))
+    named = [*pairs, *(("taskDeadlines", i, [name]) for i, (name, _) in moments)]
+    for field, position, names in named:
+        if unknown := set(names) - known:
+            raise BadInput(f"{where}: {field}.{position}: there is no task {min(unknown)[:80]!r}")
+    for position, (_, moment) in moments:
+        if moment > document["deadline"]:
+            what = f"{moment} is after the job's deadline, {document['deadline']}"
+            raise BadInput(f"{where}: taskDeadlines.{position}: {what}")
+
+
+def _check_dependencies(pairs: Sequence[Sequence[str]], where: str) -> None:
     graph: TopologicalSorter[str] = TopologicalSorter()
-    for position, (before, after) in enumerate(pairs):
-        if unknown := {before, after} - known:
-            raise BadInput(f"{where}: dependencies.{position}: there is no task {min(unknown)[:80]!r}")
+    for before, after in pairs:
         graph.add(after, before)
     try:
         graph.prepare()

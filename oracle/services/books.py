@@ -1,18 +1,21 @@
 """The ledger of all posted epochs and the manifests of jobs, read from the content store and kept."""
 
+from contextlib import suppress
+
 from oracle.ports import ContentStore
 from oracle.protocol import epoch as ep
 from oracle.protocol import ledger as lg
 from oracle.protocol import manifest as mf
-from oracle.protocol.cids import Cid
+from oracle.protocol.cids import Cid, Codec, decode, from_digest
 from oracle.protocol.epoch import Epoch
-from oracle.protocol.errors import ContentMissing
+from oracle.protocol.errors import ContentMissing, CrowdproofError
 from oracle.protocol.leaves import Task
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.pages import Source
 from oracle.protocol.state import State
 from oracle.protocol.terms import Terms
+from oracle.services import matches
 
 
 def source(content: ContentStore) -> Source:
@@ -52,6 +55,15 @@ class Books:
                 raise ContentMissing("what the terms of a job name as its manifest has other classes than they")
             self._jobs[terms] = (manifest, tasks)
         return self._jobs[terms]
+
+    def matches(self, state: State) -> set[bytes]:
+        """Digests of the matches that epochs which stand have named. A card that cannot be read names none."""
+        found: set[bytes] = set()
+        for post in state.unstruck():
+            with suppress(CrowdproofError):
+                model = self.epoch(post.epoch, post.content).model
+                found.update(matches.linked(decode(self._source.read(from_digest(Codec.DAG_CBOR, model)))))
+        return found
 
     def ledger(self, state: State) -> Ledger:
         """What all posted epochs have settled, not to be changed; folded again only when a post was added or struck.

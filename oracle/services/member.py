@@ -12,8 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
+from typing import Any
 
 from oracle.ports import (
+    Appraisal,
     ContentStore,
     Database,
     Evidence,
@@ -34,7 +36,8 @@ from oracle.protocol.leaves import Status, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Assignment, Header, Receipt, digest
 from oracle.protocol.state import State
-from oracle.services import draft, rules, verify
+from oracle.services import draft, matches, rules, verify
+from oracle.services.appraise import Appraiser
 from oracle.services.binders import Binders
 from oracle.services.books import Books, source
 from oracle.services.draft import Answers, Opened
@@ -78,6 +81,7 @@ class Member:
             raise BadInput("this key is no member of the deployment's committee")
         self._position = self._committee.index(signer.address)
         self._binders = Binders(self._committee)
+        self._appraiser = Appraiser(database, self._books, lambda a: self._opened(a, {}))
         self._turn = Lock()
         self._waiting: deque[_Batch] = deque()
         self._examined: tuple[Header, State, Epoch] | None = None
@@ -99,6 +103,14 @@ class Member:
             offers = [self._offer(view, *place) for place in pairs]
             self._database.add_assignments(offers)
         return offers
+
+    def appraise(self, pairs: Sequence[Place]) -> Appraisal:
+        """What asking these (job, task, worker) is worth now. Binds to nothing, and says no label."""
+        rules.check_size(pairs, MOST_OFFERS)
+        view, ledger = self._look()
+        for number, task, _ in pairs:
+            rules.check_known(rules.job_of(view.state, number), number, task)
+        return self._appraiser.appraise(view, ledger, pairs)
 
     def _offer(self, view: View, number: int, task: int, worker: int) -> OfferedAssignment:
         job = view.state.jobs[number]
@@ -256,12 +268,22 @@ class Member:
                 for task, listed in tasks.items()
             }
         judged = draft.judge(view.state, lists)
-        card = encode(verify.model_card(judged.values()))
+        card = encode(verify.model_card(judged.values()) | self._named(view, lists, evidence.matches))
         model = digest_of(cid_of(card, Codec.DAG_CBOR))
         epoch = draft.build(view, ledger, self._deployment, answers, lists, judged, model)
         packed = ep.pack(epoch, {number: job.terms.manifest for number, job in view.state.jobs.items()})
         self._content.put_many([(card, Codec.DAG_CBOR), *packed.blocks])
         return Proposal(packed.header, epoch.debits)
+
+    def _named(self, view: View, lists: draft.Lists, given: Sequence[bytes]) -> dict[str, Any]:
+        """The matches to name, of those that were given: of jobs in this epoch, here, and right."""
+        found = []
+        for one in given:
+            with suppress(CrowdproofError):
+                match = matches.load(source(self._content), one)
+                matches.check(match, view.state)
+                found += [one] if match.job in lists else []
+        return {"matches": matches.links(found)} if found else {}
 
     def _opened(self, a: StoredAnswer, shown: dict[Place, list[Opened]]) -> Opened | None:
         own = self._open(a.job, a.task, a.worker, a.commitment, a.envelope)
@@ -350,16 +372,22 @@ class Member:
             raise Refused("wrong-epoch", str(faults[0]))
         if ep.header_of(epoch, header.content, ep.roots_of(epoch)) != header:
             raise Refused("wrong-header", "the header does not say what the data says")
-        self._check_model(epoch)
+        self._check_model(view, epoch)
         self._check_judgement(view, epoch)
         self._examined = (header, view.state, epoch)
         return epoch
 
-    def _check_model(self, epoch: Epoch) -> None:
+    def _check_model(self, view: View, epoch: Epoch) -> None:
+        """That the card is here, and every match that it names is what it says."""
         try:
-            decode(self._content.get(from_digest(Codec.DAG_CBOR, epoch.model)))
+            card = decode(self._content.get(from_digest(Codec.DAG_CBOR, epoch.model)))
         except CrowdproofError as problem:
             raise Refused("no-model", f"the model card cannot be read here: {problem}") from None
+        try:
+            for one in matches.linked(card):
+                matches.check(matches.load(source(self._content), one), view.state)
+        except BadInput as problem:
+            raise Refused("wrong-match", f"a match that the model card names does not hold: {problem}") from None
 
     def _check_judgement(self, view: View, epoch: Epoch) -> None:
         """Refuses weights under which more than MAX_PARTED of the tasks get another label than under its own."""

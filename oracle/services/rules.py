@@ -55,9 +55,13 @@ def waits(view: View, job: Job) -> bool:
     return parent is not None and view.now < parent.deadline
 
 
-def check_task(ledger: Ledger, job: Job, number: int, task: int) -> None:
+def check_known(job: Job, number: int, task: int) -> None:
     if task >= job.terms.tasks:
         raise Refused("no-such-task", f"job {number} has no task {task}")
+
+
+def check_task(ledger: Ledger, job: Job, number: int, task: int) -> None:
+    check_known(job, number, task)
     if (number, task) in ledger.decided:
         raise Refused("task-closed", f"task {task} of job {number} is decided")
 

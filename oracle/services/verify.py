@@ -8,11 +8,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import oracle
 from oracle.protocol.epoch import Listed, Row
 from oracle.protocol.leaves import Status
 from oracle.protocol.terms import Terms
+
+PULL = 4.0  # answers in which a worker's habits are not told from the crowd's
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """Of one job while it is open: what is believed of the tasks that have answers, and of the workers who gave them."""
+
+    row_of_task: dict[int, int]
+    row_of_worker: dict[int, int]
+    posterior: NDArray[np.float64]  # [T, C] the engine's, calibrated
+    confusion: NDArray[np.float64]  # [K, C, C] P(label | class); a row more, the last, for a worker without answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,27 @@ def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judg
         labels=dict(zip(order, found.labels.tolist(), strict=True)),
         card=card,
     )
+
+
+def believe(classes: int, counted: Sequence[tuple[int, int, int]]) -> Opinion:
+    """The engine over (task, worker, label) triples; each worker's habits are drawn to the crowd's by PULL answers."""
+    from oracle.verification import judge as judging  # noqa: PLC0415 - as above
+
+    task, worker, label = np.array(counted, np.int32).reshape(-1, 3).T
+    tasks, t = np.unique(task, return_inverse=True)
+    people, w = np.unique(worker, return_inverse=True)
+    posterior = np.zeros((0, classes))
+    if counted:
+        found = judging.believe(judging.crowd(t, w, label, len(tasks), len(people), classes)).posterior
+        posterior = found / found.sum(1, keepdims=True)
+    pooled = np.ones((classes, classes)) + np.eye(classes)  # [C, C]
+    own = np.zeros((len(people) + 1, classes, classes))  # [K + 1, C, C]
+    for c in range(classes):
+        np.add.at(pooled[c], label, posterior[t, c])
+        np.add.at(own[:, c, :], (w, label), posterior[t, c])
+    own += PULL * pooled / pooled.sum(1, keepdims=True)
+    rows_of = [{int(name): row for row, name in enumerate(names)} for names in (tasks, people)]
+    return Opinion(rows_of[0], rows_of[1], posterior, own / own.sum(2, keepdims=True))
 
 
 def model_card(judged: Iterable[Judgement]) -> dict[str, Any]:

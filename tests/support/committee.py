@@ -12,7 +12,16 @@ from oracle.adapters.car import read_car, write_car
 from oracle.adapters.content import MemoryStore
 from oracle.adapters.database import SqlDatabase, memory_database
 from oracle.adapters.signer import KeySigner
-from oracle.ports import ContentStore, Evidence, OfferedAssignment, Peer, Proposal, Registration, StoredAnswer
+from oracle.ports import (
+    Appraisal,
+    ContentStore,
+    Evidence,
+    OfferedAssignment,
+    Peer,
+    Proposal,
+    Registration,
+    StoredAnswer,
+)
 from oracle.protocol.cids import Cid
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import Retryable
@@ -23,6 +32,7 @@ from oracle.protocol.manifest import check_manifest, make_job
 from oracle.protocol.messages import Answer, Header, digest
 from oracle.protocol.sealing import commitment, seal
 from oracle.protocol.state import State
+from oracle.services.assign import Matcher
 from oracle.services.books import Books
 from oracle.services.index import Index
 from oracle.services.member import Member
@@ -45,6 +55,9 @@ class LocalPeer:
 
     def assign(self, pairs: Sequence[tuple[int, int, int]]) -> list[OfferedAssignment]:
         return self._there().assign(pairs)
+
+    def appraise(self, pairs: Sequence[tuple[int, int, int]]) -> Appraisal:
+        return self._there().appraise(pairs)
 
     def accept(self, answers: Sequence[StoredAnswer]) -> bytes:
         return self._there().accept(answers)[1]
@@ -152,6 +165,10 @@ class Town:
             Books(self.content),
             put,
         )
+
+    def matcher(self, peers: Sequence[Peer] | None = None) -> Matcher:
+        asked = tuple(self.peers if peers is None else peers)
+        return Matcher(self.deployment, self.database, self.content, asked, lambda root: car_of(self.content, root))
 
     # -------------------------------------------------------------------------------------------------------- people
 
