@@ -7,7 +7,7 @@ is sent, and sent again as it is: a second answer to a task would be refused.
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,13 +130,18 @@ def answer_all(
     job: int,
     journal: Journal,
     count: Count,
+    workers: Collection[int] | None = None,
 ) -> None:
-    """Every worker fetches its assignments and answers them. labels: (position of the worker, task) -> label."""
+    """Every worker, or those of these numbers, fetches its assignments and answers them.
+
+    labels: (position of the worker, task) -> label.
+    """
 
     def work(position: int) -> int:
         return _work(api, keys[position], numbers[position], position, labels, job, journal)
 
-    _each(range(len(keys)), work, len(labels), count)
+    asked = [i for i, number in enumerate(numbers) if workers is None or number in workers]
+    _each(asked, work, len(labels), count)
 
 
 def _each(items: Iterable[int], do: Callable[[int], int], total: int, count: Count) -> None:

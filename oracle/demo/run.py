@@ -30,7 +30,7 @@ from oracle.demo.play import STAGES, Begun, Options, needed_by_children
 from oracle.demo.progress import Show, Silent
 from oracle.demo.recording import Recording
 from oracle.demo.summary import summarise
-from oracle.ports import Call
+from oracle.ports import Call, OfferedAssignment
 from oracle.protocol.errors import BadInput, ChainUnavailable, CrowdproofError, Retryable, WrongChain
 from oracle.protocol.keys import address_of, checksum
 from oracle.protocol.manifest import Manifest, make_job
@@ -225,7 +225,7 @@ class Demo:
         if not self.options.early_stop:
             self._offer([(worker, task, 1) for task, worker in self._pairs()], {})
         elif not self._oracle.database.assignments(self.job):
-            self._ask_more(FIRST)
+            self._ask(FIRST)
 
     def _answer(self) -> None:
         """Each recorded answer sealed, signed and sent by its worker; receipts checked. In rounds, until all is sure."""
@@ -233,11 +233,11 @@ class Demo:
         journal = crowd.Journal(self.home.path / "crowd")
         work = (self._keys, self.numbers, self.recording.labels, self.job, journal, self.show.count)
         crowd.answer_all(self.api, *work)
-        while self.options.early_stop and self._ask_more(1):
-            crowd.answer_all(self.api, *work)
+        while self.options.early_stop and (asked := self._ask(1)):
+            crowd.answer_all(self.api, *work, {offer.worker for offer in asked})
 
-    def _ask_more(self, places: int) -> bool:
-        """Offers so many places of each task that is not sure yet to whom it is worth most; False when none is left."""
+    def _ask(self, places: int) -> list[OfferedAssignment]:
+        """Offers so many places of each task that is not sure yet to whom it is worth most; nothing when all is sure."""
         asked = {(offer.task, offer.worker) for offer in self._oracle.database.assignments(self.job)}
         pairs = [pair for pair in self._pairs() if pair not in asked]
         found = assign.appraised(self._oracle.matcher(), [(self.job, *pair) for pair in pairs])
@@ -249,10 +249,10 @@ class Demo:
         answers = self.recording.answers
         return [(t, self.numbers[w]) for w, t in zip(answers.worker.tolist(), answers.task.tolist(), strict=True)]
 
-    def _offer(self, edges: list[assign.Edge], room: dict[int, int]) -> bool:
+    def _offer(self, edges: list[assign.Edge], room: dict[int, int]) -> list[OfferedAssignment]:
         oracle, state = self._oracle, self._state()
         self._require(self.job in state.jobs and max(self.numbers) < len(state.workers), "the job or a worker is gone")
-        return bool(assign.assign(oracle.matcher(), state, self.job, edges, room=room))
+        return assign.assign(oracle.matcher(), state, self.job, edges, room=room)
 
     def _close(self) -> None:
         """Nothing more will come: the requester brings the deadline forward to now."""

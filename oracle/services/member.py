@@ -97,6 +97,8 @@ class Member:
             rules.check_open(view, number, job)
             rules.check_task(ledger, job, number, task)
             rules.check_admitted(view.state, self._books.job(job.terms)[0], number, worker)
+            if not self._books.is_released(view.state, number, task):
+                raise Refused("task-waits", f"task {task} of job {number} waits for tasks that are not decided yet")
         with self._turn:
             self._check_unsigned(view, {(job, task) for job, task, _ in pairs})
             self._check_places(view, pairs)

@@ -161,6 +161,9 @@ class Liar:
         self.asked.append(len(pairs))
         return [replace(offer, **self.lie) for offer in self.honest.assign(pairs)]
 
+    def store(self, car: bytes) -> None:
+        self.honest.store(car)
+
 
 EDGES = [(worker, task, 1) for worker in (1, 2, 3) for task in range(4)]
 
@@ -226,6 +229,9 @@ def test_service__one_member_refuses_everything__the_next_binds(town: Town) -> N
     class Refuser:
         def assign(self, _: Sequence[Place]) -> list[OfferedAssignment]:
             raise Refused("task-full", "a lie")
+
+        def store(self, _: bytes) -> None:
+            raise Refused("no-room", "a lie")
 
     offers = assign(town.matcher([Refuser(), *town.peers[1:]]), town.state, 1, EDGES)  # type: ignore[list-item]
     assert len(offers) == 8
