@@ -2,7 +2,8 @@
 
 Bids rise by at least epsilon; the loop itself is in kernels.py. A price war, where tasks outbid each other in steps of epsilon for
 too few workers, is cut short: everything is auctioned with a large epsilon, then again with smaller ones, each time from prices
-a little below those found (epsilon scaling). The last epsilon follows from the gap asked for.
+a little below those found (epsilon scaling). The last epsilon follows from the gap asked for. Where workers then keep both a price
+and a free place, so that the proof falls short, a reverse auction puts them right.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.matching import kernels
-from oracle.matching.market import Int32, Int64, Market, Solution, solution
+from oracle.matching import kernels, reverse
+from oracle.matching.market import Float, Int32, Int64, Market, Solution, solution
 
 TOP = 1 << 30  # the largest value in a row
 COARSE = 8  # auctions end about so much nearer to the optimum than epsilon promises; where not, epsilon is halved
 WAR = 4  # bids a place at the last epsilon before it is called one
 STEP = 4  # by which epsilon falls
-BELOW = 2  # prices of the next auction lie so many of the last epsilon lower: nearly every worker is full again
+BELOW = 2  # prices of the last auction start so many epsilon lower: nearly every worker is full again
 
 
 @dataclass(slots=True)
@@ -29,7 +30,9 @@ class Floor:
 
     rows: Int64  # [E]
     theta: Int32  # [T]
+    sizes: Int64  # [T] of the rows' fronts
     slot: Int64  # [K + 1]
+    capacity: Int64  # [K]
     load: Int64  # [K]
     prices: Int32  # [K]
     bids: Int64  # [places of all workers]
@@ -43,17 +46,26 @@ class Floor:
 
 def auction(market: Market, gap: float, threads: int = 1) -> Solution:
     """Certified to lose at most `gap` of the bound, from 1e-7 to below 1."""
-    floor = open_floor(market, threads)
-    places = np.minimum(market.redundancy, np.diff(market.start))
-    finest = max(1, int(gap * _mean(market, floor, places)))
-    epsilon = COARSE * finest
+    return auctioned(market, open_floor(market, threads), gap)[0]
+
+
+def auctioned(market: Market, floor: Floor, gap: float) -> tuple[Solution, int]:
+    """The solution, and the epsilon to within which every task on the floor is content."""
+    epsilon = COARSE * max(1, int(gap * _mean(market, floor)))
     _settle(market, floor, epsilon)
     while True:
-        found = solution(market, _taken(market, floor), floor.prices / floor.scale * (market.capacity > 0))
+        found = solution(market, taken(market, floor), prices(floor))
         if found.gap <= gap or epsilon == 1:
-            return found
+            return found, epsilon
+        if relax(market, floor, epsilon, (found.gap - gap) * found.bound):
+            continue
         epsilon = max(1, epsilon // 2)
-        _again(market, floor, BELOW * 2 * epsilon, epsilon)
+        _again(market, floor, 2 * BELOW * epsilon, epsilon)
+
+
+def prices(floor: Floor) -> Float:
+    """In the unit of the values; of a worker without capacity at least the largest value."""
+    return np.asarray(floor.prices / floor.scale)
 
 
 def open_floor(market: Market, threads: int = 1) -> Floor:
@@ -62,11 +74,12 @@ def open_floor(market: Market, threads: int = 1) -> Floor:
     largest = float(market.value.max(initial=0))
     scale = 2.0 ** np.floor(np.log2((TOP - 2) / largest)) if largest > 0 else 1.0
     rows, theta = np.empty(len(market.worker), np.int64), np.empty(tasks, np.int32)
+    sizes = np.minimum(np.maximum(kernels.FRONT, 2 * market.redundancy + 2), np.diff(market.start))
 
     def pack(part: int) -> None:
         low, high = (int(np.searchsorted(market.start, len(rows) * p // threads)) for p in (part, part + 1))
         high = tasks if part == threads - 1 else high
-        kernels.pack(market.start, market.worker, market.value, scale, market.redundancy, rows, theta, low, high)
+        kernels.pack(market.start, market.worker, market.value, scale, sizes, rows, theta, low, high)
 
     if threads == 1:
         pack(0)
@@ -79,9 +92,11 @@ def open_floor(market: Market, threads: int = 1) -> Floor:
     return Floor(
         rows,
         theta,
+        sizes,
         slot,
+        market.capacity.copy(),
         np.zeros(workers, np.int64),
-        np.where(market.capacity > 0, 0, TOP).astype(np.int32),
+        np.where(market.capacity > 0, 0, kernels.NOBODY).astype(np.int32),
         np.empty(slot[-1], np.int64),
         np.empty(slot[-1], np.int32),
         market.redundancy.astype(np.int32),
@@ -92,16 +107,15 @@ def open_floor(market: Market, threads: int = 1) -> Floor:
     )
 
 
-def _mean(market: Market, floor: Floor, places: Int64) -> float:
+def _mean(market: Market, floor: Floor) -> float:
     """Of the values of each task's best places: what a filled place is worth at most."""
-    total = kernels.top(market.start, floor.rows, places)
-    return float(total / max(1, int(places.sum())))
+    return float(kernels.top(market.start, floor.rows, market.redundancy)) / max(1, int(market.redundancy.sum()))
 
 
 def _settle(market: Market, floor: Floor, last: int) -> None:
     """Auction from nothing; in a price war once more from the top, epsilon falling to `last`."""
-    _everyone(floor)
-    if _bid(market, floor, len(floor.stack), last, WAR * int(market.redundancy.sum())) == 0:
+    everyone(floor)
+    if bid(market, floor, len(floor.stack), last, WAR * int(market.redundancy.sum())) == 0:
         return
     steps = [last]
     while steps[-1] * STEP <= TOP // 4:
@@ -125,23 +139,65 @@ def _again(market: Market, floor: Floor, less: int, epsilon: int) -> None:
         market.redundancy,
         less,
     )
-    _everyone(floor)
-    _bid(market, floor, len(floor.stack), epsilon, kernels.INFINITE)
+    everyone(floor)
+    bid(market, floor, len(floor.stack), epsilon, kernels.INFINITE)
 
 
-def _everyone(floor: Floor) -> None:
+def relax(market: Market, floor: Floor, epsilon: int, excess: float) -> bool:
+    """Lower the prices of workers who kept one and have a free place, if these cost the proof half of `excess`; else False."""
+    idle = np.where(floor.prices > 0, floor.capacity - floor.load, 0)
+    if 2 * float(idle @ prices(floor)) < excess:
+        return False
+    lower(
+        market,
+        floor,
+        reverse.columns(market.start, floor.rows, len(floor.load)),
+        np.flatnonzero(idle).astype(np.int32),
+        epsilon,
+    )
+    return True
+
+
+def lower(market: Market, floor: Floor, columns: tuple[Int64, Int64], free: Int32, epsilon: int) -> None:
+    """The reverse auction of the workers `free`, each once, over each worker's edges by `columns`."""
+    f, queue, queued = floor, np.empty(len(floor.load), np.int32), np.zeros(len(floor.load), np.bool_)
+    queue[: len(free)] = free
+    queued[free] = True
+    reverse.lower(
+        market.start,
+        f.rows,
+        f.theta,
+        f.sizes,
+        market.redundancy,
+        f.slot,
+        f.capacity,
+        f.load,
+        f.prices,
+        f.bids,
+        f.holder,
+        f.missing,
+        *columns,
+        queue,
+        queued,
+        len(free),
+        epsilon,
+    )
+
+
+def everyone(floor: Floor) -> None:
     floor.stack[:] = np.arange(len(floor.stack), dtype=np.int32)[::-1]
     floor.waiting[:] = True
 
 
-def _bid(market: Market, floor: Floor, count: int, epsilon: int, most: int) -> int:
+def bid(market: Market, floor: Floor, count: int, epsilon: int, most: int) -> int:
     f = floor
     still, _ = kernels.auction(
         market.start,
         f.rows,
         f.theta,
-        market.redundancy,
+        f.sizes,
         f.slot,
+        f.capacity,
         f.load,
         f.prices,
         f.bids,
@@ -157,7 +213,8 @@ def _bid(market: Market, floor: Floor, count: int, epsilon: int, most: int) -> i
     return int(still)
 
 
-def _taken(market: Market, floor: Floor) -> Int64:
-    taken = np.empty(int(floor.load.sum()), np.int64)
-    kernels.chosen(market.start, market.worker, market.redundancy, floor.rows, taken)
-    return taken
+def taken(market: Market, floor: Floor) -> Int64:
+    """The market's edges that are held."""
+    edges = np.empty(int(floor.load.sum()), np.int64)
+    kernels.chosen(market.start, market.worker, floor.sizes, floor.rows, edges)
+    return edges

@@ -27,6 +27,7 @@ WORKER = (1 << 30) - 1
 PLACE = (1 << 32) - 1
 FRONT = 12  # edges of a row that are looked at first; two for each place and two more where that is more
 INFINITE = 1 << 62
+NOBODY = (1 << 30) + 1  # the price of a worker without capacity, above every value
 
 Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]
@@ -38,17 +39,12 @@ def compiled(function: Any) -> Any:
 
 
 @compiled
-def front(redundancy: int, edges: int) -> int:
-    return min(max(FRONT, 2 * redundancy + 2), edges)
-
-
-@compiled
 def pack(
     start: Int64,
     worker: Int32,
     value: Any,
     scale: float,
-    redundancy: Int64,
+    sizes: Int64,
     rows: Int64,
     theta: Int32,
     low: int,
@@ -57,7 +53,7 @@ def pack(
     """Rows of the tasks low..high-1: value * scale + 1, so that a pair of value 0 still fills a place; the best in front."""
     for i in range(low, high):
         begin, end = start[i], start[i + 1]
-        size, filled, behind = front(redundancy[i], end - begin), 0, np.int64(0)
+        size, filled, behind = sizes[i], 0, np.int64(0)
         for x in range(begin, end):
             key = np.int64(worker[x]) << 2 | GONE
             if value[x] >= 0:
@@ -105,9 +101,9 @@ def refill(rows: Int64, begin: int, size: int, end: int, prices: Int32, nets: In
 
 
 @compiled
-def sink(bids: Int64, holder: Int32, base: int, size: int) -> None:
-    """Restore a worker's heap of bids, lowest first, after its root changed."""
-    bid, task, at = bids[base], holder[base], 0
+def sink(bids: Int64, holder: Int32, base: int, at: int, size: int) -> None:
+    """Restore a worker's heap of `size` bids, lowest first, after the bid at place `at` became higher."""
+    bid, task = bids[base + at], holder[base + at]
     while 2 * at + 1 < size:
         child = 2 * at + 1
         if child + 1 < size and bids[base + child + 1] < bids[base + child]:
@@ -120,9 +116,10 @@ def sink(bids: Int64, holder: Int32, base: int, size: int) -> None:
 
 
 @compiled
-def rise(bids: Int64, holder: Int32, base: int, at: int) -> None:
-    """Restore a worker's heap after a bid was put at place `at`."""
-    bid, task = bids[base + at], holder[base + at]
+def add(bids: Int64, holder: Int32, load: Int64, base: int, j: int, bid: int, task: int) -> None:
+    """Put a bid into worker j's heap."""
+    at = load[j]
+    load[j] += 1
     while at > 0 and bids[base + (at - 1) // 2] > bid:
         up = (at - 1) // 2
         bids[base + at], holder[base + at] = bids[base + up], holder[base + up]
@@ -152,8 +149,9 @@ def auction(
     start: Int64,
     rows: Int64,
     theta: Int32,
-    redundancy: Int64,
+    sizes: Int64,
     slot: Int64,
+    capacity: Int64,
     load: Int64,
     prices: Int32,
     bids: Int64,
@@ -181,7 +179,7 @@ def auction(
         wanted, begin, end = missing[i], start[i], start[i + 1]
         if wanted <= 0 or begin == end:
             continue
-        size = front(redundancy[i], end - begin)
+        size = sizes[i]
         best(rows, begin, begin + size, prices, wanted + 1, nets, where)
         if nets[wanted - 1] < theta[i]:
             theta[i] = refill(rows, begin, size, end, prices, scratch)
@@ -198,11 +196,9 @@ def auction(
             made += 1
             missing[i] -= 1
             rows[y] |= HELD
-            base, full = slot[j], slot[j + 1] - slot[j]
+            base, full = slot[j], capacity[j]
             if load[j] < full:
-                bids[base + load[j]], holder[base + load[j]] = bid << 32 | y, i
-                rise(bids, holder, base, load[j])
-                load[j] += 1
+                add(bids, holder, load, base, j, bid << 32 | y, i)
             else:
                 loser = holder[base]
                 rows[bids[base] & PLACE] &= ~HELD
@@ -212,7 +208,7 @@ def auction(
                     stack[count] = loser
                     count += 1
                 bids[base], holder[base] = bid << 32 | y, i
-                sink(bids, holder, base, full)
+                sink(bids, holder, base, 0, full)
             if load[j] == full:
                 prices[j] = bids[base] >> 32
     return count, made
@@ -235,7 +231,7 @@ def restart(
         for x in range(slot[j], slot[j] + load[j]):
             rows[bids[x] & PLACE] &= ~HELD
         load[j] = 0
-        if slot[j + 1] > slot[j]:
+        if prices[j] < NOBODY:
             prices[j] = max(0, prices[j] - less)
     for i in range(len(missing)):
         missing[i] = redundancy[i]
@@ -268,13 +264,13 @@ def bound(start: Int64, worker: Int32, value: Any, redundancy: Int64, price: Any
 
 
 @compiled
-def chosen(start: Int64, worker: Int32, redundancy: Int64, rows: Int64, taken: NDArray[np.int64]) -> int:
+def chosen(start: Int64, worker: Int32, sizes: Int64, rows: Int64, taken: NDArray[np.int64]) -> int:
     """The edges held, by task, into `taken`; returns how many."""
     count = 0
     for i in range(len(start) - 1):
-        begin, end = start[i], start[i + 1]
+        begin = start[i]
         first = count
-        for y in range(begin, begin + front(redundancy[i], end - begin)):
+        for y in range(begin, begin + sizes[i]):
             if rows[y] & HELD:
                 taken[count] = rows[y] >> 2 & WORKER
                 count += 1

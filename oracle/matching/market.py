@@ -48,7 +48,7 @@ class Market:
     start: Int64  # [T + 1] task i's edges are start[i]..start[i + 1] - 1
     worker: Int32  # [E]
     value: NDArray[Any]  # [E] int64, int32 or float64
-    capacity: Int64  # [K] at most the worker's edges
+    capacity: Int64  # [K] at most one more than the worker's edges
     redundancy: Int64  # [T] at most the task's edges
     wanted: Int64  # [T] redundancy as given
     order: Int32 | None
@@ -125,7 +125,7 @@ def check(worker: ArrayLike, task: ArrayLike, value: ArrayLike, capacity: ArrayL
         start,
         workers,
         values,
-        np.minimum(capacities, degree),
+        np.minimum(capacities, degree + 1),
         np.minimum(wanted, np.diff(start)),
         wanted,
         order,
