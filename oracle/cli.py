@@ -773,6 +773,22 @@ def content_check(
     _answer(document, as_json, checking.text, document["ok"])
 
 
+@app.command()
+def replay(
+    labels: Annotated[Path, typer.Option(help="Recorded answers: task,worker,label.")],
+    gold: Annotated[Path, typer.Option(help="Known labels, only to score: task,label.")],
+    policy: Annotated[str, typer.Option(help="random, round_robin, entropy, qasca, eig or ours.")] = "ours",
+    mode: Annotated[str, typer.Option(help="arrival: workers come, a task is chosen; pool: any pair.")] = "arrival",
+    budget: Annotated[int | None, typer.Option(min=1, help="Answers at most [all].")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Orders of arrival.")] = 30,
+    as_json: JsonOption = False,
+) -> None:
+    """Buy recorded answers one by one as a policy would; how good the verdicts are after each, and when good enough."""
+    from oracle.commands import replaying
+
+    _print(replaying.replay(labels, gold, policy, mode, budget, seeds), as_json, replaying.text)
+
+
 # ---------------------------------------------------------------------- bench
 
 
