@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oracle.matching.solve import solve
 from oracle.ports import Appraisal, ContentStore, Database, OfferedAssignment, Peer
 from oracle.protocol.cids import Cid, Codec, from_digest
 from oracle.protocol.deployment import Deployment
@@ -112,6 +111,8 @@ def make(
     job: int, edges: Sequence[Edge], capacity: Mapping[int, int], redundancy: Mapping[int, int], most: int
 ) -> Match:
     """The best assignment with its prices. capacity: of a worker, `most` where it is not named; redundancy: of each task."""
+    from oracle.matching.solve import solve  # noqa: PLC0415 - numba loads for a second, and only matching needs it
+
     worker, task, value = np.array(sorted(edges, key=lambda e: (e[1], e[0])), np.int64).T
     workers, tasks = np.unique(worker), np.unique(task)
     degree = np.bincount(np.searchsorted(workers, worker))
@@ -119,8 +120,9 @@ def make(
     wanted = np.array([redundancy[int(t)] for t in tasks])
     k, t = np.searchsorted(workers, worker), np.searchsorted(tasks, task)
     found = solve(k, t, value, capacities, wanted)
-    prices = np.rint(found.prices).astype(np.int64)
-    return Match(job, worker, task, value, workers, capacities, prices, tasks, wanted, np.flatnonzero(found.chosen))
+    prices = np.rint(found.price).astype(np.int64)
+    chosen = np.flatnonzero(found.chosen)
+    return Match(job, worker, task, value, workers, capacities, prices, tasks, wanted, chosen)
 
 
 def _keep(matcher: Matcher, match: Match) -> None:

@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oracle.matching.certify import certify
 from oracle.protocol import pages
 from oracle.protocol.cids import Codec, Link, cid_of, decode, digest_of, encode, from_digest
-from oracle.protocol.errors import BadInput
+from oracle.protocol.errors import BadInput, Refused
 from oracle.protocol.pages import Block, Source
 from oracle.protocol.state import State
 
 VERSION = 0
 PART = 1 << 18  # bytes of a block
 MOST_EDGES = 1 << 23
-MOST_VALUE = 1 << 40  # of an edge, or a price: sums stay exact
+MOST_VALUE = 1 << 30  # of an edge, or a price: sums stay exact
 COLUMNS = {"worker": "<u4", "task": "<u4", "value": "<i8", "workers": "<u4", "capacity": "<u4", "price": "<i8"} | {
     "tasks": "<u4",
     "redundancy": "<u4",
@@ -79,16 +80,14 @@ def check(match: Match, state: State) -> Checked:
 
 
 def bounded(match: Match) -> Checked:
-    """Value and bound, one pass: sum_j capacity_j price_j + sum_i (the redundancy_i largest of max(0, value - price))."""
+    """What the checker says, in whole numbers: every sum stays below 2^53."""
     k, t = np.searchsorted(match.workers, match.worker), np.searchsorted(match.tasks, match.task)
-    for name, ends, limits in (("worker", k, match.capacity), ("task", t, match.redundancy)):
-        if (np.bincount(ends[match.chosen], minlength=len(limits)) > limits).any():
-            raise BadInput(f"a {name} is asked beyond its limit")
-    surplus = np.maximum(match.value - match.price[k], 0)
-    order = np.lexsort((-surplus, t))
-    rank = np.arange(len(t)) - np.searchsorted(t[order], t[order])  # of each edge within its task, best first
-    best = surplus[order][rank < match.redundancy[t[order]]]
-    return Checked(int(match.value[match.chosen].sum()), int((match.capacity * match.price).sum() + best.sum()))
+    limits = (match.capacity, match.redundancy, match.chosen)
+    try:
+        value, bound = certify(k, t, match.value, *limits, match.price.astype(np.float64))
+    except Refused as problem:
+        raise BadInput(str(problem)) from None
+    return Checked(round(value), round(bound))
 
 
 def _require_shape(match: Match) -> None:
@@ -103,6 +102,8 @@ def _require_shape(match: Match) -> None:
         raise BadInput("an edge names a worker or a task that has no limit")
     if len(match.chosen) and match.chosen[-1] >= len(match.task):
         raise BadInput("a choice is no edge")
+    if (match.capacity > np.bincount(np.searchsorted(match.workers, match.worker), minlength=len(match.workers))).any():
+        raise BadInput("a capacity is larger than the worker's edges")
     if (match.price < 0).any() or (match.price > MOST_VALUE).any() or (np.abs(match.value) > MOST_VALUE).any():
         raise BadInput("a price is negative, or a number too large")
 

@@ -1,8 +1,8 @@
 """One round of matching for one open job: free places and free workers -> what asking each is worth -> assignments.
 
 A place is free when it was never offered, or its offer ran out without an answer; then anybody may have it. What the manifest says
-is kept: what waits for other tasks is not offered, nobody has more tasks than allowed or two that conflict, nobody who is not admitted
-or lacks a qualification. A member looks at admission and order again when it binds an offer.
+is kept: what waits for other tasks is not offered; nobody has more tasks than allowed, or two that conflict, or is asked who is not
+admitted or lacks a qualification. A member looks at admission and order again when it binds an offer.
 """
 
 import random
