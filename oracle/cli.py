@@ -704,6 +704,49 @@ def job_check(
     _print(jobs.check(home, manifest, tasks, unit), as_json, jobs.text)
 
 
+@job_app.command("understand")
+def job_understand(
+    manifest: Annotated[Path, typer.Argument(help="The job's manifest (JSON).")],
+    tasks: Annotated[Path | None, typer.Option(help="Its tasks: CSV with a column task, or JSONL.")] = None,
+    history: Annotated[Path | None, typer.Option(help="Earlier tasks, JSONL: text, seconds, wrong.")] = None,
+    words: Annotated[bool, typer.Option("--words", help="Compare words, also where the sentence model is.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a job asks of people: language, domain, skills, time and difficulty with intervals, and what is unclear."""
+    from oracle.commands import understanding
+
+    _print(understanding.of_job(manifest, tasks, history, not words), as_json, understanding.text)
+
+
+@job_app.command("template")
+def job_template(
+    name: Annotated[str | None, typer.Argument(help="One of the templates [lists them].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write OUT.json and OUT.tasks.jsonl [print both].")] = None,
+    days: Annotated[int, typer.Option(min=1, help="Until the deadline, from now.")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a manifest to begin with: medical, environment, annotation, ..."""
+    from oracle.commands import understanding
+
+    if name is None:
+        document: dict[str, Any] = {n: t["describes"] for n, t in understanding.templates().items()}
+    else:
+        document = understanding.write(name, out, days) if out else understanding.template(name, days)
+    _print(document, as_json, lambda d: json.dumps(d, indent=2, ensure_ascii=False))
+
+
+@job_app.command("graph")
+def job_graph(
+    manifest: Annotated[Path, typer.Argument(help="The job's manifest (JSON).")],
+    tasks: Annotated[Path, typer.Option(help="Its tasks: CSV with a column task, or JSONL.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Print the order of a job's tasks: what can begin, the longest chain, slack, and deadlines that cannot be kept."""
+    from oracle.commands import jobs
+
+    _print(jobs.order(manifest, tasks), as_json, jobs.order_text)
+
+
 @job_app.command("create")
 def job_create(
     manifest: Annotated[Path, typer.Argument(help="The job's manifest (JSON).")],

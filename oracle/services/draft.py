@@ -4,7 +4,7 @@ answers in the member's database -> Epoch. Pure but for reading: the same databa
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from oracle.ports import Database, StoredAnswer
 from oracle.protocol import epoch as ep
@@ -29,8 +29,15 @@ Lists = dict[int, dict[int, tuple[Listed, ...]]]  # the same, with what became o
 Opened = tuple[bytes, bytes]  # payload, salt
 
 
-def ready(view: View, ledger: Ledger, books: Books, database: Database, window: int) -> Answers:
-    """Tasks with all their answers, or past the deadline with enough, within the limits of an epoch.
+def ready(
+    view: View,
+    ledger: Ledger,
+    books: Books,
+    database: Database,
+    window: int,
+    settled: Callable[[int], Collection[int]] = lambda _: (),
+) -> Answers:
+    """Tasks with all their answers, or past the deadline with enough, or `settled` in a job, within the limits of an epoch.
 
     A task to which members gave more answers than the job allows stays out: whichever were left out would be owed. So does one
     with an answer that the hatch has paid, and what the job could not pay if all of its answers were right.
@@ -41,9 +48,9 @@ def ready(view: View, ledger: Ledger, books: Books, database: Database, window: 
         if len(found) == MAX_DEBITS:
             break
         job, pay = view.state.jobs[number], 0
-        left = rules.left(job, ledger.pays.get(number, ()))
+        left, early = rules.left(job, ledger.pays.get(number, ())), settled(number)
         for task, answers in by_task(database, number).items():
-            enough = least <= len(answers) <= job.terms.answers
+            enough = (least <= len(answers) or task in early) and len(answers) <= job.terms.answers
             room = all(load[a.worker] < MAX_EARNINGS for a in answers)
             owed = not any((number, task, a.worker) in view.state.hatched for a in answers)
             more = pay + len(answers) * (job.terms.base + job.terms.bonus)

@@ -247,8 +247,17 @@ class Member:
         self._take_up(view, ledger, evidence.answers)
         if standing := self._standing(view):
             return standing
-        answers = draft.ready(view, ledger, self._books, self._database, self._deployment.window)
+        window = self._deployment.window
+        answers = draft.ready(view, ledger, self._books, self._database, window, lambda job: self._settled(view, job))
         return self._draft(view, ledger, answers, evidence) if answers else None
+
+    def _settled(self, view: View, number: int) -> set[int]:
+        """Tasks that are sure, as the job's manifest has it, and for which nobody is at work any more."""
+        sure = self._appraiser.sure(view, number)
+        if not sure:
+            return sure
+        held = {(o.task, o.worker) for o in self._database.assignments(number, tasks=sure) if o.expiry >= view.now}
+        return sure - {task for task, _ in held - self._database.answered(number, sure).keys()}
 
     def _standing(self, view: View) -> Proposal | None:
         """What was signed here for the head that the chain has, the newest first, until it expires."""
@@ -357,8 +366,10 @@ class Member:
         epoch = self._check_data(view, ledger, header)
         rules.check_debits_open(view, self._deployment.window, epoch)
         rules.check_money(view, ledger, epoch)
+        sure = {job: self._appraiser.sure(view, job) for job in {verdict.job for verdict in epoch.verdicts}}
         for verdict in epoch.verdicts:
-            rules.check_closed(view, self._books.job(view.state.jobs[verdict.job].terms)[0], verdict)
+            manifest = self._books.job(view.state.jobs[verdict.job].terms)[0]
+            rules.check_closed(view, manifest, verdict, verdict.task in sure[verdict.job])
         self._check_only(view, header)
         self._check_complete(epoch)
         self._check_opened(view, epoch)

@@ -189,7 +189,7 @@ class Town:
         self, tasks: int = 3, answers: int = 3, everywhere: bool = True, parent: int = 0, **changes: Any
     ) -> int:
         """A job; its blocks lie in every store if `everywhere`. `changes` are fields of the manifest."""
-        document = manifest_document(redundancy={"most": answers, "least": 1}, **changes)
+        document = manifest_document(**{"redundancy": {"most": answers, "least": 1}, **changes})
         named = [Task(i, f"task {i} at {self.chain.now}", {"text": f"animal {i}"}) for i in range(tasks)]
         terms, blocks = make_job(check_manifest(document), named, 1)
         terms = replace(terms, parent=parent)
