@@ -226,7 +226,7 @@ class StoredReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the API keeps for its visitors, by kind and name: a nonce, a session, a draft, a webhook, the answer to a repeated request.
+    """What the API keeps for its visitors, by kind and name: a nonce, a session, a draft, a webhook.
 
     `owner`: a wallet in hex, or empty; `until`: Unix time from which it counts as gone.
     """

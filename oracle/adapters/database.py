@@ -422,7 +422,7 @@ class SqlDatabase:
 
     def counted(self, job: int) -> dict[int, int]:
         of_job = select(SUBMITTED.c.task, func.count()).where(SUBMITTED.c.job == job).group_by(SUBMITTED.c.task)
-        return {task: count for task, count in self._rows(of_job)}
+        return {row[0]: row[1] for row in self._rows(of_job)}
 
     def give_back(self, offer: OfferedAssignment) -> None:
         statement = self._insert(GIVEN_BACK)
