@@ -21,13 +21,14 @@ from oracle.config import Home
 from oracle.protocol.cids import Cid
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import BadInput, CommitteeChanged
+from oracle.protocol.keys import Address
 from oracle.protocol.state import State
 from oracle.services import office, rules
 from oracle.services.assign import Matcher
 from oracle.services.books import Books
 from oracle.services.index import Index
 from oracle.services.member import Member
-from oracle.services.refute import Purse, Refuter
+from oracle.services.refute import ANYBODY, Purse, Refuter
 from oracle.services.settle import Settler
 
 if TYPE_CHECKING:
@@ -89,15 +90,19 @@ class Oracle:
 
         return Matcher(self.deployment, self.database, self.content, self.peers, car)
 
-    def refuter(self, signer: KeySigner) -> Refuter:
-        """The part that strikes wrong epochs. Raises BadInput for a deployment that has no Referee."""
+    def refuter(self, signer: KeySigner | None = None, rewarded: Address = ANYBODY) -> Refuter:
+        """The part that strikes wrong epochs; without a signer it only says how, to reward that account.
+
+        Raises BadInput for a deployment that has no Referee.
+        """
         return Refuter(
             self.deployment,
             self.chain,
             RefereeCalls(self.chain, self.deployment),
             self.content,
             lambda data: decode_post(self.chain.interfaces, data),
-            Purse(self.database, signer),
+            Purse(self.database, signer) if signer else None,
+            rewarded,
         )
 
 

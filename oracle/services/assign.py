@@ -81,16 +81,18 @@ def assign(
     capacity: Mapping[int, int] | None = None,
     room: Mapping[int, int] | None = None,
     free_again: Collection[Pair] = (),
+    returned: Collection[Pair] = (),
 ) -> list[OfferedAssignment]:
     """Offers the best open places of `job` among `edges`. Durable when it returns.
 
     capacity: places that a worker may still take, all where it is not named. room: places of a task that are to be offered now,
-    all that are open where it is not named. `free_again`: (task, worker) whose offers ran out without an answer. What a member
-    refuses is not offered, and keeps no other place from being offered.
+    all that are open where it is not named. `free_again`: (task, worker) whose offers ran out without an answer;
+    `returned`: those that were given back, whose places are open to all others. What a member refuses is not offered, and keeps no
+    other place from being offered.
     """
     terms = state.jobs[job].terms
     taken = {(offer.task, offer.worker) for offer in matcher.database.assignments(job)} - set(free_again)
-    filled = Counter(task for task, _ in taken)
+    filled = Counter(task for task, _ in taken - set(returned))
     free = {task: terms.answers - filled[task] for _, task, _ in edges}
     free |= {task: min(places, free.get(task, 0)) for task, places in (room or {}).items()}
     fresh = [edge for edge in edges if (edge[1], edge[0]) not in taken and free[edge[1]] > 0]

@@ -1,8 +1,9 @@
 """One round of matching for one open job: free places and free workers -> what asking each is worth -> assignments.
 
-A place is free when it was never offered, or its offer ran out without an answer; then anybody may have it. What the manifest says
-is kept: what waits for other tasks is not offered; nobody has more tasks than allowed, or two that conflict, or is asked who is not
-admitted or lacks a qualification. A member looks at admission and order again when it binds an offer.
+A place is free when it was never offered, or its offer ran out without an answer: then anybody may have it; or was given back:
+then anybody else may. What the manifest says is kept: what waits for other tasks is not offered; nobody has more tasks than
+allowed, or two that conflict, or is asked who is not admitted or lacks a qualification. A member looks at admission and order
+again when it binds an offer.
 """
 
 import random
@@ -40,15 +41,17 @@ def offer(matcher: Matcher, books: Books, view: View, number: int) -> list[Offer
     job = view.state.jobs[number]
     manifest, _ = books.job(job.terms)
     offers = matcher.database.assignments(number)
-    live = {(o.task, o.worker) for o in offers if o.expiry >= view.now}
-    past = {(o.task, o.worker) for o in offers} - live
+    given_back = {(task, worker, expiry) for _, task, worker, expiry in matcher.database.given_back(number)}
+    returned = {(o.task, o.worker) for o in offers if (o.task, o.worker, o.expiry) in given_back}
+    live = {(o.task, o.worker) for o in offers if o.expiry >= view.now} - returned
+    past = {(o.task, o.worker) for o in offers} - live - returned
     places = Counter(task for task, _ in live)
     tasks = [t for t in _open(books, view, number, job) if places[t] < job.terms.answers]
     people = _people(books, view, number, manifest)
     draw = random.Random(view.block)  # a fair draw, no secret
     against = books.conflicts(job.terms)
     drawn = ((t, w) for w in people for t in _drawn(draw, tasks, against))
-    pairs = [pair for pair in drawn if pair not in live]
+    pairs = [pair for pair in drawn if pair not in live | returned]
     if not pairs:
         return []
     found = assign.appraised(matcher, [(number, *pair) for pair in pairs])
@@ -62,7 +65,7 @@ def offer(matcher: Matcher, books: Books, view: View, number: int) -> list[Offer
     given_up = past - answered
     capacity = _capacity(manifest, people, live, answered, given_up)
     room = _room(job, manifest, tasks, live, answered)
-    return assign.assign(matcher, view.state, number, edges, capacity, room, given_up)
+    return assign.assign(matcher, view.state, number, edges, capacity, room, given_up, returned - answered)
 
 
 def _open(books: Books, view: View, number: int, job: Job) -> list[int]:
