@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Response
 
 import oracle
-from api import problems, schemas
+from api import page, problems, schemas
 from api.reader import NotFound, Reader
 from api.routes import answers, chain, health, jobs, workers
 from oracle.bootstrap import Oracle
@@ -29,6 +29,7 @@ def create_app(opened: Oracle) -> FastAPI:
     for resource in (chain, jobs, workers, answers):
         app.include_router(resource.router(reader))
     health.install(app, health.of_oracle(opened))
+    page.install(app, opened.rpc)
     return app
 
 

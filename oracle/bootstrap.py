@@ -51,6 +51,7 @@ class Oracle:
     books: Books
     peers: tuple[HttpPeer, ...]
     depth: int  # blocks below the head that count as final
+    rpc: str = ""  # where the chain is asked
 
     def close(self) -> None:
         """Lets go of every connection."""
@@ -108,6 +109,7 @@ def open_oracle(home: Home) -> Oracle:
         Books(content),
         tuple(HttpPeer(url, token) for url in settings.members),
         settings.depth,
+        settings.rpc,
     )
 
 
