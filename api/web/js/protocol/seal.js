@@ -4,18 +4,15 @@
  */
 
 import { Chacha20Poly1305, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '../../vendor/hpke.js'
-import { join, keccak, tagged, utf8 } from './bytes.js'
+import { join, keccak, utf8 } from './bytes.js'
+import { commitment } from './commitment.js'
 
 const suite = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Chacha20Poly1305() })
-
-export function commitment(job, task, worker, payload, salt) {
-  return tagged('commitment', job, task, worker, keccak(payload), salt)
-}
 
 /** {commitment, envelope, sealHash, salt} for members with these X25519 keys (32 bytes each), in committee order. */
 export async function seal(sealKeys, job, task, worker, payload) {
   const salt = crypto.getRandomValues(new Uint8Array(32))
-  const bound = commitment(job, task, worker, payload, salt)
+  const bound = commitment(job, task, worker, keccak(payload), salt)
   const parts = [Uint8Array.of(1)]
   for (const key of sealKeys) {
     const recipientPublicKey = await suite.kem.deserializePublicKey(key)
