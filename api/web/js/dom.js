@@ -7,7 +7,7 @@
 
 const SVG = 'http://www.w3.org/2000/svg'
 const SVG_TAGS = new Set(['svg', 'rect', 'line', 'path', 'text', 'g', 'title', 'circle', 'polygon'])
-const PROPERTIES = new Set(['value', 'checked', 'disabled', 'selected', 'hidden', 'open'])
+const PROPERTIES = new Set(['value', 'checked', 'disabled', 'selected', 'hidden'])
 const SAFE_LINK = /^(#|\/|https?:\/\/|blob:)/
 
 /** An element. Attributes that begin with "on" are listeners; false, null and undefined leave an attribute or child out. */
@@ -66,8 +66,9 @@ function update(here, wanted) {
     return
   }
   if (here.isEqualNode(wanted) && !hasListeners(wanted)) return
-  for (const { name } of [...here.attributes]) if (!wanted.hasAttribute(name)) here.removeAttribute(name)
-  for (const { name, value } of wanted.attributes) if (here.getAttribute(name) !== value) here.setAttribute(name, value)
+  // `open` is the reader's from the first look on
+  for (const { name } of [...here.attributes]) if (name !== 'open' && !wanted.hasAttribute(name)) here.removeAttribute(name)
+  for (const { name, value } of wanted.attributes) if (name !== 'open' && here.getAttribute(name) !== value) here.setAttribute(name, value)
   for (const name of Object.keys(here.listeners ?? {})) if (!(name in wanted.listeners)) here[name] = null
   for (const [name, listener] of Object.entries(wanted.listeners ?? {})) here[name] = listener
   here.listeners = wanted.listeners
