@@ -3,13 +3,14 @@
  * the state and is looked at again. While the server does not answer, what is shown stays, says so, and goes on when it is back.
  */
 
-import { Problem, Unreachable, get } from './api.js'
+import { Problem, Unreachable, get, post } from './api.js'
 import { ChainUnreachable, over, reader } from './chain.js'
 import { patch } from './dom.js'
 import { footer, header, notices, trouble } from './views/frame.js'
 import * as wallets from './wallet.js'
 
 const EVERY_MS = 2_000
+const KINDS = ['WorkerRegistered', 'JobOpened', 'JobFunded', 'JobClosed', 'JobRefunded', 'EpochPosted', 'EpochFinalised', 'EpochStruck', 'Claimed'] // what is looked at again at once
 const ROUTES = [
   [/^$/, 'home'],
   [/^work$/, 'work'],
@@ -98,9 +99,10 @@ export const actions = {
       await who()
     })
   },
-  disconnect() {
+  async disconnect() {
     wallets.forget()
-    Object.assign(state, { wallet: null, worker: null, session: null, notice: null })
+    if (state.session) await post('/auth/sign-out').catch(() => {})
+    Object.assign(state, { wallet: null, worker: null, session: null, notice: null, data: {}, draft: {} })
     refresh()
   },
   chain: () => reader(asker(), state.deployment),
@@ -112,7 +114,11 @@ export const actions = {
   /** Whether what is private may be asked for. */
   private: async () => !!state.session,
   async signIn() {
-    state.session = { wallet: state.wallet.address }
+    const { address } = state.wallet
+    const { message } = await get('/auth/nonce', { address })
+    if (!message.startsWith(`${location.host} wants you to sign in`) || !message.includes(`\n${address}\n`)) throw new Error('The server’s message is not for this page and wallet. Nothing was signed.')
+    const signature = await state.wallet.signText(message)
+    state.session = await post('/auth/sign-in', { message, signature })
   },
 }
 
@@ -132,13 +138,17 @@ export function words(problem) {
 async function accountChanged(address) {
   if (!address) return actions.disconnect()
   if (state.wallet) state.wallet.address = address
-  Object.assign(state, { worker: null, session: null })
+  Object.assign(state, { worker: null, session: null, data: {}, draft: {} })
   await refresh()
 }
 
-/** Who the connected wallet is: a registered worker, or nobody yet. */
+/** Who the connected wallet is: a registered worker, or nobody yet; and whether it is the one that is signed in. */
 async function who() {
   if (!state.wallet) return
+  if (state.session === null) {
+    const found = await get('/session')
+    state.session = found.wallet?.toLowerCase() === state.wallet.address.toLowerCase() ? found : false
+  }
   try {
     state.worker = await get(`/workers/${state.wallet.address}`)
   } catch (problem) {
@@ -192,6 +202,9 @@ async function refresh() {
 async function begin() {
   const [deployment, config] = await Promise.all([get('/deployment'), get('/page')])
   Object.assign(state, { deployment, config })
+  const events = new EventSource('/events')
+  events.onmessage = () => refresh()
+  for (const kind of KINDS) events.addEventListener(kind, () => refresh())
   if (config.rpc) await add(wallets.burner(config.rpc, deployment.chain_id))
   wallets.discover(add)
 }

@@ -4,7 +4,7 @@
  */
 
 import { decodeEventLog, decodeFunctionData } from '../vendor/viem.js'
-import { get, post } from './api.js'
+import { post } from './api.js'
 import { TERMS, termsHash } from './protocol/history.js'
 import { toHex } from './protocol/bytes.js'
 import { amount } from './format.js'
@@ -163,7 +163,14 @@ export async function act(state, path, body) {
   if (!batched) for (const call of calls) await state.wallet.send(plain(call))
 }
 
-export async function progress(job) {
-  const [found, statistics] = await Promise.all([get(`/jobs/${job}/progress`), get(`/jobs/${job}/statistics`)])
-  return { progress: found, statistics }
+/** What the public verdicts say by themselves, in the form of the requester's statistics. */
+export function publicly(verdicts, progress) {
+  const confidence = Array(10).fill(0)
+  const labels = {}
+  for (const one of verdicts) {
+    confidence[Math.min(9, Math.floor(one.confidence * 10))] += 1
+    labels[one.label] = (labels[one.label] ?? 0) + 1
+  }
+  const meanConfidence = verdicts.reduce((sum, one) => sum + one.confidence, 0) / (verdicts.length || 1)
+  return { decided: progress.decided, confidence, labels, meanConfidence }
 }

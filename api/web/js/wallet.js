@@ -1,6 +1,6 @@
 /**
  * The one file that talks to a wallet: found by EIP-6963, asked by EIP-1193. On a local chain there is also a burner: a key of this
- * browser, which signs without asking, and a faucet.
+ * browser, which signs without asking.
  *
  * Guarantee: nothing is signed or sent but by a call of `Wallet`, each begun by the user's own click; the wallet must be on the
  * deployment's chain.
@@ -199,17 +199,4 @@ function follow(wallet, changed) {
   wallet.provider.on?.('accountsChanged', ([address]) => changed(address ?? null))
   wallet.provider.on?.('chainChanged', () => changed(wallet.address))
   return wallet
-}
-
-/** Play money and coin for gas, from the local chain's own rich account. Only a local chain has one. */
-export async function faucet(rpc, deployment, encode, address) {
-  const ask = over(rpc)
-  await ask({ method: 'anvil_setBalance', params: [address, hex(10n ** 18n)] })
-  const [rich] = await ask({ method: 'eth_accounts' })
-  const data = encode(address)
-  const hash = await ask({ method: 'eth_sendTransaction', params: [{ from: rich, to: deployment.token, data }] })
-  for (;;) {
-    if (await ask({ method: 'eth_getTransactionReceipt', params: [hash] })) return
-    await new Promise((done) => setTimeout(done, 300))
-  }
 }

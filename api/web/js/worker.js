@@ -145,22 +145,26 @@ export const STATES = {
   'TIMED OUT': { text: 'time ran out', kind: '' },
 }
 
-/** The worker's offers with where each stands. */
-export const assignments = (state) => get(`/workers/${state.worker.worker}/assignments`)
-export const isSent = (state, offer) => offer.state === 'SUBMITTED' || (offer.state === undefined && kept(state, offer) !== null)
-export const isOpen = (state, offer) => (offer.state === undefined ? kept(state, offer) === null : ['RESERVED', 'ACTIVE'].includes(offer.state))
+/** The worker's assignments with where each stands. */
+export const assignments = () => get('/me/assignments')
+export const isOpen = (_, offer) => offer.state === 'RESERVED' || offer.state === 'ACTIVE'
+export const isSent = (_, offer) => ['SUBMITTED', 'ACCEPTED', 'NOT ACCEPTED'].includes(offer.state)
 
-export async function taskOf(job, task) {
-  return (await get(`/jobs/${job}/tasks`, { from: task, limit: 1 }))[0]
-}
+/** One of the worker's tasks: {assignment, payload, draft}; from then on it is being worked on. */
+export const taskOf = (job, task) => get(`/me/assignments/${job}/${task}`)
 
+/** Everything but what still waits for an answer, the newest job first. */
 export async function history(state) {
-  return (await assignments(state)).filter((one) => !isOpen(state, one)).map((one) => ({ ...one, state: one.state ?? 'SUBMITTED' }))
+  return (await assignments(state)).filter((one) => !isOpen(state, one)).toReversed()
 }
 
-export async function giveBack() {
-  throw new Error('This server takes no tasks back: let its time run out.')
-}
+export const giveBack = (_, offer) => post(`/me/assignments/${offer.job}/${offer.task}/return`, {})
 
-export const isContestable = () => false
-export async function contest() {}
+/** Until when (block time) an answer can be contested, or 0. */
+export const contestable = (one, now) => (one.state === 'NOT ACCEPTED' && one.contestUntil > now ? one.contestUntil : 0)
+
+/** Contests the rejection of an answer; the wallet pays the deposit, which comes back to who is right. */
+export async function contest(state, one, text) {
+  const { calls } = await post('/transactions/contest', { job: one.job, task: one.task, worker: state.worker.worker, title: 'Why the answer counts', text })
+  for (const { to, data, value } of calls) await state.wallet.send({ to, data, value: BigInt(value) })
+}

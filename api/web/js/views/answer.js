@@ -22,7 +22,7 @@ async function load(state, act) {
   if (!offer || !worker.isOpen(state, offer)) return { mine, offer, manifest: await worker.manifestOf(number) }
   if (state.data.payload !== undefined) return { mine, offer }
   const [job, manifest, found] = await Promise.all([get(`/jobs/${number}`), worker.manifestOf(number), worker.taskOf(number, task)])
-  return { mine, offer, job, manifest, payload: await prepared(found.payload) }
+  return { mine, offer, job, manifest, payload: (await prepared(found.payload)) ?? null }
 }
 
 function view(state, act) {

@@ -3,7 +3,7 @@
 import { get } from '../api.js'
 import { blockTime } from '../app.js'
 import { h } from '../dom.js'
-import { csv, download, money, short } from '../format.js'
+import { csv, download, duration, money, short } from '../format.js'
 import * as worker from '../worker.js'
 import { needsWallet } from './frame.js'
 import { signInCard } from './session.js'
@@ -36,7 +36,7 @@ function view(state, act) {
     signInCard(state, act, 'Sign in to see your answers', 'Which tasks you answered is shown to you alone.'),
     history && answers(state, act, history),
     h('section', { class: 'card' }, h('h2', {}, 'Your record'), h('p', { class: 'muted' }, 'Worker ', h('span', { class: 'number' }, state.worker.worker), ' · ', h('span', { class: 'mono' }, short(state.worker.wallet)), '. Everything that final epochs say of you, with proofs that anyone can check without this server.'),
-      h('button', { id: 'record', onclick: () => save(state) }, 'Download my record')),
+      h('button', { id: 'record', onclick: () => act.run('Fetching your record', () => save(state)) }, 'Download my record')),
   ]
 }
 
@@ -51,26 +51,37 @@ function answers(state, act, history) {
   if (!history.length) return h('div', { class: 'empty', id: 'no-answers' }, h('strong', {}, 'No answers yet'), h('p', {}, 'Each answer that you send appears here, with what became of it.'))
   return h('section', { 'aria-labelledby': 'answers' }, h('div', { class: 'row apart' }, h('h2', { id: 'answers' }, 'Your answers'), h('button', { class: 'quiet', onclick: () => table(history) }, 'Download as CSV')),
     h('div', { class: 'scroll' }, h('table', {},
-      h('thead', {}, h('tr', {}, ['Task', 'State', 'Earned', ''].map((name) => h('th', { scope: 'col', class: name === 'Earned' ? 'number' : null }, name || h('span', { class: 'hidden' }, 'Action'))))),
+      h('thead', {}, h('tr', {}, ['Task', 'State', 'Earned', ''].map((name) => h('th', { scope: 'col', class: name === 'Earned' ? 'number' : null }, name || h('span', { class: 'hidden' }, 'Proof'))))),
       h('tbody', {}, history.slice(0, 200).map((one) => row(state, act, one))))))
 }
 
 function row(state, act, one) {
   const { text, kind } = worker.STATES[one.state] ?? { text: one.state, kind: '' }
+  const until = worker.contestable(one, blockTime())
   return h('tr', {},
-    h('td', {}, `Job ${one.job}, task ${one.task + 1}`, one.epoch ? h('div', { class: 'small' }, h('a', { href: `#/audit/verdicts/${one.job}/${one.task}` }, `verdict in epoch ${one.epoch}`)) : null),
-    h('td', {}, h('span', { class: `tag ${kind}` }, text), one.reason && h('div', { class: 'small muted' }, one.reason)),
-    h('td', { class: 'number' }, one.earned === undefined || one.earned === null ? '' : money(one.earned)),
-    h('td', { class: 'number' }, worker.isContestable(state, one) && h('button', { class: 'quiet', disabled: !!state.busy, onclick: () => act.run('Contesting', () => worker.contest(state, one)) }, 'Contest')))
+    h('td', {}, one.id, h('div', { class: 'small muted' }, `job ${one.job}, task ${one.task + 1}`)),
+    h('td', {}, h('span', { class: `tag ${kind}` }, text),
+      one.label !== null && one.label !== undefined && h('div', { class: 'small muted' }, one.agreed ? `you said ${one.label}, as the verdict` : `you said ${one.label}, the verdict is ${one.verdict}`),
+      one.why && h('div', { class: 'small' }, one.why), until > 0 && contesting(state, act, one, until)),
+    h('td', { class: 'number' }, one.paid === null || one.paid === undefined ? '' : money(one.paid)),
+    h('td', {}, one.epoch && h('a', { href: `#/audit/verdicts/${one.job}/${one.task}`, 'aria-label': `Check the verdict on ${one.id}` }, 'Check')))
+}
+
+/** Contest while the epoch is pending: what it costs comes back to who is right. */
+function contesting(state, act, one, until) {
+  const name = `${one.job}.${one.task}`
+  if (state.draft.contest !== name) return h('button', { class: 'quiet', onclick: () => act.draft({ contest: name, words: '' }) }, `Contest (${duration(until - blockTime())} left)`)
+  return h('div', { class: 'field' }, h('label', { for: 'words' }, 'Why it counts'), h('textarea', { id: 'words', maxlength: 10_000, value: state.draft.words, oninput: (event) => act.draft({ words: event.target.value }) }),
+    h('p', { class: 'hint' }, 'Jurors read this. Your wallet pays a deposit, which comes back if you are right.'),
+    h('button', { class: 'main', disabled: !!state.busy || !state.draft.words, onclick: () => act.run('Contesting', async () => { await worker.contest(state, one, state.draft.words); act.draft({ contest: '' }); return 'Your contest is filed.' }) }, 'File the contest'))
 }
 
 function table(history) {
-  const rows = history.map((one) => [one.job, one.task, one.state, one.earned ?? '', one.epoch ?? '', one.reason ?? ''])
-  download('answers.csv', 'text/csv', csv(['job', 'task', 'state', 'earned', 'epoch', 'reason'], rows))
+  const names = ['job', 'task', 'id', 'state', 'label', 'verdict', 'paid', 'epoch', 'why']
+  download('answers.csv', 'text/csv', csv(names, history.map((one) => names.map((name) => one[name]))))
 }
 
-function save(state) {
-  const { deployment, worker: record, data } = state
-  const document = { deployment: { chainId: deployment.chain_id, market: deployment.market }, worker: record, balance: data.balance, answers: data.history }
-  download('crowdproof-record.json', 'application/json', JSON.stringify(document, null, 1))
+async function save(state) {
+  const record = await get(`/workers/${state.worker.worker}/record`)
+  download('crowdproof-record.json', 'application/json', JSON.stringify({ record, balance: state.data.balance }, null, 1))
 }

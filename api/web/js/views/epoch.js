@@ -3,18 +3,13 @@
 import { cidOfContent, look, verifyEpoch } from '../auditor.js'
 import { h } from '../dom.js'
 import { money } from '../format.js'
-import { get } from '../api.js'
-import { proof } from './frame.js'
+import * as api from '../api.js'
 
 export default { title: (state) => `Epoch ${state.route.params.epoch}`, load, view, every: 4_000 }
 
 async function load(state, act) {
   const { history } = await look(act.chain(), state.deployment)
-  return { history, post: history.posts[state.route.params.epoch - 1] ?? null, ...(await refutable(state)) }
-}
-
-async function refutable() {
-  return {}
+  return { history, post: history.posts[state.route.params.epoch - 1] ?? null }
 }
 
 function view(state, act) {
@@ -32,6 +27,7 @@ function view(state, act) {
       h('dt', {}, 'Head'), h('dd', { class: 'mono' }, post.head),
       post.total !== undefined && [h('dt', {}, 'Earned up to here'), h('dd', {}, money(post.total * BigInt(state.deployment.unit)))])),
     verification(state, act, number),
+    post.status === 'pending' && state.draft.verified === false && refutation(state, act, number),
   ]
 }
 
@@ -49,4 +45,16 @@ function verification(state, act, number) {
         h('div', {}, h('strong', {}, step.name, h('span', { class: 'hidden' }, step.ok === null ? ' (running)' : step.ok ? ' (holds)' : ' (does not hold)')), h('div', { class: 'small muted' }, step.detail))))),
     verified === true && h('p', { class: 'notice good', id: 'verified' }, 'Everything in this epoch follows from the signed answers.'),
     verified === false && h('p', { class: 'notice bad', id: 'refuted' }, 'This epoch breaks a rule.'))
+}
+
+/** Strikes a pending epoch that breaks a rule: the server shows the cheapest proof, the contracts alone decide. */
+function refutation(state, act, number) {
+  const strike = () => act.run('Refuting', async () => {
+    const found = await api.post('/transactions/refute', { epoch: number, beneficiary: state.wallet.address })
+    if (!found.transactions.calls.length) throw new Error(`There is nothing to send: ${found.what}`)
+    for (const { to, data, value } of found.transactions.calls) await state.wallet.send({ to, data, value: BigInt(value) })
+    return 'The epoch is struck. Its signers lose their stake, and part of it is yours.'
+  })
+  return h('section', { class: 'card', id: 'refutation' }, h('h2', {}, 'Refute it'), h('p', { class: 'muted' }, 'One transaction with the proof. The contracts check it, trust nobody, and reward you.'),
+    state.wallet ? h('button', { class: 'main', id: 'refute', disabled: !!state.busy, onclick: strike }, 'Strike this epoch') : h('button', { onclick: act.choose }, 'Connect a wallet'))
 }

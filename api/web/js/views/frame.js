@@ -1,10 +1,8 @@
 /** What stands around every page: navigation, account, notices, and what is shown while there is nothing to show. */
 
-import { Problem } from '../api.js'
+import { Problem, post } from '../api.js'
 import { h } from '../dom.js'
-import { faucet } from '../wallet.js'
 import { short } from '../format.js'
-import { encodeFunctionData } from '../../vendor/viem.js'
 
 const NAV = [
   ['#/work', 'Work', ['work', 'offer', 'practice', 'answer']],
@@ -18,7 +16,7 @@ export function header(state, act) {
   const links = NAV.map(([href, text, names]) =>
     h('li', {}, h('a', { href, 'aria-current': names.includes(state.route.name) ? 'page' : null }, text)))
   return h('div', {},
-    h('a', { class: 'brand', href: '#/' }, h('img', { src: '/icon.svg', alt: '' }), 'crowdproof'),
+    h('a', { class: 'brand', href: '#/' }, h('img', { src: '/web/icon.svg', alt: '' }), 'crowdproof'),
     h('nav', { 'aria-label': 'Main' }, h('ul', {}, links)),
     h('div', { class: 'account' }, account(state, act)),
     state.choosing && chooser(state, act))
@@ -84,10 +82,9 @@ export function needsWallet(state, act, why) {
 
 /** On a local chain: play money for who has none. */
 export function faucetButton(state, act) {
-  if (!state.config.local || !state.wallet) return null
-  const encode = (to) => encodeFunctionData({ abi: state.deployment.abis.DemoToken, functionName: 'transfer', args: [to, 1_000_000_000n] })
+  if (!state.config.faucet || !state.wallet) return null
   const give = () => act.run('Asking the faucet', async () => {
-    await faucet(state.config.rpc, state.deployment, encode, state.wallet.address)
+    await post('/faucet', { wallet: state.wallet.address, coin: 1, tokens: 1000 })
     return '1,000 DEMO and coin for transactions have arrived.'
   })
   return h('button', { id: 'faucet', onclick: give, disabled: !!state.busy }, 'Get play money')

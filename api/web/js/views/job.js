@@ -9,6 +9,7 @@ import * as requester from '../requester.js'
 import { specOf, wording } from '../types.js'
 import { manifestOf } from '../worker.js'
 import { figure } from './home.js'
+import { signInCard } from './session.js'
 
 const STEP = 50
 const EXPORTS = [['jsonl', 'JSONL'], ['csv', 'CSV'], ['parquet', 'Parquet'], ['car', 'CAR with proofs'], ['croissant', 'Croissant']]
@@ -19,8 +20,10 @@ async function load(state, act) {
   const number = state.route.params.job
   state.now = await act.now()
   const limit = state.draft.shown ?? STEP
-  const [job, manifest, found, verdicts] = await Promise.all([get(`/jobs/${number}`), manifestOf(number), requester.progress(number), get(`/jobs/${number}/verdicts`, { limit })])
-  return { job, manifest, ...found, verdicts }
+  const [job, manifest, progress, verdicts] = await Promise.all([get(`/jobs/${number}`), manifestOf(number), get(`/jobs/${number}/progress`), get(`/jobs/${number}/verdicts`, { limit })])
+  const own = state.session && job.requester.toLowerCase() === state.wallet?.address.toLowerCase()
+  const statistics = own ? await get(`/jobs/${number}/statistics`) : requester.publicly(verdicts, progress)
+  return { job, manifest, progress, statistics, verdicts }
 }
 
 export const isMine = (state) => !!state.wallet && state.data.job?.requester.toLowerCase() === state.wallet.address.toLowerCase()
@@ -34,7 +37,7 @@ function view(state, act) {
     h('p', { class: 'lead' }, progress.phase === 'open' ? `Open for ${duration(job.deadline - blockTime())}` : `${Number(job.tasks).toLocaleString('en')} tasks, ${job.answers} answers each`),
     h('section', { class: 'card stack', 'aria-label': 'Progress' }, bar('Answers', progress.answered, progress.wanted), bar('Verdicts', progress.decided, progress.tasks), bar('Final', progress.final, progress.tasks)),
     h('dl', { class: 'figures' }, figure('Escrow', money(progress.escrow)), figure('Earned', money(progress.debited)), figure('Still locked', money(progress.locked)), figure('Taken back', money(progress.refunded))),
-    isMine(state) && controls(state, act),
+    isMine(state) && [signInCard(state, act, 'Sign in to manage this job', 'It is yours. Signing in costs nothing.'), state.session && controls(state, act)],
     charts(state),
     results(state, act),
   ]
@@ -61,7 +64,7 @@ function controls(state, act) {
     await requester.act(state, 'refund', { job: number })
     return 'What nobody earned is back in your wallet.'
   })
-  const refundable = blockTime() >= progress.refunds_from || blockTime() >= progress.refundsFrom
+  const refundable = blockTime() >= progress.refundsFrom
   return h('section', { class: 'card', id: 'controls', 'aria-labelledby': 'controls-title' }, h('h2', { id: 'controls-title' }, 'Manage'),
     h('div', { class: 'row' },
       open && [h('label', { for: 'more', class: 'hidden' }, 'How much to add'), h('div', {}, h('input', { id: 'more', placeholder: 'How much, e.g. 1.50', inputmode: 'decimal', value: state.draft.more ?? '', oninput: (event) => act.draft({ more: event.target.value }) })),
@@ -80,8 +83,8 @@ function charts(state) {
   const labels = Object.entries(statistics.labels).sort((a, b) => b[1] - a[1]).slice(0, 8).map(([label, value]) => [label.slice(0, 12), value])
   return h('div', { class: 'grid' },
     h('section', { class: 'card' }, h('h2', {}, 'Confidence'), columns('Confidence of the verdicts', tenths, 'Verdicts by per cent'), h('p', { class: 'small muted' }, `Mean ${percent(statistics.meanConfidence ?? 0)}. Amber: worth a look.`)),
-    h('section', { class: 'card' }, h('h2', {}, 'Agreement'), columns('Verdicts by label', labels, 'Verdicts'), h('p', { class: 'small muted' }, statistics.agreement === null ? 'Agreement needs two answers to a task.' : `Krippendorff’s alpha ${statistics.agreement.toFixed(2)}: 1 is full agreement, 0 is chance.`)),
-    h('section', { class: 'card' }, h('h2', {}, 'Workers'), h('div', { class: 'scroll' }, h('table', {},
+    h('section', { class: 'card' }, h('h2', {}, 'Agreement'), columns('Verdicts by label', labels, 'Verdicts'), h('p', { class: 'small muted' }, statistics.agreement === undefined ? 'How much workers agree is shown to the requester, signed in.' : statistics.agreement === null ? 'Agreement needs two answers to a task.' : `Krippendorff’s alpha ${statistics.agreement.toFixed(2)}: 1 is full agreement, 0 is chance.`)),
+    statistics.workers && h('section', { class: 'card' }, h('h2', {}, 'Workers'), h('div', { class: 'scroll' }, h('table', {},
       h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Worker'), h('th', { scope: 'col', class: 'number' }, 'Answers'), h('th', { scope: 'col', class: 'number' }, 'Agreed'))),
       h('tbody', {}, statistics.workers.slice(0, 10).map((one) => h('tr', {}, h('td', {}, `Worker ${one.worker}`), h('td', { class: 'number' }, one.counted), h('td', { class: 'number' }, one.agreement === null ? '' : percent(one.agreement)))))))))
 }

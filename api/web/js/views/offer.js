@@ -12,16 +12,14 @@ export default { title: (state) => state.data.manifest?.title ?? 'Job', load, vi
 async function load(state, act) {
   const { job: number } = state.route.params
   state.now = await act.now()
-  const [job, manifest, all] = await Promise.all([get(`/jobs/${number}`), manifestOf(number), get('/jobs')])
-  const theirs = all.filter((one) => one.requester === job.requester)
-  return { job, manifest, theirs }
+  const [job, manifest, all] = await Promise.all([get(`/jobs/${number}`), manifestOf(number), get('/work', { limit: 1000 })])
+  return { job, manifest, offer: all.find((one) => one.job === number) ?? null }
 }
 
 function view({ data }) {
-  const { job, manifest, theirs } = data
+  const { job, manifest, offer } = data
   if (!job) return h('p', { class: 'loading' }, 'Loading…')
   const left = job.deadline - blockTime()
-  const refunded = theirs.reduce((sum, one) => sum + BigInt(one.refunded), 0n)
   return [
     h('h1', {}, manifest.title),
     h('p', { class: 'lead' }, left > 0 ? `Open for ${duration(left)}` : 'This job is closed'),
@@ -35,7 +33,7 @@ function view({ data }) {
         h('dl', { class: 'facts small' },
           h('dt', {}, 'Answer'), h('dd', {}, TYPES[specOf(manifest).type]),
           h('dt', {}, 'Requester'), h('dd', { class: 'mono' }, short(job.requester)),
-          h('dt', {}, 'Their jobs'), h('dd', {}, `${count(theirs.length, 'job')}, ${money(refunded)} taken back unused`),
+          offer && [h('dt', {}, 'Their record'), h('dd', {}, `${count(offer.requesterJobs, 'job')}, ${money(offer.requesterPaid)} paid to workers`)],
           h('dt', {}, 'Answers a task'), h('dd', {}, job.answers),
           h('dt', {}, 'Time to answer'), h('dd', {}, duration(manifest.assignmentSeconds)),
           h('dt', {}, 'Known answers'), h('dd', {}, manifest.goldShare ? `${percent(manifest.goldShare)} of the tasks check your care` : 'none'),

@@ -19,6 +19,7 @@ async function load(state) {
 function view(state, act) {
   const { manifest, tasks, payloads } = state.data
   if (!tasks) return h('p', { class: 'loading' }, 'Loading…')
+  if (payloads.some((payload) => payload?.sealed)) return h('div', { class: 'empty', id: 'no-practice' }, h('strong', {}, 'There is no practice'), h('p', {}, 'The tasks of this job are shown to the workers to whom they are assigned, and to nobody else.'), h('div', { class: 'row' }, h('a', { class: 'button', href: `#/work/${state.route.params.job}` }, 'Back to the job')))
   const at = state.draft.at ?? 0
   const spec = specOf(manifest)
   if (at >= tasks.length) {

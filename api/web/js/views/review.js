@@ -5,7 +5,9 @@ import { h } from '../dom.js'
 import { percent } from '../format.js'
 import { prepared, taskView } from '../task.js'
 import { specOf, wording } from '../types.js'
-import { manifestOf, taskOf } from '../worker.js'
+import { manifestOf } from '../worker.js'
+import { needsWallet } from './frame.js'
+import { signInCard } from './session.js'
 
 const SURE = 0.9
 const SHOWN = 10
@@ -14,16 +16,17 @@ export default { title: () => 'Review', load, view, every: 10_000 }
 
 async function load(state) {
   const { job } = state.route.params
-  const [manifest, verdicts] = await Promise.all([manifestOf(job), get(`/jobs/${job}/verdicts`, { limit: 1000 })])
-  const unsure = verdicts.filter((one) => one.confidence < SURE).sort((a, b) => a.confidence - b.confidence)
+  if (!state.session) return { manifest: await manifestOf(job) }
+  const [manifest, unsure, progress] = await Promise.all([manifestOf(job), get(`/jobs/${job}/review`, { below: SURE, limit: 1000 }), get(`/jobs/${job}/progress`)])
   const payloads = { ...state.data.payloads }
-  for (const one of unsure.slice(0, SHOWN)) payloads[one.task] ??= await prepared((await taskOf(job, one.task))?.payload)
-  return { manifest, unsure, payloads, all: verdicts.length }
+  for (const one of unsure.slice(0, SHOWN)) payloads[one.task] ??= await prepared((await get(`/jobs/${job}/tasks`, { from: one.task, limit: 1 }))[0]?.payload)
+  return { manifest, unsure, payloads, all: progress.decided }
 }
 
-function view(state) {
+function view(state, act) {
   const { job } = state.route.params
   const { manifest, unsure, payloads, all } = state.data
+  if (!state.session) return signInCard(state, act, 'Sign in to review', 'The queue is for the requester of the job.') ?? needsWallet(state, act, 'The queue is for the requester of the job.')
   if (!unsure) return h('p', { class: 'loading' }, 'Loading…')
   const spec = specOf(manifest)
   return [

@@ -15,9 +15,9 @@ export default { title: () => 'Work', load, view, ticks: true }
 
 async function load(state, act) {
   state.now = await act.now()
-  const jobs = (await get('/jobs')).filter((job) => job.deadline > state.now)
-  const manifests = Object.fromEntries(await Promise.all(jobs.map(async (job) => [job.job, await worker.manifestOf(job.job).catch(() => null)])))
-  const mine = state.worker && (await act.private()) ? await worker.assignments(state) : []
+  const jobs = await get('/work', { limit: 200 })
+  const manifests = Object.fromEntries(await Promise.all(jobs.slice(0, SHOWN).map(async (job) => [job.job, await worker.manifestOf(job.job).catch(() => null)])))
+  const mine = state.worker && (await act.private()) ? await worker.assignments(state) : null
   return { jobs, manifests, mine }
 }
 
@@ -63,10 +63,10 @@ function assigned(state) {
   const jobs = Map.groupBy(open, (offer) => offer.job)
   return h('section', { 'aria-labelledby': 'yours' }, h('h2', { id: 'yours' }, 'Your tasks'),
     [...jobs].map(([job, offers]) => {
-      const manifest = state.data.manifests?.[job]
+      const title = state.data.manifests?.[job]?.title ?? `Job ${job}`
       const first = offers[0]
       return h('div', { class: 'card row apart' },
-        h('div', {}, h('h3', {}, manifest?.document?.title ?? manifest?.title ?? `Job ${job}`),
+        h('div', {}, h('h3', {}, title),
           h('span', { class: 'muted small' }, `${count(offers.length, 'task')} · first ends in ${duration(Math.min(...offers.map((o) => o.expiry)) - blockTime())}`)),
         h('a', { class: 'button main', href: `#/work/${job}/${first.task}` }, 'Start'))
     }))
@@ -89,7 +89,7 @@ function row(state, job) {
   const manifest = state.data.manifests?.[job.job]
   const pay = BigInt(job.base) + BigInt(job.bonus)
   return h('tr', {},
-    h('td', {}, h('a', { href: `#/work/${job.job}` }, manifest?.title ?? `Job ${job.job}`), h('br', {}), h('span', { class: 'muted small' }, manifest ? TYPES[specOf(manifest).type] : 'its description cannot be read')),
+    h('td', {}, h('a', { href: `#/work/${job.job}` }, job.title), h('br', {}), h('span', { class: 'muted small' }, job.admitted === false ? 'not open to you' : manifest ? TYPES[specOf(manifest).type] : '')),
     h('td', { class: 'number' }, money(job.base), BigInt(job.bonus) > 0n && h('span', { class: 'muted small' }, h('br', {}), `+ ${money(job.bonus)} bonus`)),
     h('td', { class: 'number wide' }, manifest ? money((pay * 3600n) / BigInt(worker.estimate(manifest))) : ''),
     h('td', { class: 'wide' }, duration(job.deadline - blockTime())))
