@@ -59,7 +59,7 @@ export function footer(state) {
   return [
     h('span', {}, `Chain ${state.deployment.chain_id}`),
     h('span', {}, 'Market ', h('span', { class: 'mono' }, short(state.deployment.market))),
-    h('a', { href: '/docs' }, 'API'),
+    h('a', { href: '/openapi.json' }, 'API'),
     state.config.local && h('span', {}, 'Local chain: its money is play money'),
   ]
 }
