@@ -20,12 +20,13 @@ from oracle.adapters.signer import KeySigner, load_keystore
 from oracle.config import Home
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import BadInput, CommitteeChanged
+from oracle.protocol.keys import Address
 from oracle.protocol.state import State
 from oracle.services import office, rules
 from oracle.services.books import Books
 from oracle.services.index import Index
 from oracle.services.member import Member
-from oracle.services.refute import Purse, Refuter
+from oracle.services.refute import ANYBODY, Purse, Refuter
 from oracle.services.settle import Settler
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ class Oracle:
     books: Books
     peers: tuple[HttpPeer, ...]
     depth: int  # blocks below the head that count as final
-    rpc: str = ""  # where the chain is asked
 
     def close(self) -> None:
         """Lets go of every connection."""
@@ -78,15 +78,19 @@ class Oracle:
             put,
         )
 
-    def refuter(self, signer: KeySigner) -> Refuter:
-        """The part that strikes wrong epochs. Raises BadInput for a deployment that has no Referee."""
+    def refuter(self, signer: KeySigner | None = None, rewarded: Address = ANYBODY) -> Refuter:
+        """The part that strikes wrong epochs; without a signer it only says how, to reward that account.
+
+        Raises BadInput for a deployment that has no Referee.
+        """
         return Refuter(
             self.deployment,
             self.chain,
             RefereeCalls(self.chain, self.deployment),
             self.content,
             lambda data: decode_post(self.chain.interfaces, data),
-            Purse(self.database, signer),
+            Purse(self.database, signer) if signer else None,
+            rewarded,
         )
 
 
@@ -109,7 +113,6 @@ def open_oracle(home: Home) -> Oracle:
         Books(content),
         tuple(HttpPeer(url, token) for url in settings.members),
         settings.depth,
-        settings.rpc,
     )
 
 

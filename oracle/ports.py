@@ -225,6 +225,20 @@ class StoredReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What the API keeps for its visitors, by kind and name: a nonce, a session, a draft, a webhook.
+
+    `owner`: a wallet in hex, or empty; `until`: Unix time from which it counts as gone.
+    """
+
+    kind: str
+    name: str
+    owner: str
+    value: dict[str, Any]
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A transaction of the outbox: durable before it is first sent; `outcome` once it is mined.
 
@@ -286,11 +300,28 @@ class Database(Protocol):
     ) -> dict[int, int]: ...  # task -> answers stored, if there are any
 
     # receipts and signatures
-    def add_receipt(self, receipt: StoredReceipt) -> None: ...  # the same again is no error
+    # the same again is no error; `places`: (job, task, worker) of its answers, in their order
+    def add_receipt(self, receipt: StoredReceipt, places: Sequence[tuple[int, int, int]] = ()) -> None: ...
     def receipt_of(self, answer: bytes) -> StoredReceipt | None: ...  # by answer digest
     # Refused("already-signed") while another header of the epoch is valid at block time `now`, if that is given
     def add_signed(self, header: SignedHeader, now: int | None = None) -> None: ...
     def signed(self, since: int = 0) -> list[SignedHeader]: ...  # those valid until `since` (block time) or longer
+
+    # (job, task, worker) -> digest of the answer that has a receipt here; of a job, of a worker, or both
+    def submitted(self, job: int | None = None, worker: int | None = None) -> dict[tuple[int, int, int], bytes]: ...
+    def counted(self, job: int) -> dict[int, int]: ...  # task -> answers that have a receipt here, if there are any
+
+    # assignments that were given back, as they were offered: one that is offered again is none of these
+    def give_back(self, offer: OfferedAssignment) -> None: ...
+    def given_back(self, job: int | None = None, worker: int | None = None) -> set[tuple[int, int, int, int]]: ...
+
+    # what the API keeps for its visitors; what ran out is not there
+    def keep(self, one: Kept) -> bool: ...  # False, and nothing is changed, where something of that name is kept
+    def put(self, one: Kept) -> None: ...  # whether or not something of that name is kept
+    def kept(self, kind: str, name: str) -> Kept | None: ...
+    def kept_of(self, kind: str, owner: str | None = None) -> list[Kept]: ...  # ascending by name
+    def take(self, kind: str, name: str) -> Kept | None: ...  # and it is gone: of many who ask, one gets it
+    def drop_run_out(self) -> None: ...
 
     # wishes for the relayer
     def add_registrations(self, registrations: Sequence[Registration]) -> None: ...

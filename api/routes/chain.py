@@ -26,7 +26,7 @@ def router(reader: Reader) -> APIRouter:
     def epochs(first: From = 0, limit: Limit = 100) -> list[schemas.Epoch]:
         """Posted epochs from number `from` on."""
         posts = [post for number, post in sorted(reader.state().posts.items()) if number >= first]
-        return [_epoch(reader, post) for post in posts[:limit]]
+        return [epoch_of(reader, post) for post in posts[:limit]]
 
     @routes.get("/ipfs/{cid}", response_class=Response)
     def block(cid: str) -> Response:
@@ -41,7 +41,7 @@ def router(reader: Reader) -> APIRouter:
     return routes
 
 
-def _epoch(reader: Reader, post: Post) -> schemas.Epoch:
+def epoch_of(reader: Reader, post: Post) -> schemas.Epoch:
     data = reader.epoch(post)
     return schemas.Epoch(
         epoch=post.epoch,

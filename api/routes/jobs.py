@@ -44,14 +44,14 @@ def router(reader: Reader) -> APIRouter:
         """Decided tasks from task number `from` on, each with its proof."""
         found_job = reader.job(job)
         found = [item for item in reader.verdicts(job) if item[2].task >= first]
-        return [_verdict(reader, found_job, *item) for item in found[:limit]]
+        return [verdict_of(reader, found_job, *item) for item in found[:limit]]
 
     @routes.get("/{job}/verdicts/{task}")
     def verdict(job: Number, task: Number) -> schemas.Verdict:
         found_job = reader.job(job)
         for item in reader.verdicts(job):
             if item[2].task == task:
-                return _verdict(reader, found_job, *item)
+                return verdict_of(reader, found_job, *item)
         raise NotFound(f"task {task} of job {job} has no verdict yet")
 
     return routes
@@ -75,7 +75,7 @@ def _job(reader: Reader, number: int, job: Job) -> schemas.Job:
     )
 
 
-def _verdict(reader: Reader, job: Job, post: Post, index: int, verdict: VerdictLeaf) -> schemas.Verdict:
+def verdict_of(reader: Reader, job: Job, post: Post, index: int, verdict: VerdictLeaf) -> schemas.Verdict:
     manifest, tasks = reader.content(job)
     weights = reader.epoch(post).weights
     rows = [weights[core.row].row for core in verdict.cores if core.status is Status.COUNTED]

@@ -164,16 +164,4 @@ def _priced(manifest: Manifest, tasks: Sequence[Task], unit: int, file: Path) ->
 
 
 def _quote(terms: Terms, unit: int) -> dict[str, Any]:
-    """Exact, in the token's smallest unit; `escrow` = `pay` + `fee` is what a job locks, and gets back what is not earned."""
-    pay = terms.tasks * terms.answers * (terms.base + terms.bonus)
-    return {
-        "terms": "0x" + terms.hash().hex(),
-        "tasks": terms.tasks,
-        "answers": terms.answers,
-        "classes": terms.classes,
-        "base": terms.base * unit,
-        "bonus": terms.bonus * unit,
-        "pay": pay * unit,
-        "fee": terms.fee(pay) * unit,
-        "escrow": terms.escrow() * unit,
-    }
+    return {"terms": "0x" + terms.hash().hex(), **publishing.quote(terms, unit)}

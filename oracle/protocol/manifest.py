@@ -6,7 +6,7 @@ JSON -> Manifest; Manifest, tasks, unit -> blocks and Terms. Everything is refus
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -51,6 +51,11 @@ class Manifest:
     def assignment_seconds(self) -> int:
         return int(self.document["assignmentSeconds"])
 
+    @property
+    def is_public(self) -> bool:
+        """Whether everybody may read the payloads of its tasks."""
+        return bool(self.document["visibility"] == "public")
+
 
 @cache
 def schema() -> dict[str, Any]:
@@ -78,11 +83,8 @@ def read_manifest(text: str | bytes, where: str = "manifest") -> Manifest:
 def check_manifest(document: Any, where: str = "manifest") -> Manifest:
     """The same for a document that is already parsed."""
     document = _tidy(document, where, ())
-    validator = jsonschema.Draft202012Validator(schema())
-    problems = sorted(validator.iter_errors(document), key=lambda p: [str(part) for part in p.absolute_path])
-    if problems:
-        lines = "; ".join(f"{_field(p.absolute_path)}: {p.message[:200]}" for p in problems[:5])
-        raise BadInput(f"{where}: {lines}")
+    if found := problems(document):
+        raise BadInput(f"{where}: " + "; ".join(f"{field}: {what}" for field, what in found[:5]))
     filled = _with_defaults(schema(), document)
     redundancy = filled["redundancy"]
     if redundancy["least"] > redundancy["most"]:
@@ -90,6 +92,13 @@ def check_manifest(document: Any, where: str = "manifest") -> Manifest:
             f"{where}: redundancy.least is {redundancy['least']}, more than redundancy.most ({redundancy['most']})"
         )
     return Manifest(filled)
+
+
+def problems(document: Any) -> list[tuple[str, str]]:
+    """(field, what is wrong) of everything in which a parsed document is no manifest."""
+    validator = jsonschema.Draft202012Validator(schema())
+    found = sorted(validator.iter_errors(document), key=lambda p: [str(part) for part in p.absolute_path])
+    return [(_field(problem.absolute_path), problem.message[:200]) for problem in found]
 
 
 def make_job(
@@ -174,20 +183,30 @@ def _check_dependencies(pairs: Sequence[Sequence[str]], known: set[str], where: 
 def _check_tasks(tasks: Sequence[Task], where: str) -> None:
     if not 0 < len(tasks) <= MAX_TASKS:
         raise BadInput(f"{where}: a job has 1 to {MAX_TASKS} tasks, not {len(tasks)}")
+    for position, what in task_problems(tasks):
+        raise BadInput(f"{where}: task {position + 1}{what}")
+
+
+def task_problems(tasks: Sequence[Task]) -> Iterator[tuple[int, str]]:
+    """(position, what is wrong) of each task that no job may have; what follows the task's number in a sentence."""
     seen: dict[str, int] = {}
     for position, task in enumerate(tasks):
         if task.task != position:
-            raise BadInput(f"{where}: task {position + 1} is numbered {task.task}, not {position}")
-        if not 0 < len(task.id.encode(errors="surrogatepass")) <= MAX_ID:
-            raise BadInput(f"{where}: task {position + 1}: an id has 1 to {MAX_ID} bytes")
-        if (first := seen.setdefault(task.id, position)) != position:
-            raise BadInput(f"{where}: task {position + 1} has the id of task {first + 1}, {task.id!r}")
-        try:
-            size = len(encode(task.record()))
-        except BadInput as problem:
-            raise BadInput(f"{where}: task {position + 1} ({task.id!r}): {problem}") from None
-        if size > MAX_LEAF:
-            raise BadInput(f"{where}: task {position + 1} ({task.id!r}): its payload exceeds {MAX_LEAF} bytes")
+            yield position, f" is numbered {task.task}, not {position}"
+        elif not 0 < len(task.id.encode(errors="surrogatepass")) <= MAX_ID:
+            yield position, f": an id has 1 to {MAX_ID} bytes"
+        elif (first := seen.setdefault(task.id, position)) != position:
+            yield position, f" has the id of task {first + 1}, {task.id!r}"
+        elif what := _record_problem(task):
+            yield position, f" ({task.id!r}): {what}"
+
+
+def _record_problem(task: Task) -> str:
+    try:
+        size = len(encode(task.record()))
+    except BadInput as problem:
+        return str(problem)
+    return f"its payload exceeds {MAX_LEAF} bytes" if size > MAX_LEAF else ""
 
 
 def _units(amount: str, unit: int, where: str, field: str) -> int:

@@ -40,7 +40,7 @@ class Receiver:
         if len(replies.found) < quorum:
             raise self._why(replies.problems)
         stored = StoredReceipt(receipt.root, digests, tuple(replies.found[signer] for signer in sorted(replies.found)))
-        self._database.add_receipt(stored)
+        self._database.add_receipt(stored, [(a.job, a.task, a.worker) for a in answers])
         return stored
 
     def _why(self, problems: Sequence[CrowdproofError]) -> CrowdproofError:

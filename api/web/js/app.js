@@ -146,7 +146,7 @@ async function accountChanged(address) {
 async function who() {
   if (!state.wallet) return
   if (state.session === null) {
-    const found = await get('/session')
+    const found = await get('/auth/session')
     state.session = found.wallet?.toLowerCase() === state.wallet.address.toLowerCase() ? found : false
   }
   try {
