@@ -75,6 +75,6 @@ def create_app(settings: Settings, opened: Oracle | None = None) -> FastAPI:
 
 def _refused(status: int) -> Any:
     async def handler(_: Any, error: Exception) -> Response:
-        return problems.problem(status, getattr(error, "code"), str(error))
+        return problems.problem(status, error.code, str(error))
 
     return handler

@@ -52,7 +52,7 @@ def once(
 
 def _again(database: SqlDatabase, name: str, bound: str, status: int) -> Response:
     kept = database.kept("repeat", name)
-    if kept is None or "answer" not in kept.value and kept.value["body"] == bound:
+    if kept is None or ("answer" not in kept.value and kept.value["body"] == bound):
         raise Refused("under-way", "a request with this key is under way: ask again in a moment")
     if kept.value["body"] != bound:
         raise Refused("key-reused", f"this {HEADER} came with another body before: take a new one")

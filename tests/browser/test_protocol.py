@@ -35,7 +35,9 @@ def page(site: Site) -> Iterator[Page]:
 
 def run(page: Page, code: str, given: Any = None) -> Any:
     """`code`: the body of a function of the modules `m` and what is given."""
-    return page.evaluate(f"async (given) => {{ const m = await window.modules; const {{ fromHex, toHex }} = m.bytes; {code} }}", given)
+    return page.evaluate(
+        f"async (given) => {{ const m = await window.modules; const {{ fromHex, toHex }} = m.bytes; {code} }}", given
+    )
 
 
 def test_trees__of_the_vectors__have_their_roots_and_proofs(page: Page) -> None:
@@ -73,7 +75,11 @@ def test_digests__of_the_vectors__are_the_same(page: Page) -> None:
         configuration: toHex(m.history.configuration(deployment, committee)), posted: toHex(m.history.posted(fromHex(heads.first), fromHex(heads.headerDigest), heads.signers)),
         label: m.scoring.decide(decision.prior, decision.rows), scores: m.scoring.scores(decision.prior, decision.rows), tie: m.scoring.decide([5, 5, 5], []),
       }"""
-    given = {"deployment": deployment, **{name: VECTORS[name] for name in ("committee", "terms", "heads", "decision")}, "header": {}}
+    given = {
+        "deployment": deployment,
+        **{name: VECTORS[name] for name in ("committee", "terms", "heads", "decision")},
+        "header": {},
+    }
     assert run(page, code, given) == {
         "terms": VECTORS["terms"]["hash"],
         "committee": VECTORS["committee"]["digest"],
@@ -86,7 +92,14 @@ def test_digests__of_the_vectors__are_the_same(page: Page) -> None:
     }
 
 
-VALUE = {"a": [1, -5, 300, 70_000, 5 << 32], "bytes": b"\x00\xff", "text": "grün 🐈", "none": None, "yes": True, "half": 0.5}
+VALUE = {
+    "a": [1, -5, 300, 70_000, 5 << 32],
+    "bytes": b"\x00\xff",
+    "text": "grün 🐈",
+    "none": None,
+    "yes": True,
+    "half": 0.5,
+}
 
 
 def test_cids__a_block_of_every_kind_of_value__is_read_and_named_as_in_python(page: Page) -> None:
@@ -113,7 +126,18 @@ def test_cids__a_byte_changed_anywhere__is_refused_or_another_value(page: Page) 
 
 @pytest.mark.parametrize(
     "malformed",
-    ["", "9f01ff", "1801", "a2616101616102", "a2616201616102", "fb7ff0000000000000", "c2420100", "81" * 40 + "00", "9b0000ffff00000000", "0000"],
+    [
+        "",
+        "9f01ff",
+        "1801",
+        "a2616101616102",
+        "a2616201616102",
+        "fb7ff0000000000000",
+        "c2420100",
+        "81" * 40 + "00",
+        "9b0000ffff00000000",
+        "0000",
+    ],
 )
 def test_cids__what_is_no_dag_cbor__is_refused(page: Page, malformed: str) -> None:
     code = "try { m.cid.decode(fromHex('0x' + given)); return 'read' } catch (problem) { return problem instanceof m.cid.Malformed }"

@@ -116,7 +116,7 @@ export const actions = {
   async signIn() {
     const { address } = state.wallet
     const { message } = await get('/auth/nonce', { address })
-    if (!message.startsWith(`${location.host} wants you to sign in`) || !message.includes(`\n${address}\n`)) throw new Error('The server’s message is not for this page and wallet. Nothing was signed.')
+    if (!message.startsWith(`${location.host} wants you to sign in`) || !message.toLowerCase().includes(`\n${address.toLowerCase()}\n`)) throw new Error('The server’s message is not for this page and wallet. Nothing was signed.')
     const signature = await state.wallet.signText(message)
     state.session = await post('/auth/sign-in', { message, signature })
   },

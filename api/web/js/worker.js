@@ -146,7 +146,9 @@ export const STATES = {
 }
 
 /** The worker's assignments with where each stands. */
-export const assignments = () => get('/me/assignments')
+export async function assignments(state) {
+  return (await get('/me/assignments')).map((one) => ({ ...one, worker: state.worker.worker }))
+}
 export const isOpen = (_, offer) => offer.state === 'RESERVED' || offer.state === 'ACTIVE'
 export const isSent = (_, offer) => ['SUBMITTED', 'ACCEPTED', 'NOT ACCEPTED'].includes(offer.state)
 
