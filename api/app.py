@@ -32,6 +32,7 @@ from api.routes import (
 )
 from api.settings import Settings
 from oracle.bootstrap import Oracle, open_oracle
+from oracle.protocol.errors import Refused
 
 MAX_BODY = 1 << 23
 MAX_TASKS = 1 << 25  # bytes of a job with its tasks
@@ -74,7 +75,7 @@ def create_app(settings: Settings, opened: Oracle | None = None) -> FastAPI:
 
 
 def _refused(status: int) -> Any:
-    async def handler(_: Any, error: Exception) -> Response:
+    async def handler(_: Any, error: Refused) -> Response:
         return problems.problem(status, error.code, str(error))
 
     return handler

@@ -153,17 +153,17 @@ def matcher(_: Home, oracle: Oracle) -> Tick:
 
 
 def _offer(oracle: Oracle, view: View, number: int, job: Job) -> list[OfferedAssignment]:
-    """Up to HELD open tasks for every admitted worker."""
+    """Up to HELD open tasks for every admitted worker. What ran out or was given back is offered to another."""
     manifest, _ = oracle.books.job(job.terms)
     decided = oracle.books.ledger(view.state).decided
-    offers = oracle.database.assignments(number)
+    offers = assign.standing(oracle.database, number, view.now)
     places = Counter(offer.task for offer in offers)
     busy = Counter(offer.worker for offer in offers if (number, offer.task) not in decided)
     tasks = [t for t in range(job.terms.tasks) if places[t] < job.terms.answers and (number, t) not in decided]
     free = [w for w in range(1, len(view.state.workers)) if busy[w] < HELD and _admitted(view, manifest, number, w)]
     draw = random.Random(view.block)  # a fair draw, no secret
     edges = [(w, task, draw.random()) for w in free for task in draw.sample(tasks, min(len(tasks), HELD - busy[w]))]
-    return assign.assign(oracle.deployment, view.state, oracle.peers, oracle.database, number, edges)
+    return assign.assign(oracle.deployment, view.state, oracle.peers, oracle.database, number, edges, view.now)
 
 
 def _admitted(view: View, manifest: Manifest, number: int, worker: int) -> bool:

@@ -1,4 +1,4 @@
-"""What an auditor reads without an account: epochs as they were signed, their leaves with proofs, decoded events, the evidence of a verdict."""
+"""What an auditor reads, with no account: epochs as they were signed, leaves with proofs, decoded events, a verdict's evidence."""
 
 import csv
 import io

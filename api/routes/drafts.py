@@ -38,6 +38,12 @@ Name = Annotated[str, Query(max_length=200, description="The file's name: its en
 def router(reader: Reader, secret: bytes) -> APIRouter:
     """`secret`: from which the keys of sealed payloads follow."""
     routes = APIRouter(tags=["requester"])
+    _add_checks(routes, reader)
+    _add_drafts(routes, reader, secret)
+    return routes
+
+
+def _add_checks(routes: APIRouter, reader: Reader) -> None:
     oracle = reader.oracle
 
     @routes.get("/templates")
@@ -82,6 +88,19 @@ def router(reader: Reader, secret: bytes) -> APIRouter:
         terms, _ = make_job(check_manifest(body.manifest), [Task(0, "one", None)], reader.unit)
         return _quote(publishing.with_tasks(terms, body.tasks), reader.unit)
 
+    @routes.post("/typed-data/permit")
+    def permit(body: schemas.PermitDataIn) -> dict[str, Any]:
+        """An ERC-2612 permit for the Market, for the owner's wallet to sign."""
+        asked = (oracle.deployment.token, body.owner, oracle.deployment.market, body.amount, body.deadline)
+        document = permits.typed_data(oracle.chain, *asked)
+        if document is None:
+            raise NotFound("the token takes no permits: send POST /transactions/approve instead")
+        return document
+
+
+def _add_drafts(routes: APIRouter, reader: Reader, secret: bytes) -> None:
+    oracle = reader.oracle
+
     @routes.post("/jobs/drafts", status_code=201)
     def draft(request: Request, body: schemas.JobDraftIn, session: SignedIn) -> Response:
         """Stores a job's content at the committee, and gives what funds it. The same again is the same draft."""
@@ -103,17 +122,6 @@ def router(reader: Reader, secret: bytes) -> APIRouter:
         draft_of(oracle, session, found := _terms_hash(terms))
         oracle.database.take("draft", f"{session.owner}.{found.hex()}")
         return Response(status_code=204)
-
-    @routes.post("/typed-data/permit")
-    def permit(body: schemas.PermitDataIn) -> dict[str, Any]:
-        """An ERC-2612 permit for the Market, for the owner's wallet to sign."""
-        asked = (oracle.deployment.token, body.owner, oracle.deployment.market, body.amount, body.deadline)
-        document = permits.typed_data(oracle.chain, *asked)
-        if document is None:
-            raise NotFound("the token takes no permits: send POST /transactions/approve instead")
-        return document
-
-    return routes
 
 
 def draft_of(oracle: Oracle, session: Session, terms: bytes) -> Kept:
@@ -163,7 +171,7 @@ def _store(reader: Reader, secret: bytes, session: Session, body: schemas.JobDra
 
 
 def _draft(reader: Reader, session: Session, kept: Kept, ready: bool = False) -> schemas.JobDraft:
-    from api.routes.transactions import transactions  # noqa: PLC0415 - which asks this module for drafts
+    from api.routes.transactions import ready as sendable  # noqa: PLC0415 - which asks this module for drafts
 
     oracle, terms, deadline = reader.oracle, from_json(Terms, kept.value["terms"]), int(kept.value["deadline"])
     amount = terms.escrow() * reader.unit
@@ -176,7 +184,7 @@ def _draft(reader: Reader, session: Session, kept: Kept, ready: bool = False) ->
         quote=_quote(terms, reader.unit),
         manifest=from_digest(Codec.DAG_CBOR, terms.manifest),
         permit=permits.typed_data(oracle.chain, *asked) if ready else None,
-        transactions=transactions(oracle.deployment.chain_id, opening(oracle, kept, None), True) if ready else None,
+        transactions=sendable(oracle, *opening(oracle, kept, None), atomic=True) if ready else None,
         job=next((n for n, job in jobs if job.requester == session.wallet and job.terms == terms), None),
     )
 

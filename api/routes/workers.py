@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api import schemas
+from api.gate import Forbidden, SignedIn
 from api.reader import Reader
 from oracle.ports import Registration
 from oracle.protocol import messages
@@ -29,9 +30,11 @@ def router(reader: Reader) -> APIRouter:
         return schemas.Worker(worker=number, wallet=found.wallet, keys=found.keys, revoked=sorted(found.revoked))
 
     @routes.get("/workers/{worker}/assignments")
-    def assignments(worker: str, job: OfJob = None) -> list[schemas.Assignment]:
-        """What the worker was offered, each bound by a member's signature."""
-        number, _ = reader.worker(worker)
+    def assignments(worker: str, session: SignedIn, job: OfJob = None) -> list[schemas.Assignment]:
+        """What the worker was offered, each bound by a member's signature; for its own wallet alone."""
+        number, found = reader.worker(worker)
+        if found.wallet != session.wallet:
+            raise Forbidden(f"the assignments of worker {number} are for its wallet alone")
         return [schemas.Assignment.model_validate(offer) for offer in oracle.database.assignments(job, number)]
 
     @routes.get("/workers/{worker}/balance")

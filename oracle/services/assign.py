@@ -26,14 +26,17 @@ def assign(
     database: Database,
     job: int,
     edges: Sequence[tuple[int, int, float]],
+    now: int = 0,
 ) -> list[OfferedAssignment]:
     """Offers the best open places of `job` among `edges` (worker, task, value). Durable when it returns.
+
+    `now`: block time, by which a place that ran out is open again; a worker is never offered the same task twice.
 
     What a member refuses is not offered, and keeps no other place from being offered.
     """
     terms = state.jobs[job].terms
     taken = {(offer.worker, offer.task) for offer in database.assignments(job)}
-    filled = [at for _, at in taken]
+    filled = [offer.task for offer in standing(database, job, now)]
     free = terms.answers - np.bincount(np.array(filled, np.int64), minlength=terms.tasks)
     fresh = [edge for edge in edges if edge[:2] not in taken]
     if not fresh:
@@ -48,6 +51,17 @@ def assign(
         offers += _bind(deployment, peers, pairs[start : start + BATCH], terms.hash())
     database.add_assignments(offers)
     return offers
+
+
+def standing(database: Database, job: int, now: int) -> list[OfferedAssignment]:
+    """The job's offers that hold a place: answered, or neither run out nor given back."""
+    answered, returned = database.submitted(job), database.given_back(job)
+
+    def stands(o: OfferedAssignment) -> bool:
+        place = (o.job, o.task, o.worker)
+        return place in answered or (o.expiry >= now and (*place, o.expiry) not in returned)
+
+    return [offer for offer in database.assignments(job) if stands(offer)]
 
 
 def _bind(deployment: Deployment, peers: Sequence[Peer], places: list[Place], terms: bytes) -> list[OfferedAssignment]:

@@ -1,9 +1,8 @@
 """Signed-in visitors, each with its own wallet: a requester from draft to export, a worker from offer to record, an auditor."""
 
-import json
 import pytest
-from typing import Any
 from coincurve import PrivateKey
+
 from api import siwe
 from oracle.protocol.keys import address_of, checksum, sign
 from tests.api.conftest import Market
@@ -71,7 +70,6 @@ def test_smoke(settled: Market) -> None:
         print(path, found.status_code, found.text[:700])
     requester = PrivateKey(b"\x09" * 32)
     auth = sign_in(settled, requester)
-    import time
 
     for t in settled.client.get("/templates").json()[:1]:
         for vis in ("public", "assigned"):
