@@ -40,7 +40,7 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WINDOW_S = 6
+WINDOW_S = 12  # three of it must do for a first, cold, proposal
 START_S = 150
 LONG_MS = 60_000  # an epoch: proposed, signed, posted, final
 WALLET = """([rpc, account]) => {
