@@ -20,6 +20,7 @@ from api.reader import NotFound, Reader
 from api.routes import (
     answers,
     audit,
+    browser,
     chain,
     drafts,
     feed,
@@ -73,6 +74,7 @@ def create_app(settings: Settings, opened: Oracle | None = None) -> FastAPI:
         node.router(reader, settings, ready),
         feed.router(News(opened)),
         webhooks.router(reader, settings.private_hooks),
+        browser.router(settings),
         page.router(),
     ):
         app.include_router(routes)

@@ -23,7 +23,7 @@ KINDS = {
 SQUEEZED = (".js", ".css", ".html", ".json", ".svg", ".txt", ".map")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; font-src 'self'; "
-    "connect-src 'self' http://127.0.0.1:* http://localhost:*; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "connect-src 'self' http://127.0.0.1:* http://localhost:* https:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; manifest-src 'self'"
 )
 HEADERS = {

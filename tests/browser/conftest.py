@@ -1,0 +1,184 @@
+"""The page in a real Chromium against a real deployment: `crowdproof up` in processes of its own, its chain, members and roles.
+
+A person is a browser context with a wallet of its own: ten lines of EIP-6963 over one of Anvil's accounts.
+"""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+
+from oracle import publishing
+from oracle.adapters import anvil
+from oracle.adapters.signer import KeySigner
+from oracle.bootstrap import open_oracle
+from oracle.config import Home
+from oracle.protocol.keys import Address
+from oracle.protocol.leaves import Task
+from oracle.protocol.manifest import check_manifest
+from oracle.services import outbox
+from tests.support.commands import begin
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WINDOW_S = 12  # three of it must do for a first, cold, proposal
+START_S = 150
+LONG_MS = 60_000  # an epoch: proposed, signed, posted, final
+WALLET = """([rpc, account]) => {
+  const ask = async (method, params = []) => {
+    const response = await fetch(rpc, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) })
+    const { result, error } = await response.json()
+    if (error) throw error
+    return result
+  }
+  const own = { eth_requestAccounts: () => [account], eth_accounts: () => [account], eth_chainId: () => window.walletChain ?? ask('eth_chainId'), wallet_switchEthereumChain: () => { if (window.walletStays) throw { code: 4902, message: 'unknown chain' }; window.walletChain = undefined; return null } }
+  const request = async ({ method, params }) => {
+    if (window.walletRefuses && /sign|send/.test(method)) throw { code: 4001, message: 'User rejected the request.' }
+    window.walletAsked = [...(window.walletAsked ?? []), method]
+    return own[method] ? own[method]() : ask(method, params)
+  }
+  const detail = Object.freeze({ info: { uuid: 'f0e1d2c3-0000-4000-8000-000000000001', name: 'Test wallet', icon: 'data:image/svg+xml,<svg/>', rdns: 'org.example.test' }, provider: { request, on: () => {} } })
+  addEventListener('eip6963:requestProvider', () => dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail })))
+}"""
+
+
+@dataclass
+class Person:
+    """A browser with a wallet on a page of the site."""
+
+    page: Page
+    context: BrowserContext
+    wallet: str
+    site: "Site"
+    errors: list[str]
+
+    def go(self, hash_: str) -> None:
+        self.page.goto(f"{self.site.api}/{hash_}")
+
+    def connect(self) -> None:
+        self.page.get_by_role("button", name="Connect wallet").first.click()
+        self.page.get_by_role("button", name="Test wallet").click()
+        expect(self.page.locator("#me")).to_be_visible()
+
+
+@dataclass
+class Site:
+    """A deployment under way."""
+
+    api: str
+    rpc: str
+    home: Path
+    pids: dict[str, int]
+    browser: Browser | None = None
+
+    def ask(self, method: str, *params: Any) -> Any:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        return httpx.post(self.rpc, json=body, trust_env=False).json()["result"]
+
+    @contextmanager
+    def person(self, number: int, **options: Any) -> Iterator[Person]:
+        """With Anvil's account of that number: 0 is the deployment's own."""
+        assert self.browser
+        wallet = self.ask("eth_accounts")[number]
+        context = self.browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
+        context.set_default_timeout(20_000)
+        context.add_init_script(f"({WALLET})({json.dumps([self.rpc, wallet])})")
+        page, errors = context.new_page(), []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if _is_ours(line.text, line.type) else None)
+        try:
+            yield Person(page, context, wallet, self, errors)
+        finally:
+            context.close()
+
+    def publish(self, requester: int, document: dict[str, Any], payloads: list[Any]) -> int:
+        """A job as the command line opens one; its number."""
+        signer = KeySigner(anvil.dev_key(requester))
+        with closing(open_oracle(Home(self.home))) as oracle:
+            whole = {"version": 1, "deadline": oracle.chain.latest().timestamp + 86_400, **document}
+            tasks = [Task(number, f"task-{number}", payload) for number, payload in enumerate(payloads)]
+            terms = publishing.store(oracle, check_manifest(whole), tasks, "the test's manifest")
+            self.give(signer.address)
+            return publishing.fund(oracle, signer, terms, whole["deadline"])
+
+    def give(self, wallet: Address, tokens: int = 1_000) -> None:
+        """Play money, from the deployer."""
+        with closing(open_oracle(Home(self.home))) as oracle:
+            giver = KeySigner(anvil.dev_key(0))
+            purpose = f"play money {len(oracle.database.sent(giver.address))}"
+            call = oracle.calls.transfer(oracle.deployment.token, wallet, tokens * 10**6, purpose)
+            outbox.run(oracle.database, oracle.chain, giver, call, "tests")
+
+
+@pytest.fixture(scope="package")
+def chromium() -> str:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on PATH: `apt-get install chromium`, then run the tests again")
+    return CHROMIUM
+
+
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+def site(chromium: str, playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One deployment for all of these tests: each brings its own job and its own people."""
+    folder = tmp_path_factory.mktemp("browser")
+    said, home = folder / "said.jsonl", folder / "home"
+    process = begin(said, "up", "--home", home, "--window", WINDOW_S, "--json")
+    try:
+        facts = _wait_up(said, process.poll)
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield Site(facts["api"], facts["rpc"], home, facts["pids"], browser)
+        browser.close()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def _wait_up(said: Path, ended: Callable[[], int | None]) -> dict[str, Any]:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and ended() is None:
+        for line in said.read_text().splitlines() if said.exists() else ():
+            if line.startswith('{"event": "up"'):
+                found: dict[str, Any] = json.loads(line)
+                return found
+        time.sleep(0.2)
+    raise AssertionError(f"the deployment did not start: {said.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def worker(site: Site) -> Iterator[Person]:
+    with site.person(2) as person:
+        yield person
+
+
+def _is_ours(text: str, kind: str) -> bool:
+    """A wallet that nobody registered is asked for and not found: the browser says so by itself."""
+    return kind == "error" and not text.startswith("Failed to load resource")
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
