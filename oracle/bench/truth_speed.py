@@ -85,7 +85,7 @@ def _iterations(size: int, folder: Path) -> dict[str, Any]:
 
 def one(size: int) -> dict[str, float]:
     """In a process of its own: CPU seconds of our Dawid-Skene, of an iteration and besides, and the peak of memory."""
-    from oracle.verification.infer import dawid_skene  # noqa: PLC0415 - torch
+    from oracle.verification.infer import dawid_skene  # noqa: PLC0415 - loads for most of a second
 
     crowd = made(size)
     sizes = (len(crowd.tasks), len(crowd.workers), CLASSES)
