@@ -922,6 +922,20 @@ def bench_content(
     _print(content.content(data, images), as_json, content.text)
 
 
+@bench_app.command("schedule")
+def bench_schedule(
+    tasks: Annotated[int, typer.Option(min=2, help="Of the jobs that are also planned.")] = 30,
+    people: Annotated[int, typer.Option(min=4, help="Who work on them.")] = 7,
+    seeds: Annotated[int, typer.Option(min=1, help="Jobs to draw.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.1, help="For which CP-SAT may look for a plan.")] = 20.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Makespan and idle time of jobs with an order beside the bounds: rolling horizon, plan, genetic, ants, forgetful people."""
+    from oracle.bench import schedule
+
+    _print(schedule.run(tasks, people, seeds, seconds), as_json, schedule.text)
+
+
 @bench_app.command("learn")
 def bench_learn(
     data: Annotated[Path, typer.Option(help="Folder of the public crowds.")],
