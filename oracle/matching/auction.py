@@ -20,6 +20,7 @@ from oracle.matching.market import Float, Int32, Int64, Market, Solution, soluti
 TOP = 1 << 30  # the largest value in a row
 COARSE = 8  # auctions end about so much nearer to the optimum than epsilon promises; where not, epsilon is halved
 WAR = 4  # bids a place at the last epsilon before it is called one
+SPARE = 1.1  # places of workers for each wanted; with fewer a war is sure
 STEP = 4  # by which epsilon falls
 BELOW = 2  # prices of the last auction start so many epsilon lower: nearly every worker is full again
 
@@ -41,6 +42,7 @@ class Floor:
     stack: Int32  # [T]
     waiting: NDArray[np.bool_]  # [T]
     scratch: tuple[Int64, Int64, Int64]
+    cost: Int32  # [places of all workers], or empty: every place costs nothing
     scale: float  # of a value in a row to the value
 
 
@@ -68,10 +70,10 @@ def prices(floor: Floor) -> Float:
     return np.asarray(floor.prices / floor.scale)
 
 
-def open_floor(market: Market, threads: int = 1) -> Floor:
-    """Rows packed, nobody assigned, every price 0."""
+def open_floor(market: Market, threads: int = 1, largest: float = 0.0) -> Floor:
+    """Rows packed, nobody assigned, every price 0; values up to `largest` could be told apart from each other."""
     tasks, workers = len(market.redundancy), len(market.capacity)
-    largest = float(market.value.max(initial=0))
+    largest = max(largest, float(market.value.max(initial=0)))
     scale = 2.0 ** np.floor(np.log2((TOP - 2) / largest)) if largest > 0 else 1.0
     rows, theta = np.empty(len(market.worker), np.int64), np.empty(tasks, np.int32)
     sizes = np.minimum(np.maximum(kernels.FRONT, 2 * market.redundancy + 2), np.diff(market.start))
@@ -103,6 +105,7 @@ def open_floor(market: Market, threads: int = 1) -> Floor:
         np.empty(tasks, np.int32),
         np.zeros(tasks, np.bool_),
         (np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)),
+        np.empty(0, np.int32),
         scale,
     )
 
@@ -114,8 +117,9 @@ def _mean(market: Market, floor: Floor) -> float:
 
 def _settle(market: Market, floor: Floor, last: int) -> None:
     """Auction from nothing; in a price war once more from the top, epsilon falling to `last`."""
+    supply, demand = int(market.capacity.sum()), int(market.redundancy.sum())
     everyone(floor)
-    if bid(market, floor, len(floor.stack), last, WAR * int(market.redundancy.sum())) == 0:
+    if supply > SPARE * demand and bid(market, floor, len(floor.stack), last, WAR * demand) == 0:
         return
     steps = [last]
     while steps[-1] * STEP <= TOP // 4:
@@ -208,6 +212,7 @@ def bid(market: Market, floor: Floor, count: int, epsilon: int, most: int) -> in
         count,
         epsilon,
         most,
+        f.cost,
         *f.scratch,
     )
     return int(still)
