@@ -837,6 +837,17 @@ def bench_truth_speed(
     _print(truth_speed.truth_speed(truth_speed.read_sizes(sizes)), as_json, truth_speed.text)
 
 
+@bench_app.command("match")
+def bench_match(
+    full: Annotated[bool, typer.Option("--full", help="Five seeds at 1e5 tasks, and 1e6: minutes, 4 GB.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure matching: beside OR-tools, repairs, the checker, fairness with its price, baselines."""
+    from oracle.bench import match
+
+    _print(match.match(full), as_json, match.text)
+
+
 @bench_app.command("types")
 def bench_types(
     data: Annotated[Path, typer.Option(help="Folder of sets: NAME/labels.csv, NAME/truth.csv, NAME/SOURCE.md.")],

@@ -132,7 +132,7 @@ def spread(
     most: float,
     gap: float = 0.001,
 ) -> tuple[Fair, Rules]:
-    """The smallest load cost, to a tenth, whose loads have a Gini coefficient of at most `most`, with work for everyone.
+    """The smallest load cost, to 2 %, whose loads have a Gini coefficient of at most `most`, with work for everyone.
 
     Where no cost reaches it, the largest value as cost.
     """
@@ -140,7 +140,7 @@ def spread(
     low, high = 0.0, float(np.max(market.value, initial=0))
     rules = Rules(floor=1, load_cost=high)
     best = _solve(market, rules, gap)
-    while high - low > high / 10:
+    while high - low > high / 50:
         wanted = Rules(floor=1, load_cost=(low + high) / 2)
         found = _solve(market, wanted, gap)
         if gini(found.load[market.capacity > 0]) <= most:
