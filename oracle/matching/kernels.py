@@ -163,6 +163,7 @@ def auction(
     epsilon: int,
     most: int,
     cost: Int32,
+    log: Int32,
     nets: Int64,
     where: Int64,
     scratch: Int64,
@@ -171,7 +172,7 @@ def auction(
 
     Worker j's places are bids[slot[j]:slot[j] + load[j]], each bid << 32 | the edge's place in rows; `holder` tells their tasks.
     Its next place costs cost[slot[j] + load[j]], which must not fall along a worker's places; none given: nothing.
-    Returns how many tasks still wait, and the bids made.
+    Returns how many tasks still wait, and the bids made; of the first of them `log` tells the workers.
     """
     made = 0
     while count > 0 and made < most:
@@ -195,6 +196,8 @@ def auction(
             bid = (rows[y] >> 32) - level + epsilon
             if bid <= prices[j]:
                 break
+            if made < len(log):
+                log[made] = j
             made += 1
             missing[i] -= 1
             rows[y] |= HELD
