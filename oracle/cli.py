@@ -854,5 +854,18 @@ def bench_learn(
     _print(learn.learned(data, sets.split(","), cache), as_json, learn.text)
 
 
+@bench_app.command("replay")
+def bench_replay(
+    data: Annotated[Path, typer.Option(help="Folder of recorded crowds: SET/labels.csv and SET/truth.csv.")],
+    sets: Annotated[str, typer.Option(help="Which of them.")] = "bluebird,temp,rte",
+    seeds: Annotated[int, typer.Option(min=2, help="Orders of arrival.")] = 30,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare policies of adaptive assignment on recorded crowds: answers bought until good enough; controls."""
+    from oracle.bench import replay as replaying
+
+    _print(replaying.replays(data, sets.split(","), seeds), as_json, replaying.text)
+
+
 if __name__ == "__main__":
     main()
