@@ -1,9 +1,9 @@
 """`crowdproof bench replay`: what each policy buys before its verdicts are as good as with all answers, and controls.
 
 Arrival: answers a task at which the mean accuracy over the seeds first reaches the full one less 0.5 points. Pool: accuracy at
-three answers a task. Policies differ in nothing but what they ask: the seeds, the recording and the aggregator are the same. Controls:
-with worker ids shuffled, knowing workers must win nothing (`ours` against itself blind to them); with labels shuffled, nothing may
-beat chance. Gold only scores.
+three answers a task. Policies differ in nothing but what they ask: the seeds, the recording and the aggregator are the same.
+Controls: with worker ids shuffled, knowing workers must win nothing (`ours` against itself blind to them); with labels shuffled,
+nothing may beat chance. Gold only scores.
 """
 
 from __future__ import annotations
