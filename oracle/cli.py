@@ -899,6 +899,17 @@ def bench_truth_speed(
     _print(truth_speed.truth_speed(truth_speed.read_sizes(sizes)), as_json, truth_speed.text)
 
 
+@bench_app.command("match")
+def bench_match(
+    full: Annotated[bool, typer.Option("--full", help="Five seeds at 1e5 tasks, and 1e6: minutes, 4 GB.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure matching: beside OR-tools, repairs, the checker, fairness with its price, baselines."""
+    from oracle.bench import match
+
+    _print(match.match(full), as_json, match.text)
+
+
 @bench_app.command("types")
 def bench_types(
     data: Annotated[Path, typer.Option(help="Folder of sets: NAME/labels.csv, NAME/truth.csv, NAME/SOURCE.md.")],
@@ -922,6 +933,20 @@ def bench_content(
     _print(content.content(data, images), as_json, content.text)
 
 
+@bench_app.command("schedule")
+def bench_schedule(
+    tasks: Annotated[int, typer.Option(min=2, help="Of the jobs that are also planned.")] = 30,
+    people: Annotated[int, typer.Option(min=4, help="Who work on them.")] = 7,
+    seeds: Annotated[int, typer.Option(min=1, help="Jobs to draw.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.1, help="For which CP-SAT may look for a plan.")] = 20.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Makespan and idle time of jobs with an order beside the bounds: rolling horizon, plan, genetic, ants, forgetful people."""
+    from oracle.bench import schedule
+
+    _print(schedule.run(tasks, people, seeds, seconds), as_json, schedule.text)
+
+
 @bench_app.command("learn")
 def bench_learn(
     data: Annotated[Path, typer.Option(help="Folder of the public crowds.")],
@@ -933,6 +958,19 @@ def bench_learn(
     from oracle.bench import learn
 
     _print(learn.learned(data, sets.split(","), cache), as_json, learn.text)
+
+
+@bench_app.command("replay")
+def bench_replay(
+    data: Annotated[Path, typer.Option(help="Folder of recorded crowds: SET/labels.csv and SET/truth.csv.")],
+    sets: Annotated[str, typer.Option(help="Which of them.")] = "bluebird,temp,rte",
+    seeds: Annotated[int, typer.Option(min=2, help="Orders of arrival.")] = 30,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare policies of adaptive assignment on recorded crowds: answers bought until good enough; controls."""
+    from oracle.bench import replay as replaying
+
+    _print(replaying.replays(data, sets.split(","), seeds), as_json, replaying.text)
 
 
 if __name__ == "__main__":

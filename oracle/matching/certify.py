@@ -1,8 +1,5 @@
-"""The checker: trusts no solver. Assignment and worker prices in; value and proven bound out, or what is wrong.
-
-For any prices p >= 0 no assignment is worth more than  sum_j capacity_j p_j + sum_i the redundancy_i largest of max(0, w_ij - p_j):
-weak duality of the b-matching polytope, Schrijver, Combinatorial Optimization (2003), theorem 21.3.
-"""
+"""The checker: trusts no solver. For prices p >= 0 no assignment is worth more, by weak duality, than
+sum_j capacity_j p_j + sum_i the redundancy_i largest of max(0, w_ij - p_j)."""
 
 from typing import Any
 
@@ -28,7 +25,10 @@ def certify(
     if price.shape != capacity.shape or not (np.isfinite(price) & (price >= 0)).all():
         raise Refused("price", "each worker needs a finite price of at least 0")
     net = value - price[worker]  # [E]
-    at = np.flatnonzero(net > 0)
+    least = np.full(len(redundancy), np.inf)
+    np.minimum.at(least, task[taken], net[taken])  # where a task is full, its largest net values are no less
+    least[np.bincount(task[taken], minlength=len(redundancy)) < redundancy] = 0
+    at = np.flatnonzero((net > 0) & (net >= least[task]))
     at = at[np.lexsort((-net[at], task[at]))]
     rank = np.arange(len(at)) - np.searchsorted(task[at], task[at])
     bound = float(capacity @ price + net[at[rank < redundancy[task[at]]]].sum())

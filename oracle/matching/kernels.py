@@ -86,7 +86,7 @@ def refill(rows: Int64, begin: int, size: int, end: int, prices: Int32, nets: In
             low = x
     for y in range(begin + size, end):
         key = rows[y]
-        if key & GONE or key >> 32 <= behind:
+        if key & GONE:
             continue
         net = (key >> 32) - prices[key >> 2 & WORKER]
         if net <= nets[low]:
@@ -162,6 +162,8 @@ def auction(
     count: int,
     epsilon: int,
     most: int,
+    cost: Int32,
+    log: Int32,
     nets: Int64,
     where: Int64,
     scratch: Int64,
@@ -169,7 +171,8 @@ def auction(
     """Let the `count` tasks on the stack bid, and whom they displace, until all are content or `most` bids were made.
 
     Worker j's places are bids[slot[j]:slot[j] + load[j]], each bid << 32 | the edge's place in rows; `holder` tells their tasks.
-    Returns how many tasks still wait, and the bids made.
+    Its next place costs cost[slot[j] + load[j]], which must not fall along a worker's places; none given: nothing.
+    Returns how many tasks still wait, and the bids made; of the first of them `log` tells the workers.
     """
     made = 0
     while count > 0 and made < most:
@@ -193,11 +196,13 @@ def auction(
             bid = (rows[y] >> 32) - level + epsilon
             if bid <= prices[j]:
                 break
+            if made < len(log):
+                log[made] = j
             made += 1
             missing[i] -= 1
             rows[y] |= HELD
             base, full = slot[j], capacity[j]
-            if load[j] < full:
+            if load[j] < full and (len(cost) == 0 or load[j] == 0 or cost[base + load[j]] <= bids[base] >> 32):
                 add(bids, holder, load, base, j, bid << 32 | y, i)
             else:
                 loser = holder[base]
@@ -208,9 +213,11 @@ def auction(
                     stack[count] = loser
                     count += 1
                 bids[base], holder[base] = bid << 32 | y, i
-                sink(bids, holder, base, 0, full)
+                sink(bids, holder, base, 0, load[j])
             if load[j] == full:
                 prices[j] = bids[base] >> 32
+            elif len(cost):
+                prices[j] = min(bids[base] >> 32, np.int64(cost[base + load[j]]))
     return count, made
 
 

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from oracle.matching import reverse
-from oracle.matching.auction import auctioned, bid, lower, open_floor, prices, taken
+from oracle.matching.auction import auctioned, bid, least, lower, open_floor, prices, taken
 from oracle.matching.kernels import HELD, INFINITE, NOBODY, WORKER
 from oracle.matching.market import Solution, check, solution
 from oracle.protocol.errors import BadInput
+
+LOG = 4096  # bids of a repair; with more, what tasks hold is looked up anew
 
 
 class Live:
@@ -45,6 +47,8 @@ class Live:
         self._floor.capacity[absent], self._floor.prices[absent] = 0, NOBODY
         _, self._epsilon = auctioned(replace(market, capacity=self._floor.capacity), self._floor, gap)
         self._columns = reverse.columns(self._market.start, self._floor.rows, len(self._market.capacity))
+        self._least = least(self._market, self._floor)
+        self._log = np.empty(LOG, np.int32)
 
     def arrive(self, *workers: int) -> None:
         """They take tasks again, as many as their places."""
@@ -121,11 +125,32 @@ class Live:
         f, m = self._floor, self._market
         if not 0 <= task < len(f.missing) or worker not in self.holders(task):
             raise BadInput(f"task {task} and worker {worker}: the pair is not assigned")
-        reverse.end(m.start, f.rows, f.slot, f.load, f.bids, f.holder, *self._columns, task, worker)
+        reverse.end(
+            m.start,
+            f.rows,
+            f.sizes,
+            f.prices,
+            f.slot,
+            f.load,
+            f.bids,
+            f.holder,
+            *self._columns,
+            self._least,
+            task,
+            worker,
+        )
         row = slice(m.start[task], m.start[task + 1])
         m.value[row][m.worker[row] == worker] = -1
 
     def _settle(self, waiting: int, free: ArrayLike) -> None:
         """Workers with a free place lower their prices, then the tasks on the stack bid."""
-        lower(self._market, self._floor, self._columns, np.asarray(free, np.int32), self._epsilon)
-        bid(self._market, self._floor, waiting, self._epsilon, INFINITE)
+        m, f = self._market, self._floor
+        if np.size(free):
+            lower(m, f, self._columns, self._least, np.asarray(free, np.int32), self._epsilon)
+        _, made = bid(m, f, waiting, self._epsilon, INFINITE, self._log)
+        if made > len(self._log):
+            self._least = least(m, f)
+        else:
+            reverse.refresh_all(
+                m.start, f.rows, f.sizes, f.prices, f.slot, f.load, f.holder, self._least, self._log[:made]
+            )

@@ -22,9 +22,12 @@ POLICIES = {
     "qasca": adaptive.QASCA,
     "eig": adaptive.EIG,
     "ours": adaptive.OURS,
+    "ours_asking": adaptive.OURS_ASKING,
+    "ours_blind": adaptive.OURS_BLIND,
 }
 MODES = ("arrival", "pool")
 GRAIN = 10  # looks for each answer a task
+MOST_LOOKS = 200
 Int = NDArray[np.int64]
 
 
@@ -38,6 +41,7 @@ class Replay:
 
     asked: Int  # [P] answers bought at each look, ascending
     verdicts: NDArray[np.int16]  # [S, P, T] class of each task
+    let_go: Int  # [S] how often one came and was not asked
 
 
 def recording(
@@ -82,14 +86,14 @@ def all_answers(of: adaptive.Recording, classes: int) -> Replay:
 def _played(of: adaptive.Recording, classes: int, policy: int, pool: bool, seeds: range, marks: Int) -> Replay:
     tasks, workers = len(of.task_start) - 1, len(of.worker_start) - 1
     verdicts = np.zeros((len(seeds), len(marks), tasks), np.int16)
-    for place, seed in enumerate(seeds):
-        adaptive.play(of, (tasks, workers, classes), policy, pool, seed, marks, verdicts[place])
-    return Replay(marks, verdicts)
+    sizes = tasks, workers, classes
+    gone = [adaptive.play(of, sizes, policy, pool, seed, marks, verdicts[place]) for place, seed in enumerate(seeds)]
+    return Replay(marks, verdicts, np.array(gone))
 
 
 def looks(tasks: int, answers: int) -> Int:
-    """After how many answers the verdicts are looked at: every tenth of an answer a task, and at the last."""
-    step = max(1, tasks // GRAIN)
+    """After how many answers the verdicts are looked at: every tenth of an answer a task, 200 times at most, and at the last."""
+    step = max(1, tasks // GRAIN, -(-answers // MOST_LOOKS))
     return np.unique(np.append(np.arange(step, answers, step, dtype=np.int64), answers))
 
 

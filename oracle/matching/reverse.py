@@ -86,15 +86,30 @@ def leave(
 
 
 @compiled
+def worst(rows: Int64, begin: int, size: int, prices: Int32) -> tuple[int, int]:
+    """The smallest net value that a task holds, and its edge."""
+    low, edge = np.int64(INFINITE), -1
+    for y in range(begin, begin + size):
+        if rows[y] & HELD:
+            net = (rows[y] >> 32) - prices[rows[y] >> 2 & WORKER]
+            if net < low:
+                low, edge = net, y
+    return low, edge
+
+
+@compiled
 def end(
     start: Int64,
     rows: Int64,
+    sizes: Int64,
+    prices: Int32,
     slot: Int64,
     load: Int64,
     bids: Int64,
     holder: Int32,
     column: Int64,
     of: Int64,
+    least: Int32,
     i: int,
     j: int,
 ) -> None:
@@ -106,18 +121,51 @@ def end(
             for x in range(column[j], column[j + 1]):
                 if of[x] & PLACE == i:
                     of[x] = i
+    least[i] = min(worst(rows, start[i], sizes[i], prices)[0], np.int64(NOBODY))
 
 
 @compiled
-def worst(rows: Int64, begin: int, size: int, prices: Int32) -> tuple[int, int]:
-    """The smallest net value that a task holds, and its edge."""
-    low, edge = np.int64(INFINITE), -1
-    for y in range(begin, begin + size):
-        if rows[y] & HELD:
-            net = (rows[y] >> 32) - prices[rows[y] >> 2 & WORKER]
-            if net < low:
-                low, edge = net, y
-    return low, edge
+def least(start: Int64, rows: Int64, sizes: Int64, prices: Int32) -> Int32:
+    """The smallest net value that each task holds."""
+    found = np.empty(len(sizes), np.int32)
+    for i in range(len(sizes)):
+        found[i] = min(worst(rows, start[i], sizes[i], prices)[0], np.int64(NOBODY))
+    return found
+
+
+@compiled
+def refresh(
+    start: Int64,
+    rows: Int64,
+    sizes: Int64,
+    prices: Int32,
+    slot: Int64,
+    load: Int64,
+    holder: Int32,
+    least: Int32,
+    j: int,
+) -> None:
+    """The price or the tasks of worker j changed: so did what those tasks hold."""
+    for x in range(slot[j], slot[j] + load[j]):
+        i = holder[x]
+        least[i] = min(worst(rows, start[i], sizes[i], prices)[0], np.int64(NOBODY))
+
+
+@compiled
+def refresh_all(
+    start: Int64,
+    rows: Int64,
+    sizes: Int64,
+    prices: Int32,
+    slot: Int64,
+    load: Int64,
+    holder: Int32,
+    least: Int32,
+    log: Int32,
+) -> None:
+    """The same of every worker in `log`."""
+    for j in log:
+        refresh(start, rows, sizes, prices, slot, load, holder, least, j)
 
 
 @compiled
@@ -155,6 +203,7 @@ def lower(
     missing: Int32,
     column: Int64,
     of: Int64,
+    least: Int32,
     queue: Int32,
     queued: NDArray[np.bool_],
     count: int,
@@ -173,14 +222,13 @@ def lower(
             i, value = of[x] & PLACE, of[x] >> 32
             if value == 0:
                 continue
-            size = sizes[i]
-            held = False
+            gain = value if missing[i] > 0 else value - least[i]
+            if gain <= (0 if missing[i] > 0 else epsilon) or (found > free and gain <= gains[free]):
+                continue
+            held = redundancy[i] == 0
             for z in range(slot[j], slot[j] + load[j]):
                 held = held or holder[z] == i
-            if held or redundancy[i] == 0:
-                continue
-            gain = value if missing[i] > 0 else value - worst(rows, start[i], size, prices)[0]
-            if gain > (0 if missing[i] > 0 else epsilon) and (found <= free or gain > gains[free]):
+            if not held:
                 at = min(found, free)
                 while at > 0 and gains[at - 1] < gain:
                     gains[at], tasks[at] = gains[at - 1], tasks[at - 1]
@@ -210,6 +258,7 @@ def lower(
             y = bring(rows, theta, prices, begin, size, i, j)
             rows[y] |= HELD
             add(bids, holder, load, slot[j], j, price << 32 | y, i)
+        refresh(start, rows, sizes, prices, slot, load, holder, least, j)
 
 
 @compiled

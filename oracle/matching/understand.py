@@ -37,7 +37,7 @@ WAYS_OUT = re.compile(
     re.IGNORECASE,
 )
 VAGUE = re.compile(
-    r"\b(appropriate|suitable|as needed|if necessary|some|several|etc|and so on|good enough|properly)\b", re.IGNORECASE
+    r"\b(appropriate|suitable|as needed|if necessary|reasonable|etc|and so on|good enough|properly)\b", re.IGNORECASE
 )
 LINK = re.compile(r"https?://\S+", re.IGNORECASE)
 KINDS = {
@@ -113,8 +113,9 @@ def understand(
     looked = _spread(tasks)
     texts = [(name, text_of(payload)) for name, payload in looked]
     alike = likeness(vectors)
-    words = " ".join((title, instructions, *classes, *(text for _, text in texts[:20])))
-    close = alike([words], [s.describes for s in subjects])[0] if subjects else np.zeros(0)
+    parts = [title, instructions, ", ".join(classes), *(text for _, text in texts[:20])]
+    close = alike(parts, [s.describes for s in subjects]) if subjects else np.zeros((len(parts), 0))
+    close = np.vstack([close[:3], close[3:].mean(0, keepdims=True)] if texts else [close]).mean(0)
     order = sorted(range(len(subjects)), key=lambda i: (-close[i], subjects[i].name))
     domains = tuple((subjects[i].name, round(float(close[i]), 3)) for i in order)
     needs = tuple(sorted({need for _, payload in looked for need in _needs(payload)})) or ("nothing",)
