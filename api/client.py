@@ -7,7 +7,7 @@ and takes a receipt only from a quorum. What is signed is made here, never what 
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,7 @@ from coincurve import PrivateKey
 from api import siwe
 from oracle.adapters.deployer import read_deployment_document
 from oracle.adapters.peers import error_of
+from oracle.ports import Signer
 from oracle.protocol import leaves, messages, trees
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import Fatal, Retryable
@@ -28,7 +29,7 @@ from oracle.protocol.sealing import commitment, seal
 
 TIMEOUT_S = 180.0
 STATEMENT = "Sign in to crowdproof. This costs nothing and sends no transaction."
-Sign = Callable[[bytes], bytes]
+Key = PrivateKey | Signer  # in the hand, or where nobody sees it
 
 
 class Client:
@@ -91,12 +92,11 @@ class Client:
         except httpx.HTTPError as problem:
             raise Retryable(f"the API does not answer: {type(problem).__name__}") from problem
 
-    def sign_in(self, key: PrivateKey) -> "Client":
-        """This visitor, signed in as the key's wallet."""
-        return self.sign_in_with(address_of(key), lambda digest: sign(key, digest))
+    def sign_in(self, key: Key) -> "Client":
+        """This visitor, signed in as the key's wallet.
 
-    def sign_in_with(self, wallet: Address, signer: Sign) -> "Client":
-        """The message is ours: only nonce and chain are the API's, which cannot have us sign for another place."""
+        The message is ours: only nonce and chain are the API's, which cannot have us sign for another place.
+        """
         given = self.get("/auth/nonce")
         origin = f"{self._url.scheme}://{self._url.netloc.decode()}"
         domain = self._url.netloc.decode()
@@ -104,7 +104,7 @@ class Client:
         message = siwe.write(
             siwe.Message(
                 domain,
-                wallet,
+                wallet_of(key),
                 STATEMENT,
                 origin,
                 int(given["chainId"]),
@@ -113,7 +113,7 @@ class Client:
                 now + siwe.MOST_AGE_S,
             )
         )
-        signature = "0x" + signer(siwe.digest(message)).hex()
+        signature = "0x" + signed(key, siwe.digest(message)).hex()
         session = self.post("/auth/sign-in", {"message": message, "signature": signature, "bearer": True})
         return Client(str(self._url), self.http, session["token"])
 
@@ -137,7 +137,7 @@ class Worker:
 
     client: Client
     deployment: Deployment
-    key: PrivateKey
+    key: Key
     number: int
 
     def assignments(self, job: int | None = None) -> list[dict[str, Any]]:
@@ -152,7 +152,7 @@ class Worker:
         bound = commitment(job, task, worker, payload, salt)
         envelope = seal(self.deployment.committee.seal_keys, bound, payload, salt)
         made = body(job=job, task=task, worker=worker, key=0, commitment=bound, sealHash=keccak(envelope))
-        signature = sign(self.key, self.digest(offer, made))
+        signature = signed(self.key, self.digest(offer, made))
         return made | body(
             signature=signature, envelope=envelope, expiry=offer["expiry"], assignedBy=offer["signature"]
         )
@@ -177,18 +177,26 @@ class Worker:
         balance = self.client.get(f"/workers/{self.number}/balance")
         if amount := int(balance["claimable"]):
             wish = Claim(self.number, balance["units"], valid_until)
-            signature = sign(self.key, messages.digest(self.deployment.domain(), wish))
+            signature = signed(self.key, messages.digest(self.deployment.domain(), wish))
             named = body(worker=self.number, cumulative=wish.cumulative, validUntil=valid_until, signature=signature)
             self.client.post("/claims", named)
         return amount
 
 
-def register(client: Client, deployment: Deployment, key: PrivateKey, valid_until: int) -> None:
+def register(client: Client, deployment: Deployment, key: Key, valid_until: int) -> None:
     """The wallet asks for its place among the workers; a relayer pays."""
-    wallet = address_of(key)
+    wallet = wallet_of(key)
     digest = messages.digest(deployment.workers_domain(), Register(wallet, wallet, 0, valid_until))
-    wish = body(wallet=wallet, key=wallet, validUntil=valid_until, signature=sign(key, digest))
+    wish = body(wallet=wallet, key=wallet, validUntil=valid_until, signature=signed(key, digest))
     client.post("/registrations", wish)
+
+
+def wallet_of(key: Key) -> Address:
+    return address_of(key) if isinstance(key, PrivateKey) else key.address
+
+
+def signed(key: Key, digest: bytes) -> bytes:
+    return sign(key, digest) if isinstance(key, PrivateKey) else key.sign(digest)
 
 
 def check_receipt(deployment: Deployment, answers: Sequence[bytes], receipt: dict[str, Any]) -> None:

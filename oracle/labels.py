@@ -207,23 +207,24 @@ def write_verdicts(
     proba: Float | None = None,
 ) -> None:
     """Write `task,label,confidence`, and with `proba` [T, C] a column `p:<class>` each. The file appears whole or not at all."""
-    _write_whole(path, _verdict_lines(tasks, classes, labels, confidence, proba))
+    write_whole(path, map(str.encode, _verdict_lines(tasks, classes, labels, confidence, proba)))
 
 
 def write_rows(path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write a CSV file of texts. It appears whole or not at all."""
-    _write_whole(path, (",".join(map(_field, row)) + "\n" for row in itertools.chain((header,), rows)))
+    write_whole(path, ((",".join(map(_field, row)) + "\n").encode() for row in itertools.chain((header,), rows)))
 
 
-def _write_whole(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
+def write_whole(path: str | os.PathLike[str], parts: Iterable[bytes]) -> None:
+    """Write a file, in place of another of that name. It appears whole or not at all."""
     target = Path(path)
     try:
         handle, scratch = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:
         raise BadInput(f"{target}: cannot be written ({error.strerror}); choose another --out") from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(parts)
         Path(scratch).chmod(0o644)
         Path(scratch).replace(target)
     except OSError as error:

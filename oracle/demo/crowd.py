@@ -4,12 +4,8 @@ Only this module holds worker keys, and only for the demo: they come from a seed
 is sent, and sent again as it is: a second answer to a task would be refused.
 """
 
-import json
-import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import httpx
@@ -17,6 +13,7 @@ from coincurve import PrivateKey
 
 from api.client import Client, Worker, check_receipt
 from api.client import register as enrol
+from api.journal import Journal
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.hashing import keccak
 
@@ -53,54 +50,6 @@ class Api:
         if own is None or own.client.get("/auth/session")["wallet"] is None:
             own = self._workers[key.secret] = Worker(self.visitor.sign_in(key), self.deployment, key, number)
         return own
-
-
-class Journal:
-    """What the workers signed and what was promised to them, durable when a method returns. Safe between threads.
-
-    FOLDER/answers.jsonl: an answer a line, as it is sent; FOLDER/receipts.jsonl: {answers: their digests, receipt}.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._answers, self._receipts = folder / "answers.jsonl", folder / "receipts.jsonl"
-        self._lock = Lock()
-        self._signed = {(a["job"], a["task"], a["worker"]): a for a in _lines(self._answers)}
-        self._receipted = {digest for line in _lines(self._receipts) for digest in line["answers"]}
-
-    def signed(self, job: int, task: int, worker: int) -> dict[str, Any] | None:
-        return self._signed.get((job, task, worker))
-
-    def has_receipt(self, digest: bytes) -> bool:
-        return "0x" + digest.hex() in self._receipted
-
-    def sign(self, answers: Sequence[dict[str, Any]]) -> None:
-        with self._lock:
-            _append(self._answers, answers)
-            self._signed |= {(a["job"], a["task"], a["worker"]): a for a in answers}
-
-    def receive(self, digests: Sequence[bytes], receipt: dict[str, Any]) -> None:
-        named = ["0x" + digest.hex() for digest in digests]
-        with self._lock:
-            _append(self._receipts, [{"answers": named, "receipt": receipt}])
-            self._receipted.update(named)
-
-
-def _lines(file: Path) -> list[Any]:
-    """Each whole line; one that a kill cut off is cut off here too."""
-    if not file.exists():
-        return []
-    whole, _, rest = file.read_bytes().rpartition(b"\n")
-    if rest:
-        os.truncate(file, len(whole) + 1 if whole else 0)
-    return [json.loads(line) for line in whole.splitlines()]
-
-
-def _append(file: Path, items: Iterable[Any]) -> None:
-    with file.open("ab") as out:
-        out.write("".join(json.dumps(item) + "\n" for item in items).encode())
-        out.flush()
-        os.fsync(out.fileno())
 
 
 def register(api: Api, keys: Sequence[PrivateKey], count: Count) -> None:

@@ -82,4 +82,3 @@ def test_smoke(settled: Market) -> None:
             print(settled.client.post("/transactions/open", json={"terms": d.json()["terms"]}, headers=auth).text[:500])
     print(settled.client.post("/jobs/import?name=x.csv", content=b"task,text\na,b\n,c\na,d\n").text)
     print(settled.client.post("/faucet", json={"wallet": checksum(address_of(requester))}).text)
-
