@@ -47,7 +47,7 @@ class Client:
         self.http.close()
 
     def get(self, path: str, **query: Any) -> Any:
-        return self._ask("GET", path, params={n: v for n, v in query.items() if v is not None}).json()
+        return self._ask("GET", path, params=query).json()
 
     def post(self, path: str, body: Any = None, key: str = "") -> Any:
         """`key`: an idempotency key, for what must be stored once however often it is sent."""
@@ -121,7 +121,16 @@ class Client:
         """What the API says it serves: hold its digest, or its addresses, against what you know."""
         return read_deployment_document(self.get("/deployment"), Path("GET /deployment"))[0]
 
-    def _ask(self, method: str, path: str, headers: dict[str, str] | None = None, **content: Any) -> httpx.Response:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        params: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        **content: Any,
+    ) -> httpx.Response:
+        if params:
+            content["params"] = {name: value for name, value in params.items() if value is not None}
         try:
             response = self.http.request(method, path, headers={**self._headers, **(headers or {})}, **content)
         except httpx.HTTPError as problem:
