@@ -1,4 +1,4 @@
-"""`crowdproof bench match`: the auction beside OR-tools' SimpleMinCostFlow, repairs beside solving anew, the checker, fairness, baselines.
+"""`crowdproof bench match`: the auction beside OR-tools' flow, repairs beside solving anew, the checker, fairness, baselines.
 
 Markets are made: redundancy 3, 50 candidates a task, capacity 5, value 1e6 * sigmoid(1 + 0.8 ability + 0.8 skill in the task's
 category - 0.7 difficulty + 0.2 noise), all standard normal, 20 categories. Loose: 0.8 workers a task; tight: 0.6, supply equals
