@@ -49,7 +49,11 @@ class Floor:
 
 def auction(market: Market, gap: float, threads: int = 1) -> Solution:
     """Certified to lose at most `gap` of the bound, from 1e-7 to below 1."""
-    return auctioned(market, open_floor(market, threads), gap)[0]
+    floor = open_floor(market, threads)
+    found = auctioned(market, floor, gap)[0]
+    if market.value.max(initial=0) > 0:
+        return found
+    return solution(market, taken(market, floor), np.zeros(len(market.capacity)))  # worth nothing, whoever answers
 
 
 def auctioned(market: Market, floor: Floor, gap: float) -> tuple[Solution, int]:
