@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from threading import RLock
 
+from api.schemas import Input
 from oracle.bootstrap import Oracle
 from oracle.ports import Block
 from oracle.protocol import epoch as ep
@@ -80,6 +81,20 @@ class Reader:
         posts = self.state().unstruck()
         found = [(post, index, verdict) for post in posts for index, verdict in self._of_job(post, job)]
         return sorted(found, key=lambda item: item[2].task)
+
+    def inputs(self, number: int) -> dict[int, list[Input]]:
+        """task -> what the decided tasks that it waits for say, where it waits for any."""
+        terms, state = self.job(number).terms, self.state()
+        with self._lock:
+            before = self.oracle.books.graph(terms).before
+            if not any(before.values()):
+                return {}
+            sure, (manifest, tasks) = self.oracle.books.confidence(state, number), self.oracle.books.job(terms)
+        said = {
+            v.task: Input(task=v.task, id=tasks[v.task].id, label=manifest.classes[v.label], confidence=sure[v.task])
+            for _, _, v in self.verdicts(number)
+        }
+        return {task: [said[one] for one in ones if one in said] for task, ones in before.items()}
 
     def proof(self, post: Post, tree: str, index: int) -> list[bytes]:
         """From the leaf at `index` to the root that the committee signed."""

@@ -35,9 +35,12 @@ def router(reader: Reader) -> APIRouter:
 
     @routes.get("/{job}/tasks")
     def tasks(job: Number, first: From = 0, limit: Limit = 100) -> list[schemas.Task]:
-        """Tasks from number `from` on."""
-        found = reader.content(reader.job(job))[1]
-        return [schemas.Task(task=t.task, id=t.id, payload=to_json(t.payload)) for t in found[first : first + limit]]
+        """Tasks from number `from` on, with what those before them that are decided hand to them."""
+        found, inputs = reader.content(reader.job(job))[1], reader.inputs(job)
+        return [
+            schemas.Task(task=t.task, id=t.id, payload=to_json(t.payload), inputs=inputs.get(t.task, []))
+            for t in found[first : first + limit]
+        ]
 
     @routes.get("/{job}/verdicts")
     def verdicts(job: Number, first: From = 0, limit: Limit = 100) -> list[schemas.Verdict]:
