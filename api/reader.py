@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from threading import RLock
 from time import monotonic, time
 
+from api.schemas import Input
 from oracle.bootstrap import Oracle
 from oracle.ports import Block
 from oracle.protocol import epoch as ep
@@ -152,6 +153,20 @@ class Reader:
         posts = self.state().unstruck()
         found = [(post, index) for post in posts for index in self._index(post).of_worker.get(worker, ())]
         return [(post, index, self.epoch(post).verdicts[index]) for post, index in found]
+
+    def inputs(self, number: int) -> dict[int, list[Input]]:
+        """task -> what the decided tasks that it waits for say, where it waits for any."""
+        terms, state = self.job(number).terms, self.state()
+        with self._lock:
+            before = self.oracle.books.graph(terms).before
+            if not any(before.values()):
+                return {}
+            sure, (manifest, tasks) = self.oracle.books.confidence(state, number), self.oracle.books.job(terms)
+        said = {
+            v.task: Input(task=v.task, id=tasks[v.task].id, label=manifest.classes[v.label], confidence=sure[v.task])
+            for _, _, v in self.verdicts(number)
+        }
+        return {task: [said[one] for one in ones if one in said] for task, ones in before.items()}
 
     def proof(self, post: Post, tree: str, index: int) -> list[bytes]:
         """From the leaf at `index` to the root that the committee signed."""

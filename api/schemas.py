@@ -69,10 +69,20 @@ class Job(Schema):
     refunded: Amount
 
 
+class Input(Schema):
+    """What a task that is decided hands to one that waited for it."""
+
+    task: int
+    id: str
+    label: str
+    confidence: float
+
+
 class Task(Schema):
     task: int
     id: str
     payload: Any
+    inputs: list[Input] = []
 
 
 class Assignment(Schema):

@@ -53,9 +53,13 @@ def router(reader: Reader) -> APIRouter:
     def tasks(
         request: Request, response: Response, job: Number, first: From = 0, limit: Limit = 100
     ) -> list[schemas.Task]:
-        """Tasks from number `from` on."""
+        """Tasks from number `from` on, with what those before them that are decided hand to them."""
         found = part(request, response, reader.content(reader.job(job))[1][first:], limit, first + limit)
-        return [schemas.Task(task=t.task, id=t.id, payload=to_json(t.payload)) for t in found]
+        inputs = reader.inputs(job)
+        return [
+            schemas.Task(task=t.task, id=t.id, payload=to_json(t.payload), inputs=inputs.get(t.task, []))
+            for t in found
+        ]
 
     @routes.get("/{job}/verdicts")
     def verdicts(

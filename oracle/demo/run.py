@@ -32,6 +32,7 @@ from oracle.demo.recording import Recording
 from oracle.demo.summary import summarise
 from oracle.ports import Call, OfferedAssignment
 from oracle.protocol.errors import BadInput, ChainUnavailable, CrowdproofError, Retryable, WrongChain
+from oracle.protocol.hashing import keccak
 from oracle.protocol.keys import address_of, checksum
 from oracle.protocol.manifest import Manifest, make_job
 from oracle.protocol.state import State
@@ -45,7 +46,8 @@ REQUESTER, DEPLOYER = "requester", "deployer"
 PATIENCE_S = 60.0
 STAGE_S = 900.0  # for which a stage is tried again when something does not answer
 FIRST = 2  # answers that each task gets before any is judged
-SURE = 0.9  # posterior at which `early_stop` asks no more
+LOTS = 64  # below a millionth of a nat
+SURE = 0.93  # posterior at which `early_stop` asks no more
 REFUSALS = 3  # of a stage: what is refused is rarely taken later
 PAUSE_S = 1.0
 
@@ -241,7 +243,11 @@ class Demo:
         asked = {(offer.task, offer.worker) for offer in self._oracle.database.assignments(self.job)}
         pairs = [pair for pair in self._pairs() if pair not in asked]
         found = assign.appraised(self._oracle.matcher(), [(self.job, *pair) for pair in pairs])
-        edges = [(worker, task, worth) for (task, worker), worth in zip(pairs, found.worth, strict=True) if worth]
+        edges = [
+            (worker, task, worth * LOTS + _lot(task, worker))
+            for (task, worker), worth in zip(pairs, found.worth, strict=True)
+            if worth
+        ]
         return self._offer(edges, {task: places for task, _ in pairs})
 
     def _pairs(self) -> list[tuple[int, int]]:
@@ -401,6 +407,11 @@ class Demo:
         sent = [sent for signer in self._signers.values() for sent in oracle.database.sent(signer.address)]
         facts = summarise(oracle, self._state(), self.job, self.recording, sent, self._report)
         return {**facts, "seconds": {**self.seconds, "total": total}, "home": str(self.home.path)}
+
+
+def _lot(task: int, worker: int) -> int:
+    """Drawn for a pair, to choose between two that are worth the same: else the first workers would get the most."""
+    return int.from_bytes(keccak(b"%d %d" % (task, worker))[:2], "big") % LOTS
 
 
 def check_endpoint(url: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oracle.matching import value
 from oracle.ports import Appraisal, Database, StoredAnswer
@@ -54,7 +55,7 @@ class Appraiser:
                 for i, (of, task, worker) in enumerate(pairs)
                 if of == number and self._wanted(ledger, job, known, sure, (number, task, worker))
             ]
-            worth[at] = _worth(known.opinion, job.terms.classes, [pairs[i] for i in at])
+            worth[at] = _worth(known.opinion, [pairs[i] for i in at])
             open_ = sorted(task for task in known.answered if (number, task) not in ledger.decided)
             answered += [(number, task, w) for task in open_ for w in sorted(known.answered[task])]
         return Appraisal(tuple(worth.tolist()), tuple(answered))
@@ -106,10 +107,12 @@ class Appraiser:
         return self._labels[place]
 
 
-def _worth(opinion: Opinion, classes: int, pairs: Sequence[Place]) -> np.ndarray:
-    """Information in millionths of a nat, at least one: what is wanted is wanted. A task without answers may be of any class."""
-    posterior = np.vstack([opinion.posterior, np.full((1, classes), 1 / classes)])
-    rows = [opinion.row_of_task.get(task, -1) % len(posterior) for _, task, _ in pairs]
-    people = [opinion.row_of_worker.get(worker, -1) % len(opinion.confusion) for _, _, worker in pairs]
-    found = value.value(posterior, opinion.confusion, np.array(people, np.int64), np.array(rows, np.int64))
+def _worth(opinion: Opinion, pairs: Sequence[Place]) -> NDArray[np.int64]:
+    """Information in millionths of a nat, at least one: what is wanted is wanted."""
+    from oracle.matching import predict  # noqa: PLC0415 - numba loads for a second
+
+    of = opinion.pairs
+    rows = np.array([opinion.row_of_task.get(task, len(opinion.row_of_task)) for _, task, _ in pairs], np.int64)
+    people = np.array([opinion.row_of_worker.get(w, len(opinion.row_of_worker)) for _, _, w in pairs], np.int64)
+    found = value.information(of.posterior[rows], predict.row(of, people, rows))
     return np.maximum(np.rint(found * MICRO), 1).astype(np.int64)

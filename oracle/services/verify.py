@@ -5,7 +5,7 @@ listed answers of one job -> Judgement. Every member runs it by itself; only the
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +15,21 @@ from oracle.protocol.epoch import Listed, Row
 from oracle.protocol.leaves import Status
 from oracle.protocol.terms import Terms
 
-PULL = 4.0  # answers in which a worker's habits are not told from the crowd's
+if TYPE_CHECKING:
+    from oracle.matching.predict import Pairs
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """Of one job while it is open: what is believed of the tasks that have answers, and of the workers who gave them."""
+    """Of one job while it is open: what is believed of the tasks that have answers, and of the workers who gave them.
+
+    `pairs` has a task and a worker more, the last ones, for those of whom nothing is known.
+    """
 
     row_of_task: dict[int, int]
     row_of_worker: dict[int, int]
-    posterior: NDArray[np.float64]  # [T, C] the engine's, calibrated
-    confusion: NDArray[np.float64]  # [K, C, C] P(label | class); a row more, the last, for a worker without answers
+    posterior: NDArray[np.float64]  # [T, C] the engine's, calibrated: it says when to stop
+    pairs: "Pairs"  # what is foretold of answers: it says whom to ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judg
 
 
 def believe(classes: int, counted: Sequence[tuple[int, int, int]]) -> Opinion:
-    """The engine over (task, worker, label) triples; each worker's habits are drawn to the crowd's by PULL answers."""
+    """Over (task, worker, label) triples."""
+    from oracle.matching import predict  # noqa: PLC0415 - numba loads for a second
     from oracle.verification import judge as judging  # noqa: PLC0415 - as above
 
     task, worker, label = np.array(counted, np.int32).reshape(-1, 3).T
@@ -89,14 +94,9 @@ def believe(classes: int, counted: Sequence[tuple[int, int, int]]) -> Opinion:
     if counted:
         found = judging.believe(judging.crowd(t, w, label, len(tasks), len(people), classes)).posterior
         posterior = found / found.sum(1, keepdims=True)
-    pooled = np.ones((classes, classes)) + np.eye(classes)  # [C, C]
-    own = np.zeros((len(people) + 1, classes, classes))  # [K + 1, C, C]
-    for c in range(classes):
-        np.add.at(pooled[c], label, posterior[t, c])
-        np.add.at(own[:, c, :], (w, label), posterior[t, c])
-    own += PULL * pooled / pooled.sum(1, keepdims=True)
+    pairs = predict.fit(t, w, label, len(tasks) + 1, len(people) + 1, classes)
     rows_of = [{int(name): row for row, name in enumerate(names)} for names in (tasks, people)]
-    return Opinion(rows_of[0], rows_of[1], posterior, own / own.sum(2, keepdims=True))
+    return Opinion(rows_of[0], rows_of[1], posterior, pairs)
 
 
 def model_card(judged: Iterable[Judgement]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from oracle.ports import Evidence
 from oracle.protocol.cids import Codec, decode, encode, from_digest
 from oracle.protocol.errors import BadInput, Refused
-from oracle.services import assign, matches, settle
+from oracle.services import assign, audit, matches, settle
 from oracle.services.books import source
 from oracle.services.matches import Match
 from tests.support.committee import Town
@@ -110,6 +110,25 @@ def test_epoch__names_the_matches_behind_its_assignments__once(town: Town) -> No
     for node in town.nodes:  # every member that signed holds it
         match = matches.load(source(node.content), next(iter(named)))
         assert {(t, w) for t, w in match.pairs} == {(o.task, o.worker) for o in town.database.assignments(1)}
+
+
+def test_audit__epoch_whose_quorum_names_a_wrong_match__is_a_fault_of_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the right one, which is counted."""
+    offers = assign.assign(town.matcher(), town.state, 1, EDGES)
+    wrong, blocks = matches.pack(replace(a_match(), chosen=np.arange(16)))
+    for content in (town.content, *(node.content for node in town.nodes)):
+        content.put_many(blocks)
+    town.database.add_match(1, wrong)
+    with monkeypatch.context() as lying:
+        lying.setattr(matches, "check", lambda match, _: matches.Checked(0, 0))
+        settled(town, offers)
+    report = audit.run(town.chain, town.content, town.deployment, town.market.decode_post)
+    assert [(f.epoch, f.tree, f.index) for f in report.faults] == [(1, "matches", 1)]
+    assert "exceeded" in report.faults[0].what
+    assert (report.matches, report.matched, report.assignments) == (1, 8, 8)
+    assert report.gap == 0
 
 
 def test_propose__match_that_does_not_hold__is_left_out(town: Town) -> None:
