@@ -32,7 +32,7 @@ S1_24, S7_960, S31_8064 = np.float32(1 / 24), np.float32(7 / 960), np.float32(31
 LARGE = 9.0  # from here on the series is right to 1e-13
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def sorted_by(key: Ints, order: Ints, groups: int) -> tuple[Ints, Ints]:
     """`order` [N], stably sorted by `key[order]`, and where each group begins and the last ends [groups + 1]."""
     start = np.zeros(groups + 1, np.int32)
@@ -47,7 +47,7 @@ def sorted_by(key: Ints, order: Ints, groups: int) -> tuple[Ints, Ints]:
     return found, start
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def gathered(index: Ints, start: Ints, table: Table, sums: Table) -> Table:
     """sums[g] += table[index[n]] over the n of each group g."""
     width = table.shape[1]
@@ -59,7 +59,7 @@ def gathered(index: Ints, start: Ints, table: Table, sums: Table) -> Table:
     return sums
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def scattered(index: Ints, start: Ints, table: Table, sums: Table) -> Table:
     """sums[index[n]] += table[g] over the n of each group g."""
     width = table.shape[1]
@@ -91,27 +91,29 @@ def expected(
     exp(score). Returns by how much the posteriors of classes moved, summed over all tasks.
     """
     width = len(prior)
-    compiled = _pass(width if table.itemsize == SINGLE and width <= WIDEST else 0)
+    large = table.itemsize == SINGLE and width <= WIDEST
+    compiled = _pass(width, classes) if large else _pass(0, 0)
     return float(compiled(pair, start, rows, prior, classes, known, table, seen, evidence))
 
 
 @cache
-def _pass(fixed: int) -> Callable[..., float]:  # noqa: C901
-    """The pass for one width, of which the compiler then knows more, or for any (0). The large crowds are worth a second each."""
+def _pass(fixed_width: int, fixed_classes: int) -> Callable[..., float]:  # noqa: C901
+    """The pass for one shape of table, which the compiler then knows, or for any (0). Large crowds are worth its second."""
 
-    @njit(cache=True)
+    @njit(cache=True, error_model="numpy")
     def compiled(  # noqa: C901, PLR0912 - one loop over blocks: to leave it and come back would cost a look at memory
         pair: Ints,
         start: Ints,
         rows: Table,
         prior: Table,
-        classes: int,
+        of_classes: int,
         known: Ints,
         table: Table,
         seen: Table,
         evidence: Table,
     ) -> float:
-        tasks, width = table.shape[0], fixed or table.shape[1]
+        tasks, width = table.shape[0], fixed_width or table.shape[1]
+        classes = fixed_classes or of_classes
         kinds = width // classes
         score, power = np.empty(BLOCK * width, table.dtype), np.empty(BLOCK * width, np.int32)
         moved = 0.0
@@ -144,10 +146,11 @@ def _pass(fixed: int) -> Callable[..., float]:  # noqa: C901
                     total += score[at + c]
                 if len(evidence):
                     evidence[t] += math.log(total)
+                part = ONE / total
                 for c in range(classes):
-                    change = 0.0
+                    change = 0 * part
                     for k in range(c * kinds, (c + 1) * kinds):
-                        score[at + k] /= total
+                        score[at + k] *= part
                         change += score[at + k] - table[t, k]
                         table[t, k] = score[at + k]
                     moved += abs(change)
@@ -163,7 +166,7 @@ def _pass(fixed: int) -> Callable[..., float]:  # noqa: C901
     return compiled
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _exponentials(x: Table, power: Ints, size: int) -> None:
     """exp(x) of the first numbers, in place, for x <= 0.
 
@@ -195,7 +198,7 @@ def psi(x: Table) -> Table:
     return np.log(y) + rest
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _split(x: Table, y: Table, rest: Table) -> None:
     """psi(x) = log y + rest."""
     for i in range(len(x)):
@@ -208,7 +211,7 @@ def _split(x: Table, y: Table, rest: Table) -> None:
         rest[i] = square * series - below / product
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _split_single(x: Table, y: Table, rest: Table) -> None:
     """The same with three steps for all, which is right to the last digits of single precision and vectorises."""
     for i in range(len(x)):
