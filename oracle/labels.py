@@ -33,6 +33,7 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from oracle.columns import plain_columns
 from oracle.protocol.errors import BadInput
 
 MAX_LINE_BYTES = 1 << 20
@@ -92,6 +93,8 @@ def read_answers(
     )
     if classes is not None:
         labels.fix(classes)
+    elif (plain := _plain_answers(name, (tasks, workers, labels))) is not None:
+        return _order_classes(plain), []
     found = _Numbered(name, (tasks, workers, labels))
     for lines, columns in batches(name, ANSWER_COLUMNS):
         found.take(lines, columns)
@@ -100,6 +103,23 @@ def read_answers(
     answers = Answers(tuple(tasks), tuple(workers), tuple(labels), *found.columns())
     answers, warnings = _last_counts(answers, found.line, name, strict)
     return (answers if classes is not None else _order_classes(answers)), warnings
+
+
+def _plain_answers(name: str, ids: tuple[_Ids, ...]) -> Answers | None:
+    """A large file in which nothing is odd, column by column; None for any other, which is read anew, line by line."""
+    found = plain_columns(name, ANSWER_COLUMNS, MAX_ROWS)
+    if found is None or not all(one.clean(texts) for one, (texts, _) in zip(ids, found, strict=True)):
+        return None
+    (tasks, task), (workers, worker), (labels, label) = found
+    answers = Answers(tuple(tasks), tuple(workers), tuple(labels), task, worker, label)
+    return None if _repeats(answers) else answers
+
+
+def _repeats(answers: Answers) -> bool:
+    """Whether a worker answered a task twice."""
+    key = answers.task.astype(np.int64) * len(answers.workers) + answers.worker  # [N]
+    key.sort()
+    return bool((key[1:] == key[:-1]).any())
 
 
 def read_truth(path: str | os.PathLike[str], *, strict: bool = False) -> tuple[Truth, list[str]]:
@@ -297,7 +317,7 @@ class _Ids(dict[str, int]):
         before = len(self)
         found = np.fromiter(map(self.__getitem__, texts), np.int32, len(texts))
         fresh = list(islice(reversed(self), len(self) - before))
-        return found if not fresh or self._all_clean(fresh) else None
+        return found if not fresh or self.clean(fresh) else None
 
     def forget(self, before: int) -> None:
         """Only the first `before` stay."""
@@ -308,7 +328,7 @@ class _Ids(dict[str, int]):
         self[text] = len(self)
         return len(self) - 1
 
-    def _all_clean(self, fresh: Sequence[str]) -> bool:
+    def clean(self, fresh: Sequence[str]) -> bool:
         """Whether none has a problem, for the price of a look at all of them together."""
         together = "".join(fresh)
         short = max(map(len, fresh)) * 4 <= self.most_bytes  # UTF-8 takes at most four bytes a character
@@ -380,10 +400,9 @@ def _take(answers: Answers, keep: NDArray[np.intp]) -> Answers:
 
 
 def _last_counts(answers: Answers, line: Callable[[int], int], name: str, strict: bool) -> tuple[Answers, list[str]]:
-    key = answers.task.astype(np.int64) * len(answers.workers) + answers.worker  # [N]
-    in_order = np.sort(key)
-    if not (in_order[1:] == in_order[:-1]).any():
+    if not _repeats(answers):
         return answers, []
+    key = answers.task.astype(np.int64) * len(answers.workers) + answers.worker  # [N]
     order = np.argsort(key, kind="stable")
     again = key[order[1:]] == key[order[:-1]]  # [N-1]: this answer repeats the one sorted before it
     row = int(order[1:][again].min())

@@ -67,6 +67,7 @@ FEW = 4.0  # answers in which a worker's habits are not told from the crowd's
 COIN = 4.0  # pseudo-answers with which coins begin
 STEPS = 2  # of the fixed point for strengths in each pass
 WEAKEST, STRONGEST = 0.1, 1e3  # strengths, in answers
+LAST_53 = (1 << 53) - 1  # bits
 LEAST = 1e-6  # by which an ability stays off 0 and 1
 
 Strengths = tuple[float, float]  # of a coin around the crowd's, of rows around their mean, in answers
@@ -284,7 +285,11 @@ def _started(layout: Layout, begin: Table, voice: Voice) -> Table:
     """[T, C kinds]: a task's class as it begins, its kind drawn evenly at random."""
     if voice.kinds == 1:
         return begin + 0.0  # a table of its own
-    kinds = np.random.default_rng(voice.seed).standard_exponential((len(begin), voice.kinds))
+    luck = np.random.RandomState(voice.seed).randint(
+        0, 1 << 32, (len(begin), voice.kinds, 2), np.uint64
+    )  # a frozen stream
+    even = ((luck[:, :, 0] << 32 | luck[:, :, 1]) & LAST_53) / (LAST_53 + 1)
+    kinds = -np.log1p(-even)  # exponential
     kinds /= kinds.sum(1)[:, None]  # [T, kinds] ~ Dirichlet(1)
     return (begin[:, :, None] * layout.put(kinds)[:, None, :]).reshape(len(begin), -1)
 

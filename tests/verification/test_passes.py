@@ -90,5 +90,4 @@ def test_sorted_by__any_keys__is_a_stable_sort(keys: list[int]) -> None:
 def test_psi__numbers_above_zero__is_digamma(dtype: type, close: float) -> None:
     x = np.concatenate((np.logspace(-6, 9, 4000), np.linspace(0.5, 12, 4000))).astype(dtype)
     exact = digamma(x.astype(np.float64))
-    found = passes.psi(x, np.empty_like(x))
-    assert (np.abs(found - exact) <= close * (1 + np.abs(exact))).all()
+    assert (np.abs(passes.psi(x) - exact) <= close * (1 + np.abs(exact))).all()
