@@ -16,6 +16,7 @@ from api import problems, schemas
 from api.gate import Forbidden, Gate, NoSession
 from api.hooks import Sender
 from api.limits import Buckets, Headers
+from api.memory import Remembered
 from api.news import News
 from api.reader import NotFound, Reader
 from api.routes import (
@@ -78,6 +79,7 @@ def create_app(settings: Settings, opened: Oracle | None = None) -> FastAPI:
     ):
         app.include_router(routes)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    app.add_middleware(Remembered, reader=reader)
     app.add_middleware(Headers)
     health.install(app, ready)
     app.add_middleware(Buckets, rate=settings.rate, burst=settings.burst, behind_proxy=settings.behind_proxy)

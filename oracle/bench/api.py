@@ -103,9 +103,10 @@ def _singles(
     keys = accept.wallets(demo.numbers)
     made = [accept.answer(oracle.deployment, keys[offer.worker], offer) for offer in mixed]
     asked = [load.request("POST", "/answers", url.netloc.decode(), body([answer])) for answer, _ in made]
+    spent = _spent(demo)
     result = load.offered(url.host, url.port or 80, asked, SINGLES)
     receipted = [pair for pair, status in zip(made, result.statuses, strict=True) if status == 201]
-    found = _figures(result, SINGLES, 201)
+    found = _figures(result, SINGLES, 201) | {"cpu_ms_each": _each(demo, spent, len(asked))}
     _say(f"single answers: {found}")
     return found, receipted
 
@@ -190,8 +191,9 @@ def _reads(demo: Demo, url: httpx.URL, seconds: int) -> dict[str, Any]:
         return f"/jobs/{demo.job}/verdicts/{task}/evidence"
 
     asked = [load.request("GET", path(), url.netloc.decode()) for _ in range(READS * seconds)]
+    spent = _spent(demo)
     result = load.offered(url.host, url.port or 80, asked, READS)
-    found = _figures(result, READS, 200)
+    found = _figures(result, READS, 200) | {"cpu_ms_each": _each(demo, spent, len(asked))}
     _say(f"reads: {found}")
     return found
 
@@ -227,6 +229,26 @@ def _figures(result: load.Result, rate: int, good: int) -> dict[str, Any]:
         "statuses": {str(status): result.statuses.count(status) for status in sorted(set(result.statuses))},
         "generator_late_ms": round(result.late * 1_000, 1),
     }
+
+
+def _spent(demo: Demo) -> dict[str, float]:
+    """Seconds of processor time of each serving process, where the system tells."""
+    found = {}
+    for name, pid in demo.crew.pids().items():
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+        except OSError:
+            continue
+        found[name] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def _each(demo: Demo, before: dict[str, float], requests: int) -> dict[str, float]:
+    """Milliseconds of processor time that a request cost: of the API, and of all members together."""
+    now = _spent(demo)
+    spent = {name: (now[name] - before.get(name, 0.0)) * 1_000 / requests for name in now}
+    api = spent.pop("api", 0.0)
+    return {"api": round(api, 3), "members": round(sum(spent.values()), 3)}
 
 
 SHARES = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
