@@ -4,6 +4,8 @@ Reads come from the index and the content store, with proofs, so that nothing ne
 what is private is served to the wallet that it is for. Each resource is a module of api.routes.
 """
 
+import threading
+import time
 from typing import Any
 
 from fastapi import FastAPI, Response
@@ -11,6 +13,8 @@ from fastapi import FastAPI, Response
 import oracle
 from api import problems, schemas
 from api.gate import Forbidden, Gate, NoSession
+from api.hooks import Sender
+from api.limits import Buckets, Headers
 from api.news import News
 from api.reader import NotFound, Reader
 from api.routes import (
@@ -27,14 +31,17 @@ from api.routes import (
     requester,
     sessions,
     transactions,
+    webhooks,
     work,
     workers,
 )
 from api.settings import Settings
 from oracle.bootstrap import Oracle, open_oracle
-from oracle.protocol.errors import Refused
+from oracle.protocol.errors import CrowdproofError, Refused
+from oracle.telemetry import problem
 
 MAX_BODY = 1 << 23
+SWEEP_S = 60.0
 MAX_TASKS = 1 << 25  # bytes of a job with its tasks
 LARGER = {"/jobs/import": MAX_TASKS, "/jobs/check": MAX_TASKS, "/jobs/drafts": MAX_TASKS}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -67,11 +74,32 @@ def create_app(settings: Settings, opened: Oracle | None = None) -> FastAPI:
         node.router(reader, settings, ready),
         feed.router(News(opened)),
         browser.router(settings),
+        webhooks.router(reader, settings.private_hooks),
         page.router(),
     ):
         app.include_router(routes)
+    app.add_middleware(Headers)
     health.install(app, ready)
+    app.add_middleware(Buckets, rate=settings.rate, burst=settings.burst, behind_proxy=settings.behind_proxy)
     return app
+
+
+def serving(settings: Settings) -> FastAPI:
+    """The application with what works beside its requests: webhooks are sent, and what ran out is dropped."""
+    app = create_app(settings)
+    opened: Oracle = app.state.oracle
+    Sender(opened, settings.private_hooks).start()
+    threading.Thread(target=_sweep, args=(opened,), name="sweep", daemon=True).start()
+    return app
+
+
+def _sweep(opened: Oracle) -> None:
+    while True:
+        time.sleep(SWEEP_S)
+        try:
+            opened.database.drop_run_out()
+        except CrowdproofError as trouble:
+            problem("sweep", trouble)
 
 
 def _refused(status: int) -> Any:

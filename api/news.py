@@ -64,8 +64,7 @@ class News:
         try:
             self._oracle.index.advance()
             if self._since is None:
-                known = self._oracle.database.logs()
-                self._since = (known[-1].block, known[-1].index) if known else (-1, -1)
+                self._since = self._oracle.database.newest_log() or (-1, -1)
                 self.end = self._since
                 return False
             new = self._oracle.database.logs(self.end)

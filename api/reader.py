@@ -18,6 +18,7 @@ from oracle.protocol.errors import BadInput, Refused
 from oracle.protocol.leaves import Task, Verdict
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.state import Job, Post, State, Worker
+from oracle.services import rules
 
 KEPT_TREES = 16
 LOOK_S = 0.05  # for which a look at the head of the chain is good
@@ -99,6 +100,15 @@ class Reader:
         if job is None:
             raise NotFound(f"there is no job {number}")
         return job
+
+    def phase(self, job: Job) -> str:
+        """waiting (for its parent), open, deciding, hatch (base pay without a committee), or over (refundable)."""
+        state, now, window = self.state(), self.oracle.index.now, self.oracle.deployment.window
+        parent = state.jobs.get(job.terms.parent)
+        if parent and now < parent.deadline and now < job.deadline:
+            return "waiting"
+        ends = (job.deadline, rules.debits_close(state, job, window), rules.refund_opens(state, job, window))
+        return next((name for end, name in zip(ends, ("open", "deciding", "hatch"), strict=True) if now < end), "over")
 
     def content(self, job: Job) -> tuple[Manifest, list[Task]]:
         return self.oracle.books.job(job.terms)

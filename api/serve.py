@@ -17,7 +17,7 @@ from oracle.config import Home, only_one
 def public(home: Path, listening: socket.socket) -> None:
     """The public API of a home."""
     telemetry.configure("api")
-    run(public_app.create_app(settings.read(Home(home))), listening)
+    run(public_app.serving(settings.read(Home(home))), listening)
 
 
 def member(home: Path, number: int, listening: socket.socket) -> None:

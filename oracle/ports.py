@@ -282,6 +282,7 @@ class Database(Protocol):
     def extend(self, blocks: Sequence[Block], logs: Sequence[Log]) -> None: ...  # one transaction; known blocks refused
     def rewind(self, number: int) -> None: ...  # forget blocks and logs above `number`
     def logs(self, after: tuple[int, int] = (-1, -1)) -> list[Log]: ...  # ascending, those behind (block, index)
+    def newest_log(self) -> tuple[int, int] | None: ...  # (block, index)
 
     # assignments and answers
     def add_assignments(self, offers: Sequence[OfferedAssignment]) -> None: ...  # a pair offered again replaces

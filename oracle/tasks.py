@@ -100,16 +100,17 @@ def _reader(name: str) -> Callable[[BinaryIO], Iterator[Row | Flaw]]:
     plain = name.lower().removesuffix(".gz")
     packed = plain != name.lower()
     if plain.endswith(".csv"):
-        return lambda file: _csv(_opened(file, packed))
+        return lambda file: _text(_csv, file, packed)
     if plain.endswith(".jsonl"):
-        return lambda file: _jsonl(_opened(file, packed))
+        return lambda file: _text(_jsonl, file, packed)
     if name.lower().endswith(".parquet"):
         return _parquet
     return lambda _: iter([Flaw(None, None, f"the ending says no known format; use one of {FORMATS}")])
 
 
-def _opened(file: BinaryIO, packed: bool) -> TextIO:
-    return io.TextIOWrapper(gzip.open(file) if packed else file, encoding="utf-8-sig", newline="")
+def _text(rows: Callable[[TextIO], Iterator[Row | Flaw]], file: BinaryIO, packed: bool) -> Iterator[Row | Flaw]:
+    with io.TextIOWrapper(gzip.open(file) if packed else file, encoding="utf-8-sig", newline="") as text:
+        yield from rows(text)
 
 
 def _lines(file: TextIO) -> Iterator[str]:

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic.alias_generators import to_camel
 
 from api import schemas
 from api.reader import NotFound, Reader
-from api.routes import From, Limit, Number
+from api.routes import From, Limit, Number, part
 from api.routes.chain import epoch_of
 from api.routes.jobs import verdict_of
 from oracle.adapters.contracts import decode_post
@@ -45,10 +45,12 @@ def router(reader: Reader) -> APIRouter:
         return _detail(reader, _post(reader, epoch))
 
     @routes.get("/epochs/{epoch}/{tree}")
-    def tree_leaves(epoch: Number, tree: Tree, first: From = 0, limit: Limit = 100) -> list[schemas.Leaf]:
+    def tree_leaves(
+        request: Request, response: Response, epoch: Number, tree: Tree, first: From = 0, limit: Limit = 100
+    ) -> list[schemas.Leaf]:
         """Leaves of one of an epoch's trees from index `from` on, each with its proof."""
         post = _post(reader, epoch)
-        values = getattr(reader.epoch(post), tree)[first : first + limit]
+        values = part(request, response, getattr(reader.epoch(post), tree)[first:], limit, first + limit)
         return [
             schemas.Leaf(
                 index=at,
@@ -73,6 +75,7 @@ def router(reader: Reader) -> APIRouter:
         responses={200: {"content": {"application/jsonl": {}, "text/csv": {}}}},
     )
     def logs(
+        request: Request,
         after: After = START,
         first_block: Annotated[Block, Query(alias="fromBlock")] = None,
         last_block: Annotated[Block, Query(alias="toBlock")] = None,
@@ -87,8 +90,11 @@ def router(reader: Reader) -> APIRouter:
         if first_block is not None:
             place = max(place, (first_block - 1, 1 << 40))
         found = (log for log in reader.oracle.database.logs(place) if last_block is None or log.block <= last_block)
-        chosen = _first(limit, (log for log in found if is_about(log, kind, job)))
-        return _formed([log_of(log) for log in chosen], form)
+        chosen = _first(limit + 1, (log for log in found if is_about(log, kind, job)))
+        response = _formed([log_of(log) for log in chosen[:limit]], form)
+        last = chosen[:limit][-1] if chosen else None
+        part(request, response, chosen, limit, f"{last.block}.{last.index}" if last else "", "after")
+        return response
 
     return routes
 

@@ -5,12 +5,12 @@ Progress is public. What speaks about workers, and what opens sealed payloads, i
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api import exports, schemas, statistics
 from api.gate import Forbidden, Session, SignedIn, Visitor
 from api.reader import Reader
-from api.routes import From, Limit, Number
+from api.routes import From, Limit, Number, part
 from api.routes.drafts import payload_key
 from api.routes.jobs import verdict_of
 from oracle.protocol import scoring
@@ -38,7 +38,13 @@ def router(reader: Reader) -> APIRouter:
 
     @routes.get("/{job}/review")
     def review(
-        job: Number, session: SignedIn, below: Below = 0.8, first: From = 0, limit: Limit = 100
+        request: Request,
+        response: Response,
+        job: Number,
+        session: SignedIn,
+        below: Below = 0.8,
+        first: From = 0,
+        limit: Limit = 100,
     ) -> list[schemas.Verdict]:
         """Verdicts that are less sure than `below`, the least sure first, from the place `from` on."""
         found_job = own_job(reader, session, job)
@@ -49,7 +55,8 @@ def router(reader: Reader) -> APIRouter:
             if (sure := scoring.confidence(verdict.prior, rows)) < below:
                 unsure.append((sure, verdict.task, post, index, verdict))
         unsure.sort(key=lambda item: item[:2])
-        return [verdict_of(reader, found_job, *item[2:]) for item in unsure[first : first + limit]]
+        chosen = part(request, response, unsure[first:], limit, first + limit)
+        return [verdict_of(reader, found_job, *item[2:]) for item in chosen]
 
     @routes.get("/{job}/export", response_class=Response)
     def export(job: Number, visitor: Visitor, kind: Format = "jsonl") -> Response:
@@ -76,19 +83,15 @@ def own_job(reader: Reader, session: Session, number: int) -> Job:
 def _progress(reader: Reader, number: int, job: Job) -> schemas.Progress:
     state, now, unit = reader.state(), reader.oracle.index.now, reader.unit
     window, database = reader.oracle.deployment.window, reader.oracle.database
-    closes, opens = rules.debits_close(state, job, window), rules.refund_opens(state, job, window)
-    phases = ((job.deadline, "open"), (closes, "deciding"), (opens, "hatch"))
-    phase = next((name for end, name in phases if now < end), "over")
     decided = reader.verdicts(number)
     pays = [debit.pay for post in state.unstruck() for debit in reader.epoch(post).debits if debit.job == number]
     debited = sum(pay + job.terms.fee(pay) for pay in pays)
-    parent = state.jobs.get(job.terms.parent)
     return schemas.Progress(
         job=number,
-        phase="waiting" if parent and now < parent.deadline else phase,
+        phase=reader.phase(job),
         now=now,
         deadline=job.deadline,
-        refunds_from=opens,
+        refunds_from=rules.refund_opens(state, job, window),
         tasks=job.terms.tasks,
         wanted=job.terms.tasks * job.terms.answers,
         assigned=len(database.assignments(number)),

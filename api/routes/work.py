@@ -10,12 +10,12 @@ import time
 from collections import Counter
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api import schemas
 from api.gate import Session, SignedIn, Visitor
 from api.reader import NotFound, Reader
-from api.routes import From, Limit, Number
+from api.routes import From, Limit, Number, part
 from api.routes.drafts import payload_key
 from oracle.ports import Kept, OfferedAssignment
 from oracle.protocol import payloads, scoring
@@ -49,7 +49,9 @@ def _add_assignments(routes: APIRouter, reader: Reader) -> None:
     oracle = reader.oracle
 
     @routes.get("/work")
-    def work(visitor: Visitor, first: From = 1, limit: Limit = 100) -> list[schemas.Work]:
+    def work(
+        request: Request, response: Response, visitor: Visitor, first: From = 1, limit: Limit = 100
+    ) -> list[schemas.Work]:
         """Jobs that can be worked on, from number `from` on; signed in, also whether you are admitted and what waits for you."""
         now = _now(reader)
         found = [
@@ -57,16 +59,24 @@ def _add_assignments(routes: APIRouter, reader: Reader) -> None:
             for number, job in sorted(reader.state().jobs.items())
             if number >= first and job.deadline > now
         ]
-        return [_work(reader, visitor, number, job) for number, job in found[:limit]]
+        following = found[limit][0] if len(found) > limit else 0
+        return [_work(reader, visitor, *item) for item in part(request, response, found, limit, following)]
 
     @routes.get("/me/assignments")
     def assignments(
-        session: SignedIn, job: OfJob = None, state: OfState = None, first: From = 0, limit: Limit = 1_000
+        request: Request,
+        response: Response,
+        session: SignedIn,
+        job: OfJob = None,
+        state: OfState = None,
+        first: From = 0,
+        limit: Limit = 1_000,
     ) -> list[schemas.MyAssignment]:
         """Your assignments with their states, ascending by job and task, from the place `from` on."""
         mine = Mine(reader, session)
         found = [mine.assignment(offer) for offer in oracle.database.assignments(job, mine.number)]
-        return [one for one in found if state in (None, one.state)][first : first + limit]
+        chosen = [one for one in found if state in (None, one.state)][first:]
+        return list(part(request, response, chosen, limit, first + limit))
 
     @routes.get("/me/assignments/{job}/{task}")
     def assignment(job: Number, task: Number, session: SignedIn) -> schemas.Assigned:

@@ -310,6 +310,11 @@ class SqlDatabase:
         behind = select(LOGS).where(tuple_(LOGS.c.block, LOGS.c.index) > after).order_by(LOGS.c.block, LOGS.c.index)
         return [_log(*row) for row in self._rows(behind)]
 
+    def newest_log(self) -> tuple[int, int] | None:
+        """(block, index) of the newest."""
+        newest = select(LOGS.c.block, LOGS.c.index).order_by(LOGS.c.block.desc(), LOGS.c.index.desc()).limit(1)
+        return next(((block, index) for block, index in self._rows(newest)), None)
+
     # assignments and answers
 
     def add_assignments(self, offers: Sequence[OfferedAssignment]) -> None:
