@@ -795,9 +795,10 @@ def job_template(
 ) -> None:
     """Print a manifest to begin with: medical, environment, annotation, ..."""
     from oracle.commands import understanding
+    from oracle.templates import templates
 
     if name is None:
-        document: dict[str, Any] = {n: t["describes"] for n, t in understanding.templates().items()}
+        document: dict[str, Any] = {n: t["describes"] for n, t in templates().items()}
     else:
         document = understanding.write(name, out, days) if out else understanding.template(name, days)
     _print(document, as_json, lambda d: json.dumps(d, indent=2, ensure_ascii=False))

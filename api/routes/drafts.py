@@ -14,7 +14,6 @@ from api import schemas
 from api.gate import Session, SignedIn
 from api.reader import NotFound, Reader
 from api.repeats import once
-from api.templates import templates
 from oracle import publishing
 from oracle.adapters import permits
 from oracle.bootstrap import Oracle
@@ -27,6 +26,7 @@ from oracle.protocol.manifest import Manifest, check_manifest, make_job, problem
 from oracle.protocol.plain import from_json, to_json
 from oracle.protocol.terms import Terms
 from oracle.tasks import scan
+from oracle.templates import templates
 
 MOST_FLAWS = 100
 LEAST_S = 600  # that a job must be open after it is drafted
@@ -49,7 +49,7 @@ def _add_checks(routes: APIRouter, reader: Reader) -> None:
     @routes.get("/templates")
     def list_templates() -> list[schemas.Template]:
         """Jobs to begin with."""
-        return [schemas.Template.model_validate(one) for one in templates()]
+        return [_template(one) for one in templates().values()]
 
     @routes.get("/manifest.schema.json")
     def manifest_schema() -> dict[str, Any]:
@@ -227,3 +227,13 @@ def _terms_hash(text: str) -> bytes:
 
 async def _bytes(request: Request) -> bytes:
     return await request.body()
+
+
+def _template(one: dict[str, Any]) -> schemas.Template:
+    return schemas.Template(
+        name=one["name"],
+        title=one["manifest"]["title"],
+        description=one["describes"],
+        manifest=one["manifest"],
+        tasks=[{"id": task["task"], "payload": task["payload"]} for task in one["tasks"]],
+    )

@@ -57,8 +57,7 @@ def router(reader: Reader) -> APIRouter:
         found = part(request, response, reader.content(reader.job(job))[1][first:], limit, first + limit)
         inputs = reader.inputs(job)
         return [
-            schemas.Task(task=t.task, id=t.id, payload=to_json(t.payload), inputs=inputs.get(t.task, []))
-            for t in found
+            schemas.Task(task=t.task, id=t.id, payload=to_json(t.payload), inputs=inputs.get(t.task, [])) for t in found
         ]
 
     @routes.get("/{job}/verdicts")

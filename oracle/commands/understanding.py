@@ -2,7 +2,6 @@
 
 import json
 import time
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,11 @@ from oracle.protocol.errors import BadInput
 from oracle.protocol.manifest import MAX_BYTES, Manifest, check_manifest, read_manifest
 from oracle.protocol.plain import to_json
 from oracle.tasks import read_tasks
+from oracle.templates import templates
 from oracle.verification.content import texts
 
 DAY_S = 86_400
 MOST_READ = 20_000  # characters of a text
-
-
-def templates() -> dict[str, dict[str, Any]]:
-    """By name: {name, describes, skills, manifest (without a deadline), tasks}."""
-    found: list[dict[str, Any]] = json.loads(files("oracle").joinpath("data/templates.json").read_text("utf-8"))
-    return {one["name"]: one for one in found}
 
 
 def template(name: str, days: int = 7, now: float | None = None) -> dict[str, Any]:

@@ -23,13 +23,15 @@ from oracle.adapters import anvil
 from oracle.adapters.signer import KeySigner
 from oracle.bootstrap import open_oracle
 from oracle.config import Home
-from oracle.protocol.keys import Address
+from oracle.demo import crowd
+from oracle.protocol.keys import Address, address_of, checksum
 from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import check_manifest
 from oracle.services import outbox
 from tests.support.commands import begin
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ABSENT = "no Chromium on PATH: install Debian's chromium, then run the tests again"
 QUIET = [
     "--headless",
     "--no-sandbox",
@@ -40,9 +42,17 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WINDOW_S = 12  # three of it must do for a first, cold, proposal
+WINDOW_S = 8
 START_S = 150
 LONG_MS = 60_000  # an epoch: proposed, signed, posted, final
+CATS = {
+    "title": "Cat or dog?",
+    "instructions": "Say which animal the text describes.",
+    "answer": {"type": "choice", "classes": ["cat", "dog"]},
+    "redundancy": {"most": 1},
+    "reward": {"base": "10000", "bonus": "2500"},
+    "feeBps": 250,
+}
 WALLET = """([rpc, account]) => {
   const ask = async (method, params = []) => {
     const response = await fetch(rpc, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) })
@@ -89,6 +99,7 @@ class Site:
     home: Path
     pids: dict[str, int]
     browser: Browser | None = None
+    job: int = 0
 
     def ask(self, method: str, *params: Any) -> Any:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
@@ -120,6 +131,34 @@ class Site:
             self.give(signer.address)
             return publishing.fund(oracle, signer, terms, whole["deadline"])
 
+    def employ(self, person: Person) -> None:
+        """Connected, registered and signed in, on the page of work: whatever of it is still to do."""
+        page = person.page
+        person.go("#/work")
+        person.connect()
+        for name in ("Register", "Make my answer key", "Sign in"):
+            button = page.get_by_role("button", name=name)
+            expect(page.locator("#beginning, #sign-in-card, #yours, #no-tasks").first).to_be_visible(timeout=LONG_MS)
+            if button.is_visible():
+                button.click()
+                expect(button).to_be_hidden(timeout=LONG_MS)
+        expect(page.locator("#yours, #no-tasks").first).to_be_visible(timeout=LONG_MS)
+
+    def warm(self) -> None:
+        """A first epoch, by a bot: each member loads its engine for it, which takes long on a busy machine."""
+        key = crowd.wallet("browser", "bot")
+        job = self.publish(1, {**CATS, "allow": [checksum(address_of(key))]}, [{"text": "It purrs."}])
+        with (
+            closing(open_oracle(Home(self.home))) as oracle,
+            httpx.Client(base_url=self.api, trust_env=False, timeout=60) as client,
+        ):
+            bots = crowd.Api(client, oracle.deployment, oracle.chain.latest().timestamp + crowd.FAR)
+            crowd.register(bots, [key], lambda *_: None)
+            number = _wait(lambda: oracle.index.advance().worker_of.get(address_of(key)), "the bot's registration")
+            _wait(lambda: oracle.database.assignments(job, number), "the bot's assignment")
+            crowd.answer_all(bots, [key], [number], {(0, 0): 0}, job, crowd.Journal(self.home / "bot"), lambda *_: None)
+            _wait(lambda: oracle.index.advance().final(), "the first epoch")
+
     def give(self, wallet: Address, tokens: int = 1_000) -> None:
         """Play money, from the deployer."""
         with closing(open_oracle(Home(self.home))) as oracle:
@@ -129,10 +168,19 @@ class Site:
             outbox.run(oracle.database, oracle.chain, giver, call, "tests")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The last word of a run, whatever became of it."""
+    marked = [(outcome, report) for outcome in ("passed", "failed", "error", "skipped") for report in terminalreporter.stats.get(outcome, ())]
+    ours = [(outcome, report) for outcome, report in marked if "browser" in getattr(report, "keywords", {})]
+    count = {outcome: len({report.nodeid for found, report in ours if found == outcome}) for outcome in ("passed", "failed", "error", "skipped")}
+    why = "" if CHROMIUM else f" ({ABSENT})"
+    terminalreporter.write_line(f"browser: {count['passed']} passed, {count['failed'] + count['error']} failed, {count['skipped']} skipped{why}")
+
+
 @pytest.fixture(scope="package")
 def chromium() -> str:
     if CHROMIUM is None:
-        pytest.skip("no Chromium on PATH: `apt-get install chromium`, then run the tests again")
+        pytest.skip(ABSENT)
     return CHROMIUM
 
 
@@ -151,11 +199,22 @@ def site(chromium: str, playwright: Playwright, tmp_path_factory: pytest.TempPat
     try:
         facts = _wait_up(said, process.poll)
         browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield Site(facts["api"], facts["rpc"], home, facts["pids"], browser)
+        started = Site(facts["api"], facts["rpc"], home, facts["pids"], browser)
+        started.warm()
+        yield started
         browser.close()
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
+
+
+def _wait(look: Callable[[], Any], what: str) -> Any:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        if found := look():
+            return found
+        time.sleep(0.3)
+    raise AssertionError(f"{what} does not come")
 
 
 def _wait_up(said: Path, ended: Callable[[], int | None]) -> dict[str, Any]:

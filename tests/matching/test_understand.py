@@ -31,7 +31,7 @@ OTHERS = {  # jobs in other words than the templates'
 
 
 def subjects() -> list[Subject]:
-    from oracle.commands.understanding import templates
+    from oracle.templates import templates
 
     return [Subject(t["name"], t["describes"], tuple(t["skills"])) for t in templates().values()]
 
@@ -47,7 +47,8 @@ def codes(found: Any) -> set[tuple[str, str]]:
 
 
 def test_templates__all_of_them__are_jobs_that_can_be_funded_and_raise_no_warning() -> None:
-    from oracle.commands.understanding import template, templates
+    from oracle.commands.understanding import template
+    from oracle.templates import templates
 
     assert set(templates()) == NAMES
     for name in NAMES:

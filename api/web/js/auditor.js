@@ -5,6 +5,7 @@
 
 import { decodeFunctionData } from '../vendor/viem.js'
 import { block } from './api.js'
+import { count } from './format.js'
 import { fromHex, toHex } from './protocol/bytes.js'
 import { CODECS, fromDigest } from './protocol/cid.js'
 import * as rules from './protocol/audit.js'
@@ -90,23 +91,23 @@ export async function verifyEpoch(chain, deployment, number, shown) {
     })
     await steps.run('The data is the data that was signed', async (say) => {
       const size = { blocks: 0, bytes: 0 }
-      const count = (_, bytes) => {
+      const tally = (_, bytes) => {
         size.blocks += 1
         size.bytes += bytes
       }
-      at.ledger = await ledgerBefore(at.history, number, count, say)
-      at.epoch = await readEpoch(block, fromHex(at.post.content), count)
+      at.ledger = await ledgerBefore(at.history, number, tally, say)
+      at.epoch = await readEpoch(block, fromHex(at.post.content), tally)
       requireNone(rules.header(at.post, at.posted, at.epoch, deployment, configuration))
       return `${size.blocks} blocks, ${Math.ceil(size.bytes / 1024).toLocaleString('en')} kB: each hashes to its CID, all four trees have the signed roots`
     })
     await steps.run('Every answer is signed by its worker, every verdict follows from the answers', async (say) => {
       requireNone(await rules.decisions(at.epoch, at.history, at.ledger, deployment, (done, all) => say(`${done} of ${all} verdicts`)))
       const answers = at.epoch.verdicts.reduce((sum, verdict) => sum + verdict.cores.length, 0)
-      return `${answers.toLocaleString('en')} answers in ${at.epoch.verdicts.length.toLocaleString('en')} verdicts: signatures, commitments, weights and the integer decision`
+      return `${count(answers, 'answer')} in ${count(at.epoch.verdicts.length, 'verdict')}: signatures, commitments, weights and the integer decision`
     })
     await steps.run('Everyone is paid what follows from the verdicts', async () => {
       requireNone(rules.pay(at.epoch, at.history, at.ledger))
-      return `${at.epoch.balances.length.toLocaleString('en')} balances and ${at.epoch.debits.length} debits, to the unit`
+      return `${count(at.epoch.balances.length, 'balance')} and ${count(at.epoch.debits.length, 'debit')}, to the unit`
     })
     return true
   } catch (problem) {
@@ -124,12 +125,12 @@ async function postedIn(chain, deployment, post) {
   return { header, debits, signatures }
 }
 
-async function ledgerBefore(history, number, count, say) {
+async function ledgerBefore(history, number, tally, say) {
   const ledger = rules.noLedger()
   for (const post of history.posts.slice(0, number - 1)) {
     if (post.status === 'struck') continue
     await say(`reading epoch ${post.epoch}`)
-    rules.advance(ledger, await readEpoch(block, fromHex(post.content), count))
+    rules.advance(ledger, await readEpoch(block, fromHex(post.content), tally))
   }
   return ledger
 }

@@ -24,8 +24,6 @@ export function columns(title, bars, unit) {
 
 /** How far something is: `done` of `all`. */
 export function bar(name, done, all) {
-  const fill = h('div', {})
-  fill.style.width = `${all ? Math.min(100, (100 * done) / all) : 0}%`
   return h('div', {}, h('div', { class: 'row apart small' }, h('span', {}, name), h('span', { class: 'number muted' }, `${Number(done).toLocaleString('en')} of ${Number(all).toLocaleString('en')}`)),
-    h('div', { class: 'bar', role: 'progressbar', 'aria-label': name, 'aria-valuemin': 0, 'aria-valuemax': all, 'aria-valuenow': done }, fill))
+    h('progress', { 'aria-label': name, max: all, value: done }))
 }

@@ -44,16 +44,16 @@ function list(state, act) {
   const { kind = '', from = '', to = '', shown = STEP } = state.draft
   const found = state.data.events.filter((event) => (!kind || event.contract === kind) && event.block >= (Number(from) || 0) && event.block <= (to === '' ? Infinity : Number(to))).toReversed()
   return h('section', { 'aria-labelledby': 'events' }, h('h2', { id: 'events' }, 'Events'),
-    h('div', { class: 'row' },
+    h('div', { class: 'filters' },
       h('div', { class: 'field' }, h('label', { for: 'kind' }, 'Of'), h('select', { id: 'kind', value: kind, onchange: (event) => act.draft({ kind: event.target.value, shown: STEP }) }, Object.entries(KINDS).map(([value, text]) => h('option', { value }, text)))),
       h('div', { class: 'field' }, h('label', { for: 'from' }, 'From block'), h('input', { id: 'from', inputmode: 'numeric', value: from, oninput: (event) => act.draft({ from: event.target.value.replace(/\D/g, '') }) })),
       h('div', { class: 'field' }, h('label', { for: 'to' }, 'To block'), h('input', { id: 'to', inputmode: 'numeric', value: to, oninput: (event) => act.draft({ to: event.target.value.replace(/\D/g, '') }) })),
       h('button', { id: 'csv', disabled: !found.length, onclick: () => save(found) }, 'Download as CSV')),
     found.length ? h('div', { class: 'scroll' }, h('table', { id: 'event-table' },
       h('caption', {}, `${found.length.toLocaleString('en')} events, newest first`),
-      h('thead', {}, h('tr', {}, ['Block', 'Event', 'What it says', 'Transaction'].map((name) => h('th', { scope: 'col' }, name)))),
+      h('thead', {}, h('tr', {}, ['Block', 'Event', 'What it says', 'Transaction'].map((name) => h('th', { scope: 'col', class: name === 'Block' ? 'number' : null }, name)))),
       h('tbody', {}, found.slice(0, shown).map((event) => h('tr', {},
-        h('td', { class: 'number' }, event.block), h('td', {}, event.name), h('td', { class: 'small' }, saying(event)), h('td', { class: 'mono', title: event.transaction }, short(event.transaction)))))))
+        h('td', { class: 'number' }, event.block), h('td', { class: 'name' }, event.name), h('td', { class: 'small' }, saying(event)), h('td', { class: 'mono', title: event.transaction }, short(event.transaction)))))))
       : h('div', { class: 'empty' }, h('strong', {}, 'No event fits'), h('p', {}, 'Widen the range of blocks, or look at everything.')),
     found.length > shown && h('button', { onclick: () => act.draft({ shown: shown + STEP }) }, 'Show more'))
 }
