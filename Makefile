@@ -12,6 +12,8 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 TORCH := 2.13.0
+## Files of tests that run at a time: two take both cores of a small machine.
+JOBS ?= 2
 CHAIN := hardhat-free-local-chain
 FORGE = $(shell $(PY) -m scripts.forge)
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
@@ -36,7 +38,7 @@ demo: setup
 	@$(VENV)/bin/crowdproof demo
 
 test: dev
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(JOBS) --dist loadfile
 	$(FORGE) test
 
 test-ipfs: dev
