@@ -41,7 +41,7 @@ def solve_apart(
     with ProcessPoolExecutor(len(parts), multiprocessing.get_context("spawn")) as pool:
         found = list(pool.map(_part, cuts))
     taken = np.sort(np.concatenate([part[edges] for part, (edges, _) in zip(parts, found, strict=True)]))
-    return solution(market, taken, sum(price for _, price in found))
+    return solution(market, taken, np.sum([price for _, price in found], axis=0))
 
 
 def _part(cut: tuple[Any, ...]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

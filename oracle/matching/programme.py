@@ -66,7 +66,7 @@ def constrained(market: Market, extra: Sequence[Limit]) -> Solution:
             LinearConstraint(matrix, ub=limits),
             LinearConstraint(more, ub=np.array([one.most for one in extra])),
         ],
-        integrality=np.ones(len(useful)),
+        integrality=np.ones(len(useful), np.int64),
         bounds=Bounds(0, 1),
         options={"mip_rel_gap": GAP},
     )
