@@ -452,12 +452,15 @@ def match(
     gap: Annotated[float, typer.Option(help="Share of the value that may be lost; 0 is the optimum.")] = 0.001,
     prices: Annotated[Path | None, typer.Option(help="Proof of the bound: worker,price.")] = None,
     threads: Annotated[int, typer.Option(min=1, max=64)] = 1,
+    terms: Annotated[
+        bool, typer.Option("--terms", help="Edges have loss,money,time: value = loss - money - time.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Assign workers to tasks so that the value is largest, with a proof of how large it can be."""
     from oracle.commands import matching
 
-    _print(matching.match(workers, tasks, edges, out, prices, gap, threads), as_json, matching.text)
+    _print(matching.match(workers, tasks, edges, out, prices, gap, threads, terms), as_json, matching.text)
 
 
 @app.command("check-match")
@@ -469,12 +472,13 @@ def check_match(
     prices: Annotated[Path, typer.Option(help="worker,price.")],
     value: Annotated[float | None, typer.Option(help="Claimed value: refuse if it is less.")] = None,
     bound: Annotated[float | None, typer.Option(help="Claimed bound: refuse if the prices prove less.")] = None,
+    terms: Annotated[bool, typer.Option("--terms", help="Edges have loss,money,time.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check an assignment and its proof: every limit kept, the value, and the bound that the prices prove."""
     from oracle.commands import matching
 
-    document = matching.check_match(workers, tasks, edges, assignment, prices, value, bound)
+    document = matching.check_match(workers, tasks, edges, assignment, prices, value, bound, terms)
     _answer(document, as_json, matching.check_text, document["ok"])
 
 

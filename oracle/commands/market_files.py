@@ -1,4 +1,4 @@
-"""A market as files: workers `worker,capacity`, tasks `task,redundancy`, edges `task,worker,value`; assignments and prices back.
+"""A market as files: workers `worker,capacity`, tasks `task,redundancy`, edges `task,worker,value`; what comes back.
 
 CSV, JSONL (both also gzipped) or Parquet; ids are opaque strings. With pyarrow whole columns are read at once; whatever it cannot
 read cleanly, and everything where it is missing, is read row by row, so that a fault is told with file, line and column.
@@ -24,7 +24,8 @@ from oracle.protocol.errors import BadInput
 EXACT = 1 << 53
 WORKER_COLUMNS = ("worker", "capacity")
 TASK_COLUMNS = ("task", "redundancy")
-EDGE_COLUMNS = ("task", "worker", "value")
+VALUE = ("value",)
+TERMS = ("loss", "money", "time")  # value = loss - money - time: what the answer saves of expected loss, what it costs
 PAIR_COLUMNS = ("task", "worker")
 PRICE_COLUMNS = ("worker", "price")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}\Z")
@@ -43,32 +44,47 @@ class Files:
     worker: NDArray[np.int32]  # [E]
     task: NDArray[np.int32]  # [E]
     value: NDArray[Any]  # [E] int64 if all are integers, else float64
+    terms: dict[str, NDArray[Any]]  # [E] each, what the value is made of
 
 
-def read_market(workers: Path, tasks: Path, edges: Path) -> Files:
-    """Raises BadInput with file, line and column."""
+def read_market(workers: Path, tasks: Path, edges: Path, terms: bool = False) -> Files:
+    """Edges have `value`, or with `terms` the columns `loss,money,time`. Raises BadInput with file, line and column."""
     worker_names, capacity = _read_limits(workers, WORKER_COLUMNS)
     task_names, redundancy = _read_limits(tasks, TASK_COLUMNS)
-    task, worker, value = _read_edges(edges, task_names, worker_names)
-    return Files(worker_names, task_names, capacity, redundancy, worker, task, value)
+    names = TERMS if terms else VALUE
+    task, worker, numbers = _read_edges(edges, names, task_names, worker_names)
+    value = numbers[0] - numbers[1] - numbers[2] if terms else numbers[0]
+    return Files(
+        worker_names, task_names, capacity, redundancy, worker, task, value, dict(zip(names, numbers, strict=True))
+    )
 
 
 def read_pairs(path: Path, market: Files) -> tuple[NDArray[np.int64], str]:
     """The edges that an assignment takes, and what is wrong with it, if something is: a pair that is no edge, or stands twice."""
-    number = {pair: e for e, pair in enumerate(zip(market.task.tolist(), market.worker.tolist(), strict=True))}
-    taken: dict[int, int] = {}
-    for line, (task, worker) in _rows(path, PAIR_COLUMNS):
-        edge = number.get((market.tasks.get(task, -1), market.workers.get(worker, -1)))
-        if edge is None:
-            return _numbers(taken), f"{path}, line {line}: task {task!r} and worker {worker!r} are no edge"
-        if edge in taken:
-            return _numbers(taken), f"{path}, line {line}: the pair stands in line {taken[edge]} too"
-        taken[edge] = line
-    return _numbers(taken), ""
-
-
-def _numbers(taken: dict[int, int]) -> NDArray[np.int64]:
-    return np.fromiter(taken, np.int64, len(taken))
+    lines: list[int] = []
+    table = _arrow(path, PAIR_COLUMNS, ())
+    if table is not None:
+        task, worker = _codes(table.column("task"), market.tasks), _codes(table.column("worker"), market.workers)
+    else:
+        rows = [
+            (line, market.tasks.get(t, -1), market.workers.get(w, -1)) for line, (t, w) in _rows(path, PAIR_COLUMNS)
+        ]
+        lines, task, worker = map(list, zip(*rows, strict=True)) if rows else ([], [], [])  # type: ignore[assignment]
+    width = len(market.workers)
+    known = market.task.astype(np.int64) * width + market.worker  # [E]
+    order = np.argsort(known, kind="stable")
+    task, worker = np.asarray(task, np.int64), np.asarray(worker, np.int64)
+    wanted = np.where((task < 0) | (worker < 0), -1, task * width + worker)
+    at = np.minimum(np.searchsorted(known, wanted, sorter=order), max(0, len(known) - 1))
+    edges = order[at] if len(known) else np.zeros(len(wanted), np.int64)
+    strange = np.flatnonzero(known[edges] != wanted) if len(known) else np.arange(len(wanted))
+    first = np.unique(edges, return_index=True)[1]
+    again = np.setdiff1d(np.arange(len(edges)), first)
+    for faults, what in ((strange, "the task and the worker are no edge"), (again, "the pair stands above too")):
+        if len(faults):
+            line = lines[faults[0]] if lines else int(faults[0]) + 2
+            return edges, f"{path}, line {line}: {what}"
+    return edges, ""
 
 
 def read_prices(path: Path, market: Files) -> tuple[NDArray[np.float64], str]:
@@ -125,15 +141,21 @@ def _read_limits(path: Path, columns: tuple[str, str]) -> tuple[Names, NDArray[n
     return _limits_by_row(path, columns)
 
 
-def _read_edges(path: Path, tasks: Names, workers: Names) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[Any]]:
-    table = _arrow(path, EDGE_COLUMNS[:2], EDGE_COLUMNS[2:])
+def _read_edges(
+    path: Path, names: tuple[str, ...], tasks: Names, workers: Names
+) -> tuple[NDArray[np.int32], NDArray[np.int32], list[NDArray[Any]]]:
+    table = _arrow(path, PAIR_COLUMNS, names)
     if table is not None:
-        value = table.column("value").to_numpy()
+        numbers = [table.column(name).to_numpy() for name in names]
         task, worker = (_codes(table.column(name), known) for name, known in (("task", tasks), ("worker", workers)))
-        clean = value.dtype.kind in "iuf" and (not len(value) or -EXACT <= value.min() <= value.max() <= EXACT)
-        if clean and not (len(task) and min(task.min(), worker.min()) < 0) and not _twice(task, worker, len(workers)):
-            return task, worker, value if value.dtype.kind == "f" else value.astype(np.int64)
-    return _edges_by_row(path, tasks, workers)
+        known = not len(task) or min(task.min(), worker.min()) >= 0
+        if known and all(map(_clean, numbers)) and not _twice(task, worker, len(workers)):
+            return task, worker, [one if one.dtype.kind == "f" else one.astype(np.int64) for one in numbers]
+    return _edges_by_row(path, names, tasks, workers)
+
+
+def _clean(numbers: NDArray[Any]) -> bool:
+    return numbers.dtype.kind in "iuf" and (not len(numbers) or bool(-EXACT <= numbers.min() <= numbers.max() <= EXACT))
 
 
 def _codes(column: Any, known: Names) -> NDArray[np.int32]:
@@ -202,21 +224,21 @@ def _limits_by_row(path: Path, columns: tuple[str, str]) -> tuple[Names, NDArray
 
 
 def _edges_by_row(
-    path: Path, tasks: Names, workers: Names
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[Any]]:
+    path: Path, names: tuple[str, ...], tasks: Names, workers: Names
+) -> tuple[NDArray[np.int32], NDArray[np.int32], list[NDArray[Any]]]:
     lines: dict[tuple[int, int], int] = {}
-    values: list[int | float] = []
-    for line, (task, worker, text) in _rows(path, EDGE_COLUMNS):
+    columns: list[list[int | float]] = [[] for _ in names]
+    for line, (task, worker, *texts) in _rows(path, (*PAIR_COLUMNS, *names)):
         pair = _known(path, line, "task", task, tasks), _known(path, line, "worker", worker, workers)
         if pair in lines:
-            raise _wrong(
-                path, line, "worker", f"task {task!r} and worker {worker!r} stand in line {lines[pair]} already"
-            )
+            problem = f"task {task!r} and worker {worker!r} stand in line {lines[pair]} already"
+            raise _wrong(path, line, "worker", problem)
         lines[pair] = line
-        values.append(_value(path, line, text))
+        for column, name, text in zip(columns, names, texts, strict=True):
+            column.append(_number(path, line, name, text))
     ends = np.array(list(lines), np.int32).reshape(-1, 2)
-    whole = all(isinstance(value, int) for value in values)
-    return ends[:, 0].copy(), ends[:, 1].copy(), np.array(values, np.int64 if whole else np.float64)
+    numbers = [np.array(one, np.int64 if all(isinstance(n, int) for n in one) else np.float64) for one in columns]
+    return ends[:, 0].copy(), ends[:, 1].copy(), numbers
 
 
 def _known(path: Path, line: int, column: str, name: str, known: Names) -> int:
@@ -233,12 +255,12 @@ def _id(path: Path, line: int, column: str, name: str) -> None:
         raise _wrong(path, line, column, f"the {column} is empty; give it a value or delete the row")
 
 
-def _value(path: Path, line: int, text: str) -> int | float:
+def _number(path: Path, line: int, column: str, text: str) -> int | float:
     number: int | float = math.nan
     with contextlib.suppress(ValueError):
         number = int(text) if _INTEGER.match(text) else float(text)
     if not abs(number) <= EXACT:
-        raise _wrong(path, line, "value", f"{text!r} is not a finite number within +-2^53")
+        raise _wrong(path, line, column, f"{text!r} is not a finite number within +-2^53")
     return number
 
 

@@ -13,13 +13,20 @@ SHOWN = 10  # short tasks that the text for people names
 
 
 def match(
-    workers: Path, tasks: Path, edges: Path, out: Path, prices: Path | None, gap: float, threads: int
+    workers: Path,
+    tasks: Path,
+    edges: Path,
+    out: Path,
+    prices: Path | None,
+    gap: float,
+    threads: int,
+    terms: bool = False,
 ) -> dict[str, Any]:
     """Raises BadInput that names file, line and column."""
     if not 0 <= gap < 1:
         raise BadInput(f"--gap {gap}: a share of the value from 0 (the optimum) to below 1 is needed")
     began = time.process_time()
-    market = files.read_market(workers, tasks, edges)
+    market = files.read_market(workers, tasks, edges, terms)
     loaded = time.process_time() - began
     from oracle.matching import shortage, solve  # noqa: PLC0415 - numba loads for half a second
 
@@ -42,6 +49,7 @@ def match(
             {"task": names[one.task], "wanted": one.wanted, "assigned": one.assigned, "why": one.why}
             for one in shortage.explain(*arrays, found)
         ],
+        "objective": {name: column[found.chosen].sum().item() for name, column in market.terms.items()},
         "seconds": {"load": loaded, "solve": solved},
         "out": str(out),
         **({"prices": str(prices)} if prices else {}),
@@ -55,17 +63,27 @@ def text(d: dict[str, Any]) -> str:
     )
     short = [f"  {one['task']}: {one['assigned']} of {one['wanted']}: {one['why']}" for one in d["short"][:SHOWN]]
     more = len(d["short"]) - SHOWN
+    parts = [f"  {name} {amount:,.10g}" for name, amount in d["objective"].items() if name != "value"]
     seconds = f"  {d['seconds']['load']:.2f} s to load, {d['seconds']['solve']:.3f} s to solve"
-    return "\n".join([head, *short, *([f"  and {more:,} more tasks short of workers"] if more > 0 else []), seconds])
+    return "\n".join(
+        [head, *parts, *short, *([f"  and {more:,} more tasks short of workers"] if more > 0 else []), seconds]
+    )
 
 
 def check_match(
-    workers: Path, tasks: Path, edges: Path, assignment: Path, prices: Path, value: float | None, bound: float | None
+    workers: Path,
+    tasks: Path,
+    edges: Path,
+    assignment: Path,
+    prices: Path,
+    value: float | None,
+    bound: float | None,
+    terms: bool = False,
 ) -> dict[str, Any]:
     """`ok` if the assignment keeps every limit and, where claimed, is worth `value` and proven to be within `bound`."""
     from oracle.matching.certify import certify  # noqa: PLC0415
 
-    market = files.read_market(workers, tasks, edges)
+    market = files.read_market(workers, tasks, edges, terms)
     taken, wrong = files.read_pairs(assignment, market)
     price, odd = files.read_prices(prices, market)
     if wrong or odd:

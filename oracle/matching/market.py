@@ -51,6 +51,7 @@ class Market:
     capacity: Int64  # [K] at most one more than the worker's edges
     redundancy: Int64  # [T] at most the task's edges
     wanted: Int64  # [T] redundancy as given
+    most: Int64  # [K] capacity as given
     order: Int32 | None
 
     @property
@@ -128,6 +129,7 @@ def check(worker: ArrayLike, task: ArrayLike, value: ArrayLike, capacity: ArrayL
         np.minimum(capacities, degree + 1),
         np.minimum(wanted, np.diff(start)),
         wanted,
+        capacities,
         order,
     )
 

@@ -222,7 +222,7 @@ def lower(
             i, value = of[x] & PLACE, of[x] >> 32
             if value == 0:
                 continue
-            gain = value - (0 if missing[i] > 0 else least[i])
+            gain = value if missing[i] > 0 else value - np.int64(least[i])
             if gain <= (0 if missing[i] > 0 else epsilon) or (found > free and gain <= gains[free]):
                 continue
             held = redundancy[i] == 0

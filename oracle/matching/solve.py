@@ -5,19 +5,22 @@ place is worth 0, so an edge of negative value is never taken. Every solver retu
     D = sum_j capacity_j p_j + sum_i the redundancy_i largest of max(0, w_ij - p_j)
 bounds the value of every assignment, and certify.py checks it without knowing how the prices came about.
 
-`solve` picks the solver: everything fits -> take it; a gap is allowed -> the auction; else HiGHS.
+`solve` picks the solver: further constraints -> HiGHS; everything fits -> take it; square and dense -> `lap`; a gap is allowed ->
+the auction; else HiGHS.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from oracle.matching import kernels, programme
+from oracle.matching import dense, kernels, programme
 from oracle.matching.auction import auction
 from oracle.matching.market import Solution, check, solution
+from oracle.matching.programme import Limit
 from oracle.protocol.errors import BadInput
 
 FINEST = 1e-7  # the smallest gap that the auction is asked for
@@ -32,17 +35,23 @@ def solve(
     *,
     gap: float = 0.0,
     threads: int = 1,
+    extra: Sequence[Limit] = (),
 ) -> Solution:
     """Maximise the value. Edge e pairs `worker[e]` with `task[e]`; limits: `capacity` [K] edges a worker, `redundancy` [T] a task.
 
     With `gap` 0 the optimum, to within 1e-8 of it (integers: proved if bound - value < 1); else certified to lose at most
-    `gap` of the bound. Raises BadInput, NotOptimal.
+    `gap` of the bound. Under `extra` limits (budgets, conflicts) always the optimum. Raises BadInput, NotOptimal.
     """
     if not 0 <= gap < 1:
         raise BadInput(f"gap {gap}: a share of the value from 0 to below 1 is needed")
     market = check(worker, task, value, capacity, redundancy)
+    if extra:
+        return programme.constrained(market, extra)
     if kernels.fits(market.start, market.worker, market.value, market.capacity, market.redundancy):
         return solution(market, np.flatnonzero(market.value >= 0), np.zeros(len(market.capacity)))
+    found = dense.jonker_volgenant(market) if dense.square(market) else None
+    if found:
+        return found
     return auction(market, max(gap, FINEST), threads) if gap else programme.optimum(market)
 
 

@@ -125,6 +125,17 @@ def test_match__bad_file__is_told_with_its_place(
     assert not (tmp_path / "a.csv").exists()
 
 
+def test_match__terms__are_summed_and_printed_each(files: dict[str, Path], tmp_path: Path) -> None:
+    files["edges"].write_text("task,worker,loss,money,time\nx,ann,12,2,1\nx,bob,7,2,0\ny,ann,9,1,0\ny,bob,3,2,0\n")
+    found = matching.match(**files, out=tmp_path / "a.csv", prices=None, gap=0.0, threads=1, terms=True)
+    assert found["value"] == 13
+    assert found["objective"] == {"loss": 16, "money": 3, "time": 0}
+    assert "money 3" in matching.text(found)
+    files["edges"].write_text("task,worker,loss,money,time\nx,ann,12,nan,1\n")
+    with pytest.raises(BadInput, match="line 2, column 'money'"):
+        matching.match(**files, out=tmp_path / "a.csv", prices=None, gap=0.0, threads=1, terms=True)
+
+
 def test_match__nan_in_parquet__is_told_with_its_row(files: dict[str, Path], tmp_path: Path) -> None:
     arrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
@@ -153,8 +164,8 @@ def test_match__more_answers_than_workers__is_solved_as_far_as_possible(files: d
     [
         ("a.csv", "x,bob", "x,ann", "capacity"),
         ("a.csv", "x,bob", "y,bob", "redundancy"),
-        ("a.csv", "x,bob", "y,ann", "too"),
-        ("a.csv", "x,bob", "x,eve", "no edge"),
+        ("a.csv", "x,bob", "y,ann", "above too"),
+        ("a.csv", "x,bob", "x,eve", "line 2: the task and the worker are no edge"),
         ("a.csv", "x,bob\n", "", "worth"),
         ("p.csv", "bob,", "bob,-1", "at least 0"),
         ("p.csv", "bob,", "ann,", "already"),
