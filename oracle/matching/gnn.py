@@ -2,8 +2,8 @@
 
 Workers and tasks are nodes, answers are edges that carry how likely others find them right and which label they give. Two rounds
 of torch-geometric's GINEConv (Hu et al. 2020, https://arxiv.org/abs/1905.12265) each way, then a small head on both ends of a pair
-adds to the base model's logit. Trained by cross-fitting: the answers of one part are predicted from a graph that does not hold them, and
-the targets are what others say of them (oracle.matching.predict.told_by_others): no true label, and no look at the answer itself.
+adds to the base model's logit. Trained by cross-fitting: the answers of one part are predicted from a graph that does not hold
+them, and the targets are what others say of them (oracle.matching.predict.told_by_others): no true label, no look at the answer.
 """
 
 from __future__ import annotations
