@@ -113,8 +113,8 @@ def is_sure(posterior: ArrayLike, answers: ArrayLike, *, least: int = 2, level: 
     count = np.asarray(answers)
     if count.shape != beliefs.shape[:1]:
         raise BadInput(f"answers: one count a task needed ({len(beliefs)}), got shape {count.shape}")
-    if not 0 < level <= 1:
-        raise BadInput(f"level {level}: a confidence in 0..1 is needed")
+    if not level > 0:
+        raise BadInput(f"level {level}: a confidence above 0 is needed; above 1 nothing is ever sure")
     found: NDArray[np.bool_] = (count >= least) & (beliefs.max(1) >= level)
     return found
 
