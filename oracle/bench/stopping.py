@@ -1,8 +1,8 @@
-"""`crowdproof bench stop`: how many recorded answers are bought if a task that is sure gets no more, and what that costs in accuracy.
+"""`crowdproof bench stop`: how many answers are bought if a task that is sure gets no more, and what that costs in accuracy.
 
-In rounds: every open task asks one more worker, the one whose answer is worth most (or, to compare, any); the engine judges; who is
-sure (`value.is_sure` at its default level) is closed. Verdicts are the engine's, on what was bought and on everything. Also how often
-the verdicts that were sure are right beside the level. Gold only scores.
+In rounds: every open task asks one more worker, the one whose answer is worth most (or, to compare, any); the engine judges; a task
+that is sure (`value.is_sure` at its default level) is closed. Verdicts are the engine's, on what was bought and on everything. Also
+how often the verdicts that were sure are right, beside the level. Gold only scores.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def text(d: dict[str, Any]) -> str:
     lines = [f"  tasks close when their verdict is {d['level']:.0%} sure ({d['seeds']} seeds)"]
     for name, one in d["sets"].items():
         cells = (
-            f"{way.replace('_', ' ')}: {found['bought']:.1%} bought, {100 * (found['accuracy'] - one['full_accuracy']):+.2f} points,"
-            f" sure ones right {found['right_where_sure']:.3f}"
+            f"{way.replace('_', ' ')}: {found['bought']:.1%} bought, "
+            f"{100 * (found['accuracy'] - one['full_accuracy']):+.2f} points, sure ones right {found['right_where_sure']:.3f}"
             for way in ("any_worker", "worth_most")
             if (found := one[way])
         )
