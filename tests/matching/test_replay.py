@@ -6,7 +6,7 @@ from scipy.special import digamma
 
 from oracle.bench.replay import workers_shuffled
 from oracle.commands import replaying
-from oracle.matching import adaptive, predict, value
+from oracle.matching import adaptive, blend, predict, value
 from oracle.matching.replay import POLICIES, UnknownPolicy, all_answers, looks, recording, replay
 from oracle.protocol.errors import BadInput
 
@@ -90,6 +90,11 @@ def test_replay__all_answers_bought__ends_where_all_answers_do(policy, mode):
     found = replay(of, 2, policy, mode=mode, seeds=1)
     assert found.asked[-1] == len(of.task)
     np.testing.assert_array_equal(found.verdicts[0, -1], all_answers(of, 2).verdicts[0, 0])
+
+
+def test_all_answers__good_workers__are_judged_right():
+    of, truth = _recorded(spammers=0)
+    assert (all_answers(of, 2).verdicts[0, 0] == truth).mean() > 0.95
 
 
 def test_replay__same_seed__same_verdicts():
@@ -221,6 +226,14 @@ def test_right__cold_worker_and_cold_task__is_what_the_crowd_is():
     spread = predict.spread(of, [0, WORKERS], [0, 0])
     assert spread[1] > 1.5 * spread[0]
     np.testing.assert_allclose(predict.row(of, [0, WORKERS], [0, TASKS]).sum(2), 1)
+
+
+def test_blend__able_and_guessing_workers__are_told_apart():
+    task, worker, label, truth = _crowd()
+    seen = blend.Seen(task.astype(np.int64), worker.astype(np.int64), label.astype(np.int64), (TASKS, WORKERS, 2))
+    chance = blend.right(seen, seen.worker, seen.task)
+    assert chance[worker >= 8].mean() > chance[worker < 8].mean() + 0.2
+    assert abs(chance.mean() - (label == truth[task]).mean()) < 0.1
 
 
 def test_fit__prior_of_the_classes__is_heard_where_nothing_else_is():
