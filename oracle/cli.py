@@ -1075,6 +1075,19 @@ def bench_replay(
     _print(replaying.replays(data, sets.split(","), seeds), as_json, replaying.text)
 
 
+@bench_app.command("stop")
+def bench_stop(
+    data: Annotated[Path, typer.Option(help="Folder of recorded crowds: SET/labels.csv and SET/truth.csv.")],
+    sets: Annotated[str, typer.Option(help="Which of them.")] = "bluebird,temp,rte,dog,web,face_sentiment",
+    seeds: Annotated[int, typer.Option(min=1, help="Orders of asking.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what early stop saves on recorded crowds, and what it costs in accuracy."""
+    from oracle.bench import stopping
+
+    _print(stopping.stops(data, sets.split(","), seeds), as_json, stopping.text)
+
+
 @bench_app.command("predict")
 def bench_predict(
     data: Annotated[Path, typer.Option(help="Folder of recorded crowds: SET/labels.csv and SET/truth.csv.")],

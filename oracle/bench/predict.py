@@ -18,20 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from oracle import labels as lb
+from oracle.matching import blend as blending
 from oracle.matching import gnn, predict
-from oracle.matching.gnn import Seen
+from oracle.matching.blend import Seen
 from oracle.protocol.errors import BadInput
 from oracle.verification.layout import one_thread
 
 FOLDS = 5
 RIVALS = ("ds", "rasch", "mf", "blend")
 LEAST = 1e-6
-FACTORS = 3
-STEPS = 150  # of Adam
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
@@ -75,89 +73,11 @@ def held_out(answers: lb.Answers, seed: int) -> dict[str, Float]:
 
 
 def models(seen: Seen, pairs: tuple[Int, Int], seed: int) -> dict[str, Float]:
-    """P(right) [E] of the pairs (worker, task), by every model, from the answers seen.
-
-    The blend and the network learn from what the single models say of a part of the answers when they have not seen it.
-    """
-    told = predict.told_by_others(seen.fit(), seen.task, seen.worker, seen.label)
-    part = gnn.parts(len(seen.task), seed)
-    trial = {name: np.empty(len(part)) for name in RIVALS[:3]}
-    for one in range(gnn.PARTS):
-        mine = part == one
-        for name, chance in _singles(seen.where(~mine), (seen.worker[mine], seen.task[mine])).items():
-            trial[name][mine] = chance
-    found = _singles(seen, pairs)
-    weights = _logistic(_logits([trial[name] for name in RIVALS[:3]]), told)
-    found["blend"] = _sigmoid(_with_one(_logits([found[name] for name in RIVALS[:3]])) @ weights)
-    found["base"] = predict.right(seen.fit(), *pairs)
-    extras = [chance for name in RIVALS[:3] for chance in (trial[name], found[name])]
-    found["gnn"] = gnn.right(seen, *pairs, extras, seed=seed)
-    return found
-
-
-def _singles(seen: Seen, pairs: tuple[Int, Int]) -> dict[str, Float]:
-    of = seen.fit()
-    told = predict.told_by_others(of, seen.task, seen.worker, seen.label)
-    posterior = predict.plain_posterior(of, seen.task, seen.worker, seen.label)
-    diagonal = np.diagonal(of.confusion, axis1=1, axis2=2)
-    return {
-        "ds": (posterior[pairs[1]] * diagonal[pairs[0]]).sum(1),
-        "rasch": factors(seen, told, pairs, 0),
-        "mf": factors(seen, told, pairs, FACTORS),
-    }
-
-
-def factors(seen: Seen, told: Float, pairs: tuple[Int, Int], rank: int) -> Float:
-    """sigmoid(m + a_i - d_t + u_i . v_t), by the penalised likelihood of `told`; Rasch (1960) with rank 0."""
-    torch.manual_seed(0)
-    who, what, target = (torch.from_numpy(column) for column in (seen.worker, seen.task, told))
-    sizes = seen.sizes
-    tables = [torch.zeros(n, dtype=torch.float64, requires_grad=True) for n in (1, sizes[1], sizes[0])]
-    tables += [(0.1 * torch.randn(n, rank, dtype=torch.float64)).requires_grad_() for n in (sizes[1], sizes[0])]
-    mean, ability, easy, u, v = tables
-
-    def logit(i: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        return mean + ability[i] + easy[t] + (u[i] * v[t]).sum(1)
-
-    optimiser = torch.optim.Adam(tables, lr=0.05)
-    for _ in range(STEPS):
-        optimiser.zero_grad()
-        loss: Any = torch.nn.functional.binary_cross_entropy_with_logits(logit(who, what), target, reduction="sum")
-        loss = loss + 0.5 * (ability.square().sum() + easy.square().sum()) + u.square().sum() + v.square().sum()
-        loss.backward()
-        optimiser.step()
-    with torch.no_grad():
-        found: Float = torch.sigmoid(logit(*map(torch.from_numpy, pairs))).numpy()
-    return found
-
-
-# ---------------------------------------------------------------------- logistic regression
-
-
-def _logistic(features: Float, told: Float) -> Float:
-    """Weights, the constant first, by Newton's method; drawn a little towards 0."""
-    x = _with_one(features)
-    weights = np.zeros(x.shape[1])
-    for _ in range(20):
-        p = _sigmoid(x @ weights)
-        slope = x.T @ (told - p) - weights
-        weights = weights + np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + np.eye(len(weights)), slope)
-    return weights
-
-
-def _with_one(features: Float) -> Float:
-    return np.column_stack([np.ones(len(features)), features])
-
-
-def _logits(chances: Sequence[Float]) -> Float:
-    p = np.clip(np.column_stack(chances), LEAST, 1 - LEAST)
-    found: Float = np.log(p / (1 - p))
-    return found
-
-
-def _sigmoid(x: Float) -> Float:
-    found: Float = 1 / (1 + np.exp(-x))
-    return found
+    """P(right) [E] of the pairs (worker, task), by every model, from the answers seen."""
+    found = blending.blend(seen, pairs, seed)
+    extras = [chance for name in blending.SINGLES for chance in (found.trial[name], found.singles[name])]
+    network = gnn.right(seen, *pairs, extras, seed=seed)
+    return {**found.singles, "blend": found.right, "base": predict.right(seen.fit(), *pairs), "gnn": network}
 
 
 # ---------------------------------------------------------------------- scores

@@ -2,8 +2,8 @@
 
 Workers and tasks are nodes, answers are edges that carry how likely others find them right and which label they give. Two rounds
 of torch-geometric's GINEConv (Hu et al. 2020, https://arxiv.org/abs/1905.12265) each way, then a small head on both ends of a pair
-adds to the base model's logit. Trained by cross-fitting: the answers of one part are predicted from a graph that does not hold them, and
-the targets are what others say of them (oracle.matching.predict.told_by_others): no true label, and no look at the answer itself.
+adds to the base model's logit. Trained by cross-fitting: the answers of one part are predicted from a graph that does not hold
+them, and the targets are what others say of them (oracle.matching.predict.told_by_others): no true label, no look at the answer.
 """
 
 from __future__ import annotations
@@ -13,32 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from oracle.matching import predict
-from oracle.matching.predict import Float, Int, Pairs
+from oracle.matching.blend import PARTS, Seen, logits, parts
+from oracle.matching.predict import Float, Int
 
-PARTS = 4
 HIDDEN = 16
 EPOCHS = 40
-LEAST = 1e-4
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Answers that the model may look at."""
-
-    task: Int
-    worker: Int
-    label: Int
-    sizes: tuple[int, int, int]  # T, K, C
-
-    def where(self, keep: NDArray[np.bool_]) -> Seen:
-        return Seen(self.task[keep], self.worker[keep], self.label[keep], self.sizes)
-
-    def fit(self) -> Pairs:
-        return predict.fit(self.task, self.worker, self.label, *self.sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +69,6 @@ def _conv(said: int) -> nn.Module:
     return conv
 
 
-def parts(answers: int, seed: int) -> Int:
-    """[N] which part each answer belongs to."""
-    return np.random.default_rng(seed).permutation(answers).astype(np.int64) % PARTS
-
-
 def right(seen: Seen, worker: Int, task: Int, extras: list[Float], *, seed: int) -> Float:
     """P(worker[e] answers task[e] right) [E], by the base model and the residual trained on `seen`.
 
@@ -135,12 +112,14 @@ def graph(seen: Seen, worker: Int, task: Int, extras: list[Float]) -> Graph:
     strong = np.bincount(seen.worker, told, minlength=seen.sizes[1])
     diagonal = np.diagonal(of.confusion, axis1=1, axis2=2)
     alike = (strong + 1.4) / (count + 2.0)
-    workers = np.column_stack([_logit(diagonal), _logit(alike), np.log1p(count)])
+    workers = np.column_stack([logits(diagonal), logits(alike), np.log1p(count)])
     hard = of.joint[:, 1].sum(1)
     tasks = np.column_stack([of.posterior, of.posterior.max(1), hard, np.log1p(of.answers)])
-    said = np.column_stack([_logit(told), np.eye(classes)[seen.label]])
-    base = _logit(predict.right(of, worker, task))
-    extra = np.column_stack([*map(_logit, extras), tasks[task][:, -3:], predict.spread(of, worker, task)])
+    said = np.column_stack([logits(told), np.eye(classes)[seen.label]])
+    base = logits(predict.right(of, worker, task))
+    extra = np.column_stack(
+        [*(logits(chance) for chance in extras), tasks[task][:, -3:], predict.spread(of, worker, task)]
+    )
     return Graph(
         _tensor(workers),
         _tensor(tasks),
@@ -150,12 +129,6 @@ def graph(seen: Seen, worker: Int, task: Int, extras: list[Float]) -> Graph:
         _tensor(base),
         _tensor(extra),
     )
-
-
-def _logit(chance: Float) -> Float:
-    p = np.clip(chance, LEAST, 1 - LEAST)
-    found: Float = np.log(p / (1 - p))
-    return found
 
 
 def _tensor(values: Float) -> torch.Tensor:
