@@ -229,7 +229,9 @@ def register(settler: Settler, state: State) -> int:
     due = {w.wallet: w for w in wishes if w.wallet not in state.worker_of and w.valid_until >= until}
     if over := {wish.wallet for wish in wishes} - due.keys():
         settler.database.drop_registrations(sorted(over))
-    waiting = sorted(due.values(), key=lambda wish: wish.wallet)  # whoever was quicker: the same people, the same numbers
+    waiting = sorted(
+        due.values(), key=lambda wish: wish.wallet
+    )  # whoever was quicker: the same people, the same numbers
     return sum(_register(settler, part) for part in _parts(waiting, REGISTRATIONS))
 
 
