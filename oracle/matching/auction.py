@@ -19,6 +19,7 @@ from oracle.matching.market import Float, Int32, Int64, Market, Solution, soluti
 
 TOP = 1 << 30  # the largest value in a row
 COARSE = 8  # auctions end about so much nearer to the optimum than epsilon promises; where not, epsilon is halved
+CALM = 10  # the same where nobody wars
 WAR = 4  # bids a place at the last epsilon before it is called one
 SPARE = 1.1  # places of workers for each wanted; with fewer a war is sure
 STEP = 4  # by which epsilon falls
@@ -49,13 +50,19 @@ class Floor:
 
 def auction(market: Market, gap: float, threads: int = 1) -> Solution:
     """Certified to lose at most `gap` of the bound, from 1e-7 to below 1."""
-    return auctioned(market, open_floor(market, threads), gap)[0]
+    floor = open_floor(market, threads)
+    found = auctioned(market, floor, gap)[0]
+    if market.value.max(initial=0) > 0:
+        return found
+    return solution(market, taken(market, floor), np.zeros(len(market.capacity)))  # worth nothing, whoever answers
 
 
 def auctioned(market: Market, floor: Floor, gap: float) -> tuple[Solution, int]:
     """The solution, and the epsilon to within which every task on the floor is content."""
-    epsilon = COARSE * max(1, int(gap * _mean(market, floor)))
-    _settle(market, floor, epsilon)
+    finest = max(1, int(gap * _mean(market, floor)))
+    epsilon = CALM * finest if _calm(market, floor, CALM * finest) else COARSE * finest
+    if epsilon < CALM * finest:
+        _scale(market, floor, epsilon)
     while True:
         found = solution(market, taken(market, floor), prices(floor))
         if found.gap <= gap or epsilon == 1:
@@ -116,12 +123,15 @@ def _mean(market: Market, floor: Floor) -> float:
     return float(kernels.top(market.start, floor.rows, market.redundancy)) / max(1, int(market.redundancy.sum()))
 
 
-def _settle(market: Market, floor: Floor, last: int) -> None:
-    """Auction from nothing; in a price war once more from the top, epsilon falling to `last`."""
+def _calm(market: Market, floor: Floor, epsilon: int) -> bool:
+    """Auction from nothing; False if a price war is sure, or was seen."""
     supply, demand = int(market.capacity.sum()), int(market.redundancy.sum())
     everyone(floor)
-    if supply > SPARE * demand and bid(market, floor, len(floor.stack), last, WAR * demand)[0] == 0:
-        return
+    return supply > SPARE * demand and bid(market, floor, len(floor.stack), epsilon, WAR * demand)[0] == 0
+
+
+def _scale(market: Market, floor: Floor, last: int) -> None:
+    """Auction from nothing, epsilon falling from the top to `last`."""
     steps = [last]
     while steps[-1] * STEP <= TOP // 4:
         steps.append(steps[-1] * STEP)

@@ -248,16 +248,17 @@ def restart(
 @compiled
 def bound(start: Int64, worker: Int32, value: Any, redundancy: Int64, price: Any, capacity: Int64, nets: Any) -> float:
     """No assignment is worth more: sum_j capacity_j p_j + sum_i the redundancy_i largest of max(0, w_ij - p_j)."""
-    total = 0.0
+    total, lowest = 0.0, 0.0
     for j in range(len(price)):
         total += capacity[j] * price[j]
+        lowest = min(lowest, price[j])
     for i in range(len(start) - 1):
         places = min(redundancy[i], start[i + 1] - start[i])
         if places == 0:
             continue
         nets[:places] = 0
         for x in range(start[i], start[i + 1]):
-            if value[x] <= nets[places - 1]:
+            if value[x] < 0 or value[x] - lowest <= nets[places - 1]:
                 continue
             net, at = value[x] - price[worker[x]], places - 1
             if net > nets[at]:

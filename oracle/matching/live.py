@@ -52,14 +52,14 @@ class Live:
 
     def arrive(self, *workers: int) -> None:
         """They take tasks again, as many as their places."""
-        for worker in workers:
-            self._floor.capacity[self._known(worker)] = self._market.capacity[worker]
+        for worker in list(map(self._known, workers)):
+            self._floor.capacity[worker] = self._market.capacity[worker]
         self._settle(0, sorted(set(workers)))
 
     def leave(self, *workers: int) -> None:
         """They give back what they hold and take nothing more."""
         f, waiting = self._floor, 0
-        for worker in workers:
+        for worker in list(map(self._known, workers)):
             waiting = reverse.leave(
                 f.rows,
                 f.slot,
@@ -72,7 +72,7 @@ class Live:
                 f.stack,
                 f.waiting,
                 waiting,
-                self._known(worker),
+                worker,
             )
         self._settle(waiting, ())
 

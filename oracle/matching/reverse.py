@@ -94,7 +94,7 @@ def worst(rows: Int64, begin: int, size: int, prices: Int32) -> tuple[int, int]:
             net = (rows[y] >> 32) - prices[rows[y] >> 2 & WORKER]
             if net < low:
                 low, edge = net, y
-    return low, edge
+    return int(low), edge
 
 
 @compiled
@@ -222,7 +222,7 @@ def lower(
             i, value = of[x] & PLACE, of[x] >> 32
             if value == 0:
                 continue
-            gain = value if missing[i] > 0 else value - least[i]
+            gain = value - (0 if missing[i] > 0 else least[i])
             if gain <= (0 if missing[i] > 0 else epsilon) or (found > free and gain <= gains[free]):
                 continue
             held = redundancy[i] == 0
