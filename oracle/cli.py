@@ -973,5 +973,18 @@ def bench_replay(
     _print(replaying.replays(data, sets.split(","), seeds), as_json, replaying.text)
 
 
+@bench_app.command("predict")
+def bench_predict(
+    data: Annotated[Path, typer.Option(help="Folder of recorded crowds: SET/labels.csv and SET/truth.csv.")],
+    sets: Annotated[str, typer.Option(help="Which of them.")] = "bluebird,temp,rte,dog,web,face_sentiment",
+    seeds: Annotated[int, typer.Option(min=1, help="Ways to fold the answers.")] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Score predictions of whether a worker answers a task right, on held-out answers, beside the usual models."""
+    from oracle.bench import predict
+
+    _print(predict.predictions(data, sets.split(","), seeds), as_json, predict.text)
+
+
 if __name__ == "__main__":
     main()

@@ -1,8 +1,8 @@
 """Will this worker answer this task right, and what will he say? From the answers so far; no true label is needed.
 
 Answers in (arrays [N] and the sizes T, K, C), `Pairs` out: of every task the chance of each class and of being hard, of every
-worker the confusion and how sure it is. The model is the base of all that is predicted about pairs (oracle.matching.adaptive): variational
-Dawid-Skene, and at a hard task most of what anyone says is guessing:
+worker the confusion and how sure it is. The model is the base of all that is predicted about pairs
+(oracle.matching.adaptive): variational Dawid-Skene, and at a hard task most of what anyone says is guessing:
 
     P(i says l at t | z_t = c) = sum_h P(h | z_t = c) (s_h theta[i, c, l] + (1 - s_h) / C)
 
@@ -98,6 +98,36 @@ def spread(of: Pairs, worker: ArrayLike, task: ArrayLike) -> Float:
     variance = (mean * (1 - mean) / (total + 1))[np.asarray(worker)]
     heard = (of.joint[np.asarray(task)] * np.array(adaptive.HEARD)[None, :, None]).sum(1)  # [E, C]
     found: Float = np.sqrt((heard**2 * variance).sum(1))
+    return found
+
+
+# ---------------------------------------------------------------- what others say of an answer: targets without gold
+
+
+def plain_posterior(of: Pairs, task: ArrayLike, worker: ArrayLike, label: ArrayLike) -> Float:
+    """[T, C] Dawid-Skene's: with no task taken for hard."""
+    return _softmax(_log_likelihood(of, task, worker, label))
+
+
+def told_by_others(of: Pairs, task: ArrayLike, worker: ArrayLike, label: ArrayLike) -> Float:
+    """[N] how likely each answer is right, by the other answers to its task alone; the task may be hard."""
+    said = np.asarray(label)
+    chance = of.confusion[np.asarray(worker), :, said]  # [N, C]
+    share = np.array(adaptive.HEARD)[None, :, None]
+    others = of.joint[np.asarray(task)] / (share * chance[:, None, :] + (1 - share) / chance.shape[1])  # [N, 2, C]
+    found: Float = others[np.arange(len(said)), :, said].sum(1) / others.sum((1, 2))
+    return found
+
+
+def _log_likelihood(of: Pairs, task: ArrayLike, worker: ArrayLike, label: ArrayLike) -> Float:
+    found = np.zeros((len(of.answers), of.weights.shape[2]))
+    np.add.at(found, np.asarray(task), np.log(of.confusion[np.asarray(worker), :, np.asarray(label)]))
+    return found
+
+
+def _softmax(scores: Float) -> Float:
+    shares = np.exp(scores - scores.max(1, keepdims=True))
+    found: Float = shares / shares.sum(1, keepdims=True)
     return found
 
 

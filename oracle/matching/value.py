@@ -5,9 +5,10 @@ P(worker i says l | truth c), each row sums to 1; `prior_confusion` for a worker
 pair, in nats or in expected accuracy, by money and time if wanted; which tasks need no more answers. Pure; numpy only; E pairs
 cost O(E C^2). A pair's value is never negative, and 0 where the posterior is certain or the worker only guesses.
 
-    value    information or accuracy of asking worker[e] about task[e], divided by what it costs -> [E]
-    is_sure  the tasks whose verdict is sure enough to stop -> [T]
-    level    the confidence to stop at, checked on tasks of which the truth is known
+    value       information or accuracy of asking worker[e] about task[e], divided by what it costs -> [E]
+    is_sure     the tasks whose verdict is sure enough to stop -> [T]
+    stop_level  the confidence to stop at, checked on tasks of which the truth is known
+    gold_due    whether a worker's next question should be one of which the truth is known
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ def value(
     who, what = _places("worker", worker, len(rows)), _places("task", task, len(beliefs))
     if len(who) != len(what):
         raise BadInput(f"pairs: {len(who)} workers and {len(what)} tasks; one each is needed")
+    if measure not in _MEASURES:
+        raise BadInput(f"measure {measure}: it is one of {', '.join(_MEASURES)}")
     worth = _MEASURES[measure](beliefs[what], rows[who])
     return worth / _cost(price, minutes, minute_price, len(who))
 
@@ -110,9 +113,42 @@ def is_sure(posterior: ArrayLike, answers: ArrayLike, *, least: int = 2, level: 
     count = np.asarray(answers)
     if count.shape != beliefs.shape[:1]:
         raise BadInput(f"answers: one count a task needed ({len(beliefs)}), got shape {count.shape}")
-    if not 0 < level <= 1:
-        raise BadInput(f"level {level}: a confidence in 0..1 is needed")
+    if not level > 0:
+        raise BadInput(f"level {level}: a confidence above 0 is needed; above 1 nothing is ever sure")
     found: NDArray[np.bool_] = (count >= least) & (beliefs.max(1) >= level)
+    return found
+
+
+def stop_level(confidence: ArrayLike, right: ArrayLike, *, wanted: float = LEVEL) -> float:
+    """The lowest confidence such that verdicts at least as sure are right as often as `wanted`; above 1 if none is shown to be.
+
+    confidence [n] of tasks whose truth is known (gold questions, not used to infer them) and right [n] whether the verdict was.
+    Shown: (right + 1) / (n + 2), Laplace's estimate, reaches `wanted` among all that sure or surer.
+    """
+    sure, good = np.asarray(confidence, np.float64), np.asarray(right, np.bool_)
+    if sure.ndim != 1 or sure.shape != good.shape or not np.isfinite(sure).all():
+        raise BadInput(
+            f"confidence and right: one finite number and one truth a task needed, got {sure.shape}, {good.shape}"
+        )
+    order = np.argsort(-sure, kind="stable")
+    level = sure[order]
+    shown = (np.cumsum(good[order]) + 1) / (np.arange(len(level)) + 3) >= wanted
+    whole = np.append(level[1:] != level[:-1], True) if len(level) else np.zeros(0, bool)  # all of one level, or none
+    found = np.flatnonzero(shown & whole)
+    return float(level[found[-1]]) if found.size else float(np.nextafter(1.0, 2.0))
+
+
+def gold_due(golden: ArrayLike, answered: ArrayLike, *, share: float = 0.1, first: int = 1) -> NDArray[np.bool_]:
+    """[K] whether a worker's next question should be a gold one: `first` at once, then up to `share` of all that he answers.
+
+    golden [K] gold questions and answered [K] questions in all that each answered. Sooner for the new, of whom least is known.
+    """
+    known, total = np.asarray(golden), np.asarray(answered)
+    if known.shape != total.shape or (known < 0).any() or (known > total).any():
+        raise BadInput("golden and answered: one count a worker each, 0 <= golden <= answered")
+    if not 0 <= share <= 1 or first < 0:
+        raise BadInput(f"share {share}, first {first}: a share in 0..1 and a count are needed")
+    found: NDArray[np.bool_] = (known < first) | (known < share * total)
     return found
 
 
