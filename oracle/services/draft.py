@@ -27,6 +27,7 @@ from oracle.services.verify import Judgement
 Answers = dict[int, dict[int, list[StoredAnswer]]]  # job -> task -> its answers, ascending by worker
 Lists = dict[int, dict[int, tuple[Listed, ...]]]  # the same, with what became of them
 Opened = tuple[bytes, bytes]  # payload, salt
+KNOWN = 50_000  # answers of a job that are enough to know its workers by
 
 
 def ready(
@@ -105,8 +106,24 @@ def fits(job: int, task: int, worker: int, bound: bytes, opened: Opened | None) 
     return opened is not None and opened[1] != ZERO and commitment(job, task, worker, *opened) == bound
 
 
-def judge(state: State, lists: Lists) -> dict[int, Judgement]:
-    return {number: verify.judge(number, state.jobs[number].terms, tasks) for number, tasks in lists.items()}
+def judge(state: State, lists: Lists, before: Lists) -> dict[int, Judgement]:
+    """`before`: what epochs that stand list of these jobs: a task that is decided late is judged by all that its workers did."""
+    return {
+        number: verify.judge(number, state.jobs[number].terms, tasks, before.get(number, {}))
+        for number, tasks in lists.items()
+    }
+
+
+def settled(state: State, books: Books, jobs: Collection[int]) -> Lists:
+    """The answers to tasks of these jobs that are decided, the newest epochs first, up to KNOWN of a job."""
+    found: Lists = {number: {} for number in jobs}
+    sizes: Counter[int] = Counter()
+    for post in reversed(state.unstruck()):
+        for number, tasks in lists_of(books.epoch(post.epoch, post.content)).items():
+            if number in found and sizes[number] < KNOWN:
+                found[number] |= tasks
+                sizes[number] += sum(map(len, tasks.values()))
+    return found
 
 
 def lists_of(epoch: Epoch) -> Lists:

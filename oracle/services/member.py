@@ -278,7 +278,7 @@ class Member:
                 task: tuple(draft.list_answer(a, classes, self._opened(a, shown)) for a in listed)
                 for task, listed in tasks.items()
             }
-        judged = draft.judge(view.state, lists)
+        judged = draft.judge(view.state, lists, draft.settled(view.state, self._books, lists))
         card = encode(verify.model_card(judged.values()) | self._named(view, lists, evidence.matches))
         model = digest_of(cid_of(card, Codec.DAG_CBOR))
         epoch = draft.build(view, ledger, self._deployment, answers, lists, judged, model)
@@ -404,7 +404,8 @@ class Member:
 
     def _check_judgement(self, view: View, epoch: Epoch) -> None:
         """Refuses weights under which more than MAX_PARTED of the tasks get another label than under its own."""
-        own = draft.judge(view.state, draft.lists_of(epoch))
+        lists = draft.lists_of(epoch)
+        own = draft.judge(view.state, lists, draft.settled(view.state, self._books, lists))
         parted = sum(own[v.job].labels[v.task] != v.label for v in epoch.verdicts)
         if parted > MAX_PARTED * len(epoch.verdicts):
             what = f"{parted} of {len(epoch.verdicts)} tasks get another label under this member's own weights"

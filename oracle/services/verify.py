@@ -42,14 +42,23 @@ class Judgement:
     card: dict[str, Any]
 
 
-def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judgement:
-    """The engine over the counted answers, as integers (or the plain vote, where the terms fix it)."""
+def judge(
+    job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]], before: Mapping[int, Sequence[Listed]] | None = None
+) -> Judgement:
+    """The engine over the counted answers, as integers (or the plain vote, where the terms fix it).
+
+    `before`: of tasks that are decided: they say what the workers are worth, and are not judged again.
+    """
     from oracle.verification import judge as judging  # noqa: PLC0415 - torch loads for seconds, and only judging needs it
     from oracle.verification.record import record  # noqa: PLC0415
 
-    order = sorted(tasks)
+    known = before if before and terms.weight_cap else {}
+    order = [*sorted(tasks), *sorted(known.keys() - tasks.keys())]
     counted = [
-        (t, a.worker, a.label) for t, task in enumerate(order) for a in tasks[task] if a.status is Status.COUNTED
+        (t, a.worker, a.label)
+        for t, task in enumerate(order)
+        for a in (tasks[task] if task in tasks else known[task])
+        if a.status is Status.COUNTED
     ]
     task, worker, label = (
         np.array(column, np.int32) for column in (zip(*counted, strict=True) if counted else ((),) * 3)
@@ -57,7 +66,8 @@ def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judg
     people, place = np.unique(worker, return_inverse=True)
     crowd = judging.crowd(task, place, label, len(order), max(len(people), 1), terms.classes)
     weight_cap, prior_cap = terms.weight_cap, terms.prior_cap
-    card: dict[str, Any] = {"job": job, "tasks": len(order), "answers": len(counted)}
+    card: dict[str, Any] = {"job": job, "tasks": len(tasks), "answers": len(counted)}
+    card |= {"known_tasks": len(order) - len(tasks)} if known else {}
     card |= {"weight_cap": weight_cap, "prior_cap": prior_cap}
     if weight_cap:
         belief = judging.believe(crowd)
@@ -68,7 +78,7 @@ def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judg
             "voices": list(belief.inference.voices),
             "iterations": belief.inference.iterations,
             "rings": [people[list(ring.workers)].tolist() for ring in belief.rings if ring.merges],
-            "certified": int(decision.certified.sum()),
+            "certified": int(decision.certified[: len(tasks)].sum()),
         }
     else:
         found = record(*crowd.arrays, None, weight_cap=weight_cap, prior_cap=prior_cap)
