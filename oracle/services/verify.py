@@ -27,7 +27,7 @@ class Judgement:
 
 def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judgement:
     """The engine over the counted answers, as integers (or the plain vote, where the terms fix it)."""
-    from oracle.verification import judge as judging  # noqa: PLC0415 - torch loads for seconds, and only judging needs it
+    from oracle.verification import judge as judging  # noqa: PLC0415 - loads for most of a second, and only judging needs it
     from oracle.verification.record import record  # noqa: PLC0415
 
     order = sorted(tasks)
