@@ -142,6 +142,6 @@ def _digest(recording: Recording) -> str:
 
 
 def needed_by_children() -> list[str]:
-    """Loaded once for all. torch too, where a process that has loaded it may be forked."""
-    torch = ["oracle.verification.record"] if sys.platform == "linux" else []
-    return ["api.serve", *torch]
+    """Loaded once for all. The engine too, where a process that has loaded numba may be forked."""
+    engine = ["oracle.verification.record"] if sys.platform == "linux" else []
+    return ["api.serve", *engine]

@@ -49,7 +49,7 @@ def judge(
 
     `before`: of tasks that are decided: they say what the workers are worth, and are not judged again.
     """
-    from oracle.verification import judge as judging  # noqa: PLC0415 - torch loads for seconds, and only judging needs it
+    from oracle.verification import judge as judging  # noqa: PLC0415 - loads for most of a second, and only judging needs it
     from oracle.verification.record import record  # noqa: PLC0415
 
     known = before if before and terms.weight_cap else {}
