@@ -46,7 +46,9 @@ def _operations(openapi: dict[str, Any]) -> Any:
         for method, operation in sorted(ways.items()):
             parameters = operation.get("parameters", [])
             content = operation.get("requestBody", {}).get("content", {})
-            good: dict[str, Any] = next((a for status, a in sorted(operation["responses"].items()) if status[0] == "2"), {})
+            good: dict[str, Any] = next(
+                (a for status, a in sorted(operation["responses"].items()) if status[0] == "2"), {}
+            )
             yield {
                 "name": to_camel(operation["operationId"]),
                 "summary": operation.get("description") or operation.get("summary", ""),
