@@ -1,4 +1,4 @@
-"""Single answers that come at the same time: few questions to the members, one receipt for many, and nobody pays for another's fault."""
+"""Single answers that come together: few questions to the members, one receipt for many, and nobody pays for another's fault."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
