@@ -27,8 +27,8 @@ from oracle.bench.pipeline import machine
 from oracle.bootstrap import Oracle, open_database
 from oracle.config import Home
 from oracle.demo.play import STAGES, Options
-from oracle.demo.run import DEPLOYER, Demo
-from oracle.ports import OfferedAssignment, StoredAnswer
+from oracle.demo.run import REQUESTER, Demo
+from oracle.ports import Call, OfferedAssignment, StoredAnswer
 from oracle.protocol.errors import Fatal
 from oracle.services import outbox
 
@@ -205,12 +205,10 @@ def _listeners(demo: Demo, oracle: Oracle, url: httpx.URL, seconds: int, listene
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4 * listeners)), hard))
 
     def happen() -> None:
-        """Something for all of them to hear: more escrow, from the deployer."""
-        signer, calls = demo.key(DEPLOYER), oracle.calls
-        _play(demo, ())
-        allow = calls.approve(oracle.deployment.token, oracle.deployment.market, oracle.deployment.unit, "the bench")
-        for call in (allow, calls.top_up(demo.job, 1, "the bench")):
-            outbox.run(oracle.database, oracle.chain, signer, call, "bench")
+        """Something for all of them to hear: the requester becomes a worker."""
+        interfaces, workers = oracle.chain.interfaces, oracle.deployment.workers
+        call = Call("register the requester", workers, interfaces.encode("Workers", "register"))
+        outbox.run(oracle.database, oracle.chain, demo.key(REQUESTER), call, "bench")
 
     found = load.listened(url.host, url.port or 80, "/events", listeners, float(seconds), happen)
     _say(f"listeners: {found}")
