@@ -27,8 +27,8 @@ from oracle.bench.pipeline import machine
 from oracle.bootstrap import Oracle, open_database
 from oracle.config import Home
 from oracle.demo.play import STAGES, Options
-from oracle.demo.run import DEPLOYER, Demo
-from oracle.ports import OfferedAssignment, StoredAnswer
+from oracle.demo.run import REQUESTER, Demo
+from oracle.ports import Call, OfferedAssignment, StoredAnswer
 from oracle.protocol.errors import Fatal
 from oracle.services import outbox
 
@@ -36,6 +36,7 @@ READS, SINGLES = 400, 150  # a second
 READ_MS, SINGLE_MS, RATIO = 60.0, 150.0, 0.25  # the targets
 ROUND, ROUNDS = 2_000, 4  # answers in batches; the first round warms up
 LISTENERS = 1_000
+WARM = 100  # requests that are not counted
 STEP = EACH * TASK
 
 
@@ -191,6 +192,7 @@ def _reads(demo: Demo, url: httpx.URL, seconds: int) -> dict[str, Any]:
         return f"/jobs/{demo.job}/verdicts/{task}/evidence"
 
     asked = [load.request("GET", path(), url.netloc.decode()) for _ in range(READS * seconds)]
+    load.offered(url.host, url.port or 80, asked[:WARM], WARM / 10)  # the process is new
     spent = _spent(demo)
     result = load.offered(url.host, url.port or 80, asked, READS)
     found = _figures(result, READS, 200) | {"cpu_ms_each": _each(demo, spent, len(asked))}
@@ -203,12 +205,10 @@ def _listeners(demo: Demo, oracle: Oracle, url: httpx.URL, seconds: int, listene
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4 * listeners)), hard))
 
     def happen() -> None:
-        """Something for all of them to hear: more escrow, from the deployer."""
-        signer, calls = demo.key(DEPLOYER), oracle.calls
-        _play(demo, ())
-        allow = calls.approve(oracle.deployment.token, oracle.deployment.market, oracle.deployment.unit, "the bench")
-        for call in (allow, calls.top_up(demo.job, 1, "the bench")):
-            outbox.run(oracle.database, oracle.chain, signer, call, "bench")
+        """Something for all of them to hear: the requester becomes a worker."""
+        interfaces, workers = oracle.chain.interfaces, oracle.deployment.workers
+        call = Call("register the requester", workers, interfaces.encode("Workers", "register"))
+        outbox.run(oracle.database, oracle.chain, demo.key(REQUESTER), call, "bench")
 
     found = load.listened(url.host, url.port or 80, "/events", listeners, float(seconds), happen)
     _say(f"listeners: {found}")

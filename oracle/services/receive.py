@@ -54,10 +54,10 @@ class Receiver:
             self._waiting.append(own)
         with self._flights:
             company = self._take(own)
-            if len(company) > 1:
+            if len(company) == 1:
+                return self._receive(answers, terms)  # its turn is kept: who comes meanwhile goes together
+            if company:
                 self._go(company)
-        if company and len(company) == 1:
-            return self._receive(answers, terms)
         own.arrived.wait(PATIENCE_S + GRACE_S)
         return own.receipt or self._receive(answers, terms)
 
