@@ -136,13 +136,16 @@ class Site:
         page = person.page
         person.go("#/work")
         person.connect()
-        for name in ("Register", "Make my answer key", "Sign in"):
-            button = page.get_by_role("button", name=name)
-            expect(page.locator("#beginning, #sign-in-card, #yours, #no-tasks").first).to_be_visible(timeout=LONG_MS)
-            if button.is_visible():
-                button.click()
-                expect(button).to_be_hidden(timeout=LONG_MS)
-        expect(page.locator("#yours, #no-tasks").first).to_be_visible(timeout=LONG_MS)
+        there = page.locator("#yours, #no-tasks").first
+        steps = page.locator("#register, #make-key, #sign-in")
+        for _ in range(3):
+            expect(steps.or_(there).first).to_be_visible(timeout=LONG_MS)
+            if there.is_visible():
+                break
+            name = str(steps.first.get_attribute("id"))
+            steps.first.click()
+            expect(page.locator(f"#{name}")).to_be_hidden(timeout=LONG_MS)
+        expect(there).to_be_visible(timeout=LONG_MS)
 
     def warm(self) -> None:
         """A first epoch, by a bot: each member loads its engine for it, which takes long on a busy machine."""
