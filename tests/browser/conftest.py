@@ -173,11 +173,20 @@ class Site:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The last word of a run, whatever became of it."""
-    marked = [(outcome, report) for outcome in ("passed", "failed", "error", "skipped") for report in terminalreporter.stats.get(outcome, ())]
+    marked = [
+        (outcome, report)
+        for outcome in ("passed", "failed", "error", "skipped")
+        for report in terminalreporter.stats.get(outcome, ())
+    ]
     ours = [(outcome, report) for outcome, report in marked if "browser" in getattr(report, "keywords", {})]
-    count = {outcome: len({report.nodeid for found, report in ours if found == outcome}) for outcome in ("passed", "failed", "error", "skipped")}
+    count = {
+        outcome: len({report.nodeid for found, report in ours if found == outcome})
+        for outcome in ("passed", "failed", "error", "skipped")
+    }
     why = "" if CHROMIUM else f" ({ABSENT})"
-    terminalreporter.write_line(f"browser: {count['passed']} passed, {count['failed'] + count['error']} failed, {count['skipped']} skipped{why}")
+    terminalreporter.write_line(
+        f"browser: {count['passed']} passed, {count['failed'] + count['error']} failed, {count['skipped']} skipped{why}"
+    )
 
 
 @pytest.fixture(scope="package")

@@ -130,7 +130,9 @@ def test_content__that_means_harm__is_text_and_nothing_else(site: Site, worker: 
     response = worker.context.request.get(f"{site.api}/ipfs/{_manifest(site, job)}")
     assert response.headers["x-content-type-options"] == "nosniff"
     assert "html" not in response.headers["content-type"]
-    refused = page.evaluate("eval_ => { try { return Function(eval_)() } catch (problem) { return problem.name } }", "return 1")
+    refused = page.evaluate(
+        "eval_ => { try { return Function(eval_)() } catch (problem) { return problem.name } }", "return 1"
+    )
     assert refused == "EvalError"  # the policy lets no text run
 
 
@@ -175,7 +177,9 @@ def test_wrong_file__imported__names_its_rows_before_any_funding(site: Site) -> 
     with site.person(1) as requester:
         page = requester.page
         requester.go("#/jobs/new")
-        page.get_by_label("A file").set_input_files({"name": "tasks.csv", "mimeType": "text/csv", "buffer": b"id,text\na,one\na,two\n,three\n"})
+        page.get_by_label("A file").set_input_files(
+            {"name": "tasks.csv", "mimeType": "text/csv", "buffer": b"id,text\na,one\na,two\n,three\n"}
+        )
         expect(page.locator("#row-flaws")).to_contain_text("Row")
         expect(page.get_by_role("button", name="Fund with")).to_have_count(0)
 
