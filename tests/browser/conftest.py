@@ -66,7 +66,7 @@ WALLET = """([rpc, account]) => {
     window.walletAsked = [...(window.walletAsked ?? []), method]
     return own[method] ? own[method]() : ask(method, params)
   }
-  const detail = Object.freeze({ info: { uuid: 'f0e1d2c3-0000-4000-8000-000000000001', name: 'Test wallet', icon: 'data:image/svg+xml,<svg/>', rdns: 'org.example.test' }, provider: { request, on: () => {} } })
+  const detail = Object.freeze({ info: { uuid: 'f0e1d2c3-0000-4000-8000-000000000001', name: 'Test wallet', icon: 'data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22/%3E', rdns: 'org.example.test' }, provider: { request, on: () => {} } })
   addEventListener('eip6963:requestProvider', () => dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail })))
 }"""
 

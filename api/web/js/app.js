@@ -166,7 +166,7 @@ async function enter() {
   const query = Object.fromEntries(new URLSearchParams(hash.split('?')[1] ?? ''))
   const moved = name !== state.route.name || JSON.stringify(params) !== JSON.stringify(state.route.params)
   state.route = { name, params, query }
-  if (moved) Object.assign(state, { data: {}, draft: {}, failure: null, notice: state.keep ? state.notice : null, keep: false })
+  if (moved) Object.assign(state, { choosing: false, data: {}, draft: {}, failure: null, notice: state.keep ? state.notice : null, keep: false })
   const mine = ++turn
   const { default: view } = await import(`./views/${name}.js`)
   if (mine !== turn) return
