@@ -111,7 +111,7 @@ class Site:
         assert self.browser
         wallet = self.ask("eth_accounts")[number]
         context = self.browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(40_000)
         context.add_init_script(f"({WALLET})({json.dumps([self.rpc, wallet])})")
         page, errors = context.new_page(), []
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -43,19 +43,6 @@ def test_wallet__on_another_chain__is_asked_to_switch_and_nothing_is_signed_ther
         assert page.evaluate("window.walletChain") is None
 
 
-def test_api__down_and_back__keeps_the_page_and_goes_on(site: Site) -> None:
-    with site.person(3) as person:
-        page = person.page
-        person.go("#/jobs")
-        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
-        os.kill(site.pids["api"], signal.SIGKILL)  # whoever keeps it alive starts it again
-        page.route("**/jobs*", Route.abort)
-        expect(page.locator("#offline")).to_contain_text("tries again by itself")
-        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
-        page.unroute("**/jobs*")
-        expect(page.locator("#offline")).to_be_hidden(timeout=LONG_MS)
-
-
 def test_assignment__expired__is_said_and_nothing_is_sent(site: Site, worker: Person) -> None:
     job = site.publish(1, {**CATS, "allow": [worker.wallet], "assignmentSeconds": 60}, [{"text": "It purrs."}])
     site.employ(worker)
@@ -147,8 +134,10 @@ def test_lists__of_ten_thousand_tasks__are_shown_at_once(site: Site) -> None:
         page.get_by_label("Title").fill("Ten thousand")
         page.get_by_label("Instructions").fill("Say it.")
         page.get_by_label("Possible answers").fill("yes\nno")
-        page.get_by_label("Or one text a line").fill("\n".join(f"Sentence number {n}." for n in range(10_000)))
-        expect(page.locator("#task-count")).to_have_text("10,000 tasks")
+        rows = "".join(f'{{"id": "{n}", "text": "Sentence number {n}."}}\n' for n in range(10_000))
+        file = {"name": "tasks.jsonl", "mimeType": "application/jsonl", "buffer": rows.encode()}
+        page.get_by_label("A file").set_input_files(files=[file])  # type: ignore[list-item]
+        expect(page.locator("#task-count")).to_have_text("10,000 tasks", timeout=LONG_MS)
         began = time.monotonic()
         page.get_by_role("button", name="Next task").click()
         expect(page.locator("#preview")).to_contain_text("Sentence number 1.")
@@ -207,15 +196,29 @@ def test_lying_endpoint__with_other_signatures__is_caught(site: Site) -> None:
         page = auditor.page
 
         def lie(route: Route) -> None:
-            response = route.fetch()
-            document = response.json()
-            if isinstance(document.get("result"), dict) and "input" in document["result"]:
-                data = document["result"]["input"]
-                document["result"]["input"] = data[:200] + ("0" if data[200] != "0" else "1") + data[201:]
-            route.fulfill(response=response, json=document)
+            if "eth_getTransactionByHash" not in (route.request.post_data or ""):
+                return route.continue_()
+            document = route.fetch().json()
+            data = document["result"]["input"]
+            document["result"]["input"] = data[:200] + ("1" if data[200] == "0" else "0") + data[201:]
+            return route.fulfill(json=document, headers={"access-control-allow-origin": "*"})
 
         page.route(f"{site.rpc}/**", lie)
         auditor.go("#/audit/epochs/1")
         page.get_by_role("button", name="Verify this epoch").click()
         expect(page.locator("#steps li.wrong")).to_be_visible(timeout=LONG_MS)
         expect(page.locator("#verified")).to_be_hidden()
+
+
+def test_api__down_and_back__keeps_the_page_and_goes_on(site: Site) -> None:
+    """The last: it kills the server of all the others."""
+    with site.person(3) as person:
+        page = person.page
+        person.go("#/jobs")
+        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+        page.route("**/jobs*", lambda route: route.abort())  # also while it is back already
+        os.kill(site.pids["api"], signal.SIGKILL)  # whoever keeps it alive starts it again
+        expect(page.locator("#offline")).to_contain_text("tries again by itself", timeout=LONG_MS)
+        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+        page.unroute("**/jobs*")
+        expect(page.locator("#offline")).to_be_hidden(timeout=LONG_MS)

@@ -72,6 +72,7 @@ export const actions = {
       if (problem instanceof Problem && problem.status === 401) state.session = null
     } finally {
       state.busy = ''
+      show()
       await refresh()
     }
   },
