@@ -4,7 +4,6 @@ A person is a browser context with a wallet of its own: ten lines of EIP-6963 ov
 """
 
 import json
-import os
 import shutil
 import signal
 import time
@@ -53,22 +52,7 @@ CATS = {
     "reward": {"base": "10000", "bonus": "2500"},
     "feeBps": 250,
 }
-WALLET = """([rpc, account]) => {
-  const ask = async (method, params = []) => {
-    const response = await fetch(rpc, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) })
-    const { result, error } = await response.json()
-    if (error) throw error
-    return result
-  }
-  const own = { eth_requestAccounts: () => [account], eth_accounts: () => [account], eth_chainId: () => window.walletChain ?? ask('eth_chainId'), wallet_switchEthereumChain: () => { if (window.walletStays) throw { code: 4902, message: 'unknown chain' }; window.walletChain = undefined; return null } }
-  const request = async ({ method, params }) => {
-    if (window.walletRefuses && /sign|send/.test(method)) throw { code: 4001, message: 'User rejected the request.' }
-    window.walletAsked = [...(window.walletAsked ?? []), method]
-    return own[method] ? own[method]() : ask(method, params)
-  }
-  const detail = Object.freeze({ info: { uuid: 'f0e1d2c3-0000-4000-8000-000000000001', name: 'Test wallet', icon: 'data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22/%3E', rdns: 'org.example.test' }, provider: { request, on: () => {} } })
-  addEventListener('eip6963:requestProvider', () => dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail })))
-}"""
+WALLET = Path(__file__).with_name("wallet.js").read_text("utf-8")
 
 
 @dataclass
@@ -112,7 +96,7 @@ class Site:
         wallet = self.ask("eth_accounts")[number]
         context = self.browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
         context.set_default_timeout(40_000)
-        context.add_init_script(f"({WALLET})({json.dumps([self.rpc, wallet])})")
+        context.add_init_script(_wallet(self.rpc, wallet))
         page, errors = context.new_page(), []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda line: errors.append(line.text) if _is_ours(line.text, line.type) else None)
@@ -251,5 +235,6 @@ def _is_ours(text: str, kind: str) -> bool:
     return kind == "error" and not text.startswith("Failed to load resource")
 
 
-def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
+def _wallet(rpc: str, account: str) -> str:
+    source = WALLET[WALLET.index("*/") + 2 :].strip()
+    return f"({source})({json.dumps([rpc, account])})"

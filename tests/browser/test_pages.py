@@ -1,4 +1,4 @@
-"""Every page, on a desktop, on a phone and in the dark: accessible by axe's rules, within the phone's width, small and quick to load.
+"""Every page, on a desktop, on a phone and in the dark: accessible by axe's rules, within the width, small and quick to load.
 
 With SCREENSHOTS=FOLDER in the environment each page is also written there as a small PNG (`make screenshots`).
 """
@@ -194,7 +194,7 @@ def test_first_page__of_a_fresh_visitor__is_small_and_usable_within_a_second(
         total = sum(len(gzip.compress(body)) for body in sizes.values())
         with capsys.disabled():
             print(
-                f"\nfirst page: {total:,} bytes gzip in {len(sizes)} requests, usable after {usable:.2f} s, content loaded {shown:.2f} s"
+                f"\nfirst page: {total:,} bytes gzip in {len(sizes)} requests, usable after {usable:.2f} s, loaded {shown:.2f} s"
             )
         assert total < FIRST_PAGE
 
