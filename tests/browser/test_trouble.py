@@ -137,7 +137,7 @@ def test_lists__of_ten_thousand_tasks__are_shown_at_once(site: Site) -> None:
         page.get_by_label("Title").fill("Ten thousand")
         page.get_by_label("Instructions").fill("Say it.")
         page.get_by_label("Possible answers").fill("yes\nno")
-        rows = "".join(f'{{"id": "{n}", "text": "Sentence number {n}."}}\n' for n in range(10_000))
+        rows = "".join(f'{{"task": "{n}", "payload": {{"text": "Sentence number {n}."}}}}\n' for n in range(10_000))
         file = {"name": "tasks.jsonl", "mimeType": "application/jsonl", "buffer": rows.encode()}
         page.get_by_label("A file").set_input_files(files=[file])  # type: ignore[list-item]
         expect(page.locator("#task-count")).to_have_text("10,000 tasks", timeout=LONG_MS)
@@ -170,7 +170,7 @@ def test_wrong_file__imported__names_its_rows_before_any_funding(site: Site) -> 
         page = requester.page
         requester.go("#/jobs/new")
         page.get_by_label("A file").set_input_files(
-            {"name": "tasks.csv", "mimeType": "text/csv", "buffer": b"id,text\na,one\na,two\n,three\n"}
+            {"name": "tasks.csv", "mimeType": "text/csv", "buffer": b"task,text\na,one\na,two\n,three\n"}
         )
         expect(page.locator("#row-flaws")).to_contain_text("Row")
         expect(page.get_by_role("button", name="Fund with")).to_have_count(0)
