@@ -53,6 +53,7 @@ check: dev $(SLITHER)/.done
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(PY) -m scripts.vectors --check
+	$(PY) -m scripts.clients --check
 	$(FORGE) fmt --check
 	FORGE_SNAPSHOT_CHECK=true $(FORGE) test --match-contract GasTest
 	FOUNDRY_PROFILE=check $(FORGE) test --match-path 'tests/contracts/invariants/*'

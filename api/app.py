@@ -9,12 +9,15 @@ import time
 from typing import Any
 
 from fastapi import FastAPI, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 import oracle
 from api import problems, schemas
 from api.gate import Forbidden, Gate, NoSession
 from api.hooks import Sender
 from api.limits import Buckets, Headers
+from api.memory import Remembered
 from api.news import News
 from api.reader import NotFound, Reader
 from api.routes import (
@@ -52,7 +55,14 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 def create_app(settings: Settings, opened: Oracle | None = None) -> FastAPI:
     """The application of a home; over an oracle that is open already, where one is given."""
     opened = opened or open_oracle(settings.home)
-    app = FastAPI(title="crowdproof", version=oracle.__version__, responses=PROBLEMS, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="crowdproof",
+        version=oracle.__version__,
+        responses=PROBLEMS,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_name,
+    )
     problems.install(app, MAX_BODY, LARGER)
     for kind, status in ((NotFound, 404), (NoSession, 401), (Forbidden, 403)):
         app.add_exception_handler(kind, _refused(status))
@@ -78,10 +88,31 @@ def create_app(settings: Settings, opened: Oracle | None = None) -> FastAPI:
         page.router(),
     ):
         app.include_router(routes)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    app.add_middleware(Remembered, reader=reader)
     app.add_middleware(Headers)
     health.install(app, ready)
     app.add_middleware(Buckets, rate=settings.rate, burst=settings.burst, behind_proxy=settings.behind_proxy)
     return app
+
+
+def _name(route: APIRoute) -> str:
+    """What clients call the route: two of one name would be one too many, and a test says so."""
+    return route.name
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, in which refusals have the type that they are sent with (RFC 9457)."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        for ways in document["paths"].values():
+            for operation in ways.values():
+                for answer in operation["responses"].values():
+                    content = answer.get("content", {})
+                    if content.get("application/json", {}).get("schema") == {"$ref": "#/components/schemas/Problem"}:
+                        content[problems.MEDIA_TYPE] = content.pop("application/json")
+        app.openapi_schema = document
+    return app.openapi_schema
 
 
 def serving(settings: Settings) -> FastAPI:

@@ -18,12 +18,13 @@ from coincurve import PrivateKey
 from api import siwe
 from oracle.adapters.deployer import read_deployment_document
 from oracle.adapters.peers import error_of
-from oracle.protocol import leaves, messages, trees
+from oracle.protocol import leaves, messages, scoring, trees
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import Fatal, Retryable
-from oracle.protocol.hashing import keccak
+from oracle.protocol.hashing import keccak, leaf, pack_int32, tagged
 from oracle.protocol.keys import Address, address_of, recover, sign
-from oracle.protocol.messages import Answer, Claim, Register
+from oracle.protocol.leaves import CORE, Core, Status
+from oracle.protocol.messages import Answer, Claim, Header, Register
 from oracle.protocol.sealing import commitment, seal
 
 TIMEOUT_S = 180.0
@@ -201,6 +202,39 @@ def check_receipt(deployment: Deployment, answers: Sequence[bytes], receipt: dic
     signers = {recover(message, _unhexed(signature)) for signature in receipt["signatures"]}
     if len(signers & set(deployment.committee.members)) < deployment.committee.quorum:
         raise Fatal("the API gave a receipt that no quorum of the committee signed")
+
+
+def check_evidence(deployment: Deployment, found: dict[str, Any], posted: str) -> None:
+    """Raises Fatal unless a verdict follows from its evidence: header and signatures, weights, and the integer decision.
+
+    `posted`: the digest of the epoch's header, as the chain has it; `deployment`: with the members who were in office.
+    """
+    fields: list[Any] = [_unhexed(value) if isinstance(value, str) else value for value in found["header"].values()]
+    header = Header(*fields)
+    message, verdict = messages.digest(deployment.domain(), header), found["verdict"]
+    signers = {recover(message, _unhexed(signature)) for signature in found["signatures"]}
+    if "0x" + message.hex() != posted or len(signers & set(deployment.committee.members)) < deployment.committee.quorum:
+        raise Fatal("the header is not the one that was posted, or no quorum signed it")
+    rows = {weight["index"]: weight for weight in found["weights"]}
+    for index, weight in rows.items():
+        at = leaf("weight", verdict["job"], weight["worker"], weight["label"], keccak(pack_int32(weight["row"])))
+        if not trees.verify(header.weights, header.weights_size, index, at, list(map(_unhexed, weight["proof"]))):
+            raise Fatal(f"weight row {index} is not in the epoch")
+    packed = _unhexed(found["cores"])
+    cores = [Core.unpack(packed[at : at + CORE]) for at in range(0, len(packed), CORE)]
+    if missing := {core.row for core in cores if core.status == Status.COUNTED} - rows.keys():
+        raise Fatal(f"weight row {min(missing)} is not shown")
+    counted = [rows[core.row]["row"] for core in cores if core.status == Status.COUNTED]
+    label = scoring.decide(found["prior"], counted)
+    listed = tagged("list", keccak(packed), keccak(_unhexed(found["openingHashes"])))
+    own = (label, keccak(pack_int32(found["prior"])), found["pay"], listed)
+    at = leaf("verdict", verdict["job"], verdict["task"], *own)
+    if not trees.verify(
+        header.verdicts, header.verdicts_size, verdict["index"], at, list(map(_unhexed, verdict["proof"]))
+    ):
+        raise Fatal("the decision that follows from the weights is not the one in the epoch")
+    if found["classes"][label] != verdict["label"]:
+        raise Fatal(f"the API calls the label {verdict['label']!r}; it is {found['classes'][label]!r}")
 
 
 def body(**fields: Any) -> dict[str, Any]:

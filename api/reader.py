@@ -17,6 +17,7 @@ from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import BadInput, Refused
 from oracle.protocol.leaves import Task, Verdict
 from oracle.protocol.manifest import Manifest
+from oracle.protocol.messages import Header
 from oracle.protocol.state import Job, Post, State, Worker
 from oracle.services import rules
 
@@ -59,6 +60,7 @@ class Reader:
         self._head: Block | None = None
         self._state = State(b"")
         self._looked = -1.0
+        self._headers: dict[bytes, Header] = {}
         self._postings: dict[bytes, bytes] = {}
         self._indices: dict[bytes, _Index] = {}
         self._trees: OrderedDict[tuple[bytes, str], trees.Levels] = OrderedDict()
@@ -80,6 +82,10 @@ class Reader:
                 self._head = head
             self._looked = began
             return self._state
+
+    def fresh(self) -> State | None:
+        """The state, if the last look at the chain is still good; asks nobody."""
+        return self._state if monotonic() - self._looked < LOOK_S else None
 
     @property
     def head(self) -> Block | None:
@@ -115,7 +121,8 @@ class Reader:
 
     def worker(self, name: str) -> tuple[int, Worker]:
         """By index, or by wallet (0x...)."""
-        for state in (self.state(), self.state(now=True)):
+        for now in (False, True):
+            state = self.state(now)
             number = state.worker_of.get(_wallet(name)) if name.startswith("0x") else _number(name)
             if number is not None and number in state.workers:
                 return number, state.workers[number]
@@ -152,6 +159,14 @@ class Reader:
         posts = self.state().unstruck()
         found = [(post, index) for post in posts for index in self._index(post).of_worker.get(worker, ())]
         return [(post, index, self.epoch(post).verdicts[index]) for post, index in found]
+
+    def header(self, post: Post) -> Header:
+        """As it was signed, made of the epoch's data; kept, since its roots are those of whole trees."""
+        found = self._headers.get(post.content)
+        if found is None:
+            epoch = self.epoch(post)
+            found = self._headers[post.content] = ep.header_of(epoch, post.content, ep.roots_of(epoch))
+        return found
 
     def proof(self, post: Post, tree: str, index: int) -> list[bytes]:
         """From the leaf at `index` to the root that the committee signed."""

@@ -750,6 +750,18 @@ def bench_pipeline(
     _print(pipeline.pipeline(pipeline.read_sizes(sizes), rounds), as_json, pipeline.text)
 
 
+@bench_app.command("api")
+def bench_api(
+    seconds: Annotated[int, typer.Option(min=2, max=600, help="Of each load.")] = 60,
+    as_json: JsonOption = False,
+) -> None:
+    """The API under an open-loop load: reads with proof, answers, listeners; and what is left after kill -9."""
+    from oracle.bench import api
+
+    document = api.api(seconds)
+    _answer(document, as_json, api.text, document["ok"])
+
+
 @bench_app.command("attack")
 def bench_attack(
     data: Annotated[Path, typer.Option(help="Folder of recorded crowds: SET/labels.csv and SET/truth.csv.")],

@@ -18,12 +18,11 @@ from api.routes.jobs import verdict_of
 from oracle.adapters.contracts import decode_post
 from oracle.protocol import scoring
 from oracle.protocol.deployment import Committee
-from oracle.protocol.epoch import TREES, header_of, roots_of
+from oracle.protocol.epoch import TREES
 from oracle.protocol.errors import BadInput
 from oracle.protocol.events import KINDS, Log
 from oracle.protocol.keys import Address, checksum
 from oracle.protocol.leaves import Core, Opening, Status, leaf_of, record_of
-from oracle.protocol.messages import Header
 from oracle.protocol.state import Post
 
 START = "-1.-1"
@@ -164,10 +163,6 @@ def _post(reader: Reader, number: int) -> Post:
     return post
 
 
-def _header(reader: Reader, post: Post) -> Header:
-    return header_of(reader.epoch(post), post.content, roots_of(reader.epoch(post)))
-
-
 def _committee(reader: Reader, post: Post) -> Committee:
     own = reader.oracle.deployment.committee
     term = reader.state().term(post.epoch)
@@ -189,7 +184,7 @@ def _named(value: Any) -> dict[str, Any]:
 
 
 def _detail(reader: Reader, post: Post) -> schemas.EpochDetail:
-    epoch, header = reader.epoch(post), _header(reader, post)
+    epoch, header = reader.epoch(post), reader.header(post)
     return schemas.EpochDetail(
         **epoch_of(reader, post).model_dump(),
         header=_named(header),
@@ -197,7 +192,10 @@ def _detail(reader: Reader, post: Post) -> schemas.EpochDetail:
         signatures=_signatures(reader, post),
         debits=[_named(debit) for debit in epoch.debits],
         challenge_until=post.posted_at + reader.oracle.deployment.window,
-        trees={name: {"root": "0x" + root.hex(), "size": size} for name, (root, size) in roots_of(epoch).items()},
+        trees={
+            name: {"root": "0x" + getattr(header, name).hex(), "size": getattr(header, f"{name}_size")}
+            for name in TREES
+        },
     )
 
 
@@ -218,7 +216,7 @@ def _evidence(reader: Reader, job: int, post: Post, index: int) -> schemas.Evide
         pay=verdict.pay,
         answers=[_answer(*pair) for pair in zip(verdict.cores, verdict.openings, strict=True)],
         weights=[_weight(reader, post, row) for row in rows],
-        header=_named(_header(reader, post)),
+        header=_named(reader.header(post)),
         signatures=_signatures(reader, post),
         committee={
             "address": checksum(committee.address),

@@ -47,7 +47,7 @@ def _add_checks(routes: APIRouter, reader: Reader) -> None:
     oracle = reader.oracle
 
     @routes.get("/templates")
-    def list_templates() -> list[schemas.Template]:
+    def all_templates() -> list[schemas.Template]:
         """Jobs to begin with."""
         return [schemas.Template.model_validate(one) for one in templates()]
 
@@ -67,7 +67,7 @@ def _add_checks(routes: APIRouter, reader: Reader) -> None:
         return schemas.Imported(ok=not flaws, rows=found.rows, tasks=tasks, flaws=flaws[:MOST_FLAWS])
 
     @routes.post("/jobs/check")
-    def check(body: schemas.JobDraftIn) -> schemas.Checked:
+    def check_job(body: schemas.JobDraftIn) -> schemas.Checked:
         """Everything that is wrong with a job, by field and by row, and what it would cost."""
         tasks = _tasks(body)
         flaws = [schemas.Flaw(field=field, what=what) for field, what in problems(body.manifest)]
@@ -83,13 +83,13 @@ def _add_checks(routes: APIRouter, reader: Reader) -> None:
         return schemas.Checked(ok=not flaws, flaws=flaws, quote=quote)
 
     @routes.post("/jobs/quote")
-    def quote(body: schemas.QuoteIn) -> schemas.Quote:
+    def quote_job(body: schemas.QuoteIn) -> schemas.Quote:
         """What such a job with so many tasks locks, to the unit."""
         terms, _ = make_job(check_manifest(body.manifest), [Task(0, "one", None)], reader.unit)
         return _quote(publishing.with_tasks(terms, body.tasks), reader.unit)
 
     @routes.post("/typed-data/permit")
-    def permit(body: schemas.PermitDataIn) -> dict[str, Any]:
+    def permit_data(body: schemas.PermitDataIn) -> dict[str, Any]:
         """An ERC-2612 permit for the Market, for the owner's wallet to sign."""
         asked = (oracle.deployment.token, body.owner, oracle.deployment.market, body.amount, body.deadline)
         document = permits.typed_data(oracle.chain, *asked)
@@ -102,7 +102,7 @@ def _add_drafts(routes: APIRouter, reader: Reader, secret: bytes) -> None:
     oracle = reader.oracle
 
     @routes.post("/jobs/drafts", status_code=201)
-    def draft(request: Request, body: schemas.JobDraftIn, session: SignedIn) -> Response:
+    def draft_job(request: Request, body: schemas.JobDraftIn, session: SignedIn) -> Response:
         """Stores a job's content at the committee, and gives what funds it. The same again is the same draft."""
         return once(oracle.database, request, session, body, lambda: _store(reader, secret, session, body))
 
@@ -112,12 +112,12 @@ def _add_drafts(routes: APIRouter, reader: Reader, secret: bytes) -> None:
         return [_draft(reader, session, kept) for kept in oracle.database.kept_of("draft", session.owner)]
 
     @routes.get("/jobs/drafts/{terms}")
-    def one_draft(terms: str, session: SignedIn) -> schemas.JobDraft:
+    def draft(terms: str, session: SignedIn) -> schemas.JobDraft:
         """A draft, with a fresh permit to sign and the transactions that fund it without one."""
         return _draft(reader, session, draft_of(oracle, session, _terms_hash(terms)), ready=True)
 
     @routes.delete("/jobs/drafts/{terms}", status_code=204, response_class=Response)
-    def drop(terms: str, session: SignedIn) -> Response:
+    def drop_draft(terms: str, session: SignedIn) -> Response:
         """Forgets a draft of yours; a job that is funded goes on."""
         draft_of(oracle, session, found := _terms_hash(terms))
         oracle.database.take("draft", f"{session.owner}.{found.hex()}")

@@ -16,7 +16,7 @@ def router(reader: Reader, private: bool) -> APIRouter:
     database = reader.oracle.database
 
     @routes.post("", status_code=201, response_model=schemas.Hook)
-    def add(request: Request, body: schemas.HookIn, session: SignedIn) -> Response:
+    def add_hook(request: Request, body: schemas.HookIn, session: SignedIn) -> Response:
         """Events from now on, signed with the secret that this answer shows once."""
         hooks.address_of(hooks.check_url(body.url, private), private)
         if unknown := set(body.kinds) - KINDS.keys():
@@ -26,12 +26,12 @@ def router(reader: Reader, private: bool) -> APIRouter:
         return once(database, request, session, body, lambda: _add(reader, session, body))
 
     @routes.get("")
-    def own(session: SignedIn) -> list[schemas.Hook]:
+    def own_hooks(session: SignedIn) -> list[schemas.Hook]:
         """Your webhooks, and how they do."""
         return [_hook(kept) for kept in database.kept_of(hooks.KIND, session.owner)]
 
     @routes.delete("/{hook}", status_code=204, response_class=Response)
-    def drop(hook: str, session: SignedIn) -> Response:
+    def drop_hook(hook: str, session: SignedIn) -> Response:
         kept = database.kept(hooks.KIND, hook)
         if kept is None or kept.owner != session.owner:
             raise NotFound(f"you have no webhook {hook[:60]}")

@@ -166,8 +166,8 @@ class Mine:
 
     def __init__(self, reader: Reader, session: Session) -> None:
         self.reader, self.session, database = reader, session, reader.oracle.database
-        states = (reader.state(), reader.state(now=True))
-        self.number = next((n for state in states if (n := state.worker_of.get(session.wallet))), 0)
+        known = (reader.state(now).worker_of.get(session.wallet) for now in (False, True))
+        self.number = next((number for number in known if number), 0)
         if not self.number:
             raise Refused(
                 "not-registered", "this wallet is no worker yet: POST /registrations or /transactions/register"

@@ -89,6 +89,10 @@ class Demo:
                 self.play(stage)
             return self._summary()
 
+    def key(self, name: str) -> KeySigner:
+        """Of the deployer, the requester or the relayer, once the contracts are there."""
+        return self._signers[name]
+
     def play(self, stage: str) -> None:
         """Plays one stage, again while something does not answer; the stages before it must have been played."""
         self.between(stage)

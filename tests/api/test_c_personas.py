@@ -270,7 +270,7 @@ def test_private__changes_by_others__are_refused(settled: Market) -> None:
 
 
 def test_requester__statistics_review_and_exports__agree(settled: Market) -> None:
-    owner = town.client(settled, PrivateKey(settled.demo._signers["requester"]._key.secret))
+    owner = town.client(settled, PrivateKey(settled.demo.key("requester")._key.secret))
     job = settled.demo.job
     found = owner.get(f"/jobs/{job}/statistics")
     assert (found["decided"], found["answers"], sum(found["confidence"])) == (4, 8, 4)
