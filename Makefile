@@ -3,6 +3,7 @@
 # make check-deep  long campaigns, proofs and mutants (about three hours on two cores)
 # make prove  what halmos proves of the contracts (about a quarter of an hour)      make mutants  mutation testing (an hour)
 # make coverage  which branches of the contracts the tests take
+# make screenshots  every page into docs/screenshots
 # make test-ipfs  the stores on a real IPFS daemon, which it installs into the user's cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -26,7 +27,7 @@ PROVE = PATH="$$PATH:$$(dirname $(FORGE))" FOUNDRY_PROFILE=symbolic $(HALMOS)/bi
 # guard, which slither cannot read, excludes anyway.
 SLITHERED = PATH="$$(dirname $(FORGE)):$$PATH" FOUNDRY_OUT=build/slither-out FOUNDRY_CACHE_PATH=build/slither-out/cache FOUNDRY_SCRIPT=scripts
 
-.PHONY: help setup dev demo test test-ipfs check check-deep prove mutants coverage clean
+.PHONY: help setup dev demo test test-ipfs screenshots check check-deep prove mutants coverage clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -40,6 +41,9 @@ demo: setup
 test: dev
 	$(PY) -m pytest -n $(JOBS) --dist loadfile
 	$(FORGE) test
+
+screenshots: dev
+	SCREENSHOTS=docs/screenshots $(PY) -m pytest tests/browser/test_pages.py
 
 test-ipfs: dev
 	$(PY) -m scripts.ipfs install

@@ -7,10 +7,7 @@ from api.settings import Settings
 
 
 class Page(schemas.Schema):
-    """`rpc`: the chain's endpoint where that is the home's own (its money is play money), else empty.
-
-    `faucet`: whether POST /faucet gives.
-    """
+    """`rpc`: the chain's endpoint where that is the home's own (play money), else empty. `faucet`: POST /faucet gives."""
 
     local: bool
     rpc: str

@@ -4,7 +4,6 @@ A person is a browser context with a wallet of its own: ten lines of EIP-6963 ov
 """
 
 import json
-import os
 import shutil
 import signal
 import time
@@ -53,22 +52,7 @@ CATS = {
     "reward": {"base": "10000", "bonus": "2500"},
     "feeBps": 250,
 }
-WALLET = """([rpc, account]) => {
-  const ask = async (method, params = []) => {
-    const response = await fetch(rpc, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) })
-    const { result, error } = await response.json()
-    if (error) throw error
-    return result
-  }
-  const own = { eth_requestAccounts: () => [account], eth_accounts: () => [account], eth_chainId: () => window.walletChain ?? ask('eth_chainId'), wallet_switchEthereumChain: () => { if (window.walletStays) throw { code: 4902, message: 'unknown chain' }; window.walletChain = undefined; return null } }
-  const request = async ({ method, params }) => {
-    if (window.walletRefuses && /sign|send/.test(method)) throw { code: 4001, message: 'User rejected the request.' }
-    window.walletAsked = [...(window.walletAsked ?? []), method]
-    return own[method] ? own[method]() : ask(method, params)
-  }
-  const detail = Object.freeze({ info: { uuid: 'f0e1d2c3-0000-4000-8000-000000000001', name: 'Test wallet', icon: 'data:image/svg+xml,<svg/>', rdns: 'org.example.test' }, provider: { request, on: () => {} } })
-  addEventListener('eip6963:requestProvider', () => dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail })))
-}"""
+WALLET = Path(__file__).with_name("wallet.js").read_text("utf-8")
 
 
 @dataclass
@@ -111,8 +95,8 @@ class Site:
         assert self.browser
         wallet = self.ask("eth_accounts")[number]
         context = self.browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
-        context.set_default_timeout(20_000)
-        context.add_init_script(f"({WALLET})({json.dumps([self.rpc, wallet])})")
+        context.set_default_timeout(40_000)
+        context.add_init_script(_wallet(self.rpc, wallet))
         page, errors = context.new_page(), []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda line: errors.append(line.text) if _is_ours(line.text, line.type) else None)
@@ -136,13 +120,16 @@ class Site:
         page = person.page
         person.go("#/work")
         person.connect()
-        for name in ("Register", "Make my answer key", "Sign in"):
-            button = page.get_by_role("button", name=name)
-            expect(page.locator("#beginning, #sign-in-card, #yours, #no-tasks").first).to_be_visible(timeout=LONG_MS)
-            if button.is_visible():
-                button.click()
-                expect(button).to_be_hidden(timeout=LONG_MS)
-        expect(page.locator("#yours, #no-tasks").first).to_be_visible(timeout=LONG_MS)
+        there = page.locator("#yours, #no-tasks").first
+        steps = page.locator("#register, #make-key, #sign-in")
+        for _ in range(3):
+            expect(steps.or_(there).first).to_be_visible(timeout=LONG_MS)
+            if there.is_visible():
+                break
+            name = str(steps.first.get_attribute("id"))
+            steps.first.click()
+            expect(page.locator(f"#{name}")).to_be_hidden(timeout=LONG_MS)
+        expect(there).to_be_visible(timeout=LONG_MS)
 
     def warm(self) -> None:
         """A first epoch, by a bot: each member loads its engine for it, which takes long on a busy machine."""
@@ -170,11 +157,20 @@ class Site:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The last word of a run, whatever became of it."""
-    marked = [(outcome, report) for outcome in ("passed", "failed", "error", "skipped") for report in terminalreporter.stats.get(outcome, ())]
+    marked = [
+        (outcome, report)
+        for outcome in ("passed", "failed", "error", "skipped")
+        for report in terminalreporter.stats.get(outcome, ())
+    ]
     ours = [(outcome, report) for outcome, report in marked if "browser" in getattr(report, "keywords", {})]
-    count = {outcome: len({report.nodeid for found, report in ours if found == outcome}) for outcome in ("passed", "failed", "error", "skipped")}
+    count = {
+        outcome: len({report.nodeid for found, report in ours if found == outcome})
+        for outcome in ("passed", "failed", "error", "skipped")
+    }
     why = "" if CHROMIUM else f" ({ABSENT})"
-    terminalreporter.write_line(f"browser: {count['passed']} passed, {count['failed'] + count['error']} failed, {count['skipped']} skipped{why}")
+    terminalreporter.write_line(
+        f"browser: {count['passed']} passed, {count['failed'] + count['error']} failed, {count['skipped']} skipped{why}"
+    )
 
 
 @pytest.fixture(scope="package")
@@ -239,5 +235,6 @@ def _is_ours(text: str, kind: str) -> bool:
     return kind == "error" and not text.startswith("Failed to load resource")
 
 
-def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
+def _wallet(rpc: str, account: str) -> str:
+    source = WALLET[WALLET.index("*/") + 2 :].strip()
+    return f"({source})({json.dumps([rpc, account])})"

@@ -128,9 +128,7 @@ def test_requester__closes_early__gets_verdicts(requester: Person, story: dict[s
     with step("Press **Close early** and confirm: what is answered is decided now."):
         page.get_by_role("button", name="Close early").click()
         page.get_by_role("button", name="Yes, close it now").click()
-        expect(page.get_by_role("progressbar", name="Verdicts")).to_have_attribute(
-            "value", "3", timeout=LONG_MS
-        )
+        expect(page.get_by_role("progressbar", name="Verdicts")).to_have_attribute("value", "3", timeout=LONG_MS)
         expect(page.get_by_role("img", name=re.compile("^Confidence"))).to_be_visible()
     with step("Press **CSV** to take the results along."):
         with page.expect_download() as download:

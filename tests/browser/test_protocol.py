@@ -45,8 +45,11 @@ def test_trees__of_the_vectors__have_their_roots_and_proofs(page: Page) -> None:
       return given.map(({ size, leaves, root, proofs }) => {
         const list = leaves.map(fromHex)
         const steps = proofs.map((one) => one.map(fromHex))
-        const good = list.every((leaf, at) => m.trees.verify(fromHex(root), size, at, leaf, steps[at]) && m.trees.proof(list, at).map(toHex).join() === proofs[at].join())
-        const bad = list.some((leaf, at) => m.trees.verify(fromHex(root), size, (at + 1) % size, leaf, steps[at]) && size > 1)
+        const holds = (leaf, at) => m.trees.verify(fromHex(root), size, at, leaf, steps[at])
+        const same = (_, at) => m.trees.proof(list, at).map(toHex).join() === proofs[at].join()
+        const good = list.every(holds) && list.every(same)
+        const moved = (leaf, at) => size > 1 && m.trees.verify(fromHex(root), size, (at + 1) % size, leaf, steps[at])
+        const bad = list.some(moved)
         return toHex(m.trees.root(list)) === root && good && !bad
       })"""
     found = run(page, code, VECTORS["trees"])
@@ -58,7 +61,8 @@ def test_messages__of_the_vectors__have_their_digests_and_signers(page: Page) ->
       return Promise.all(given.messages.map(async ({ kind, contract, values, digest, signer, signature }) => {
         const found = m.messages.digest(given.chainId, contract, kind, values)
         const flipped = fromHex(signature); flipped[40] ^= 1
-        return [toHex(found) === digest, (await m.messages.signer(found, fromHex(signature))) === signer.toLowerCase(), (await m.messages.signer(found, flipped)) !== signer.toLowerCase()]
+        const [who, other] = [await m.messages.signer(found, fromHex(signature)), await m.messages.signer(found, flipped)]
+        return [toHex(found) === digest, who === signer.toLowerCase(), other !== signer.toLowerCase()]
       }))"""
     found = run(page, code, {"chainId": VECTORS["chainId"], "messages": VECTORS["messages"]})
     assert found == [[True, True, True]] * len(VECTORS["messages"])
@@ -71,9 +75,12 @@ def test_digests__of_the_vectors__are_the_same(page: Page) -> None:
       const { deployment, committee, terms, heads, decision } = given
       const { header } = given
       return {
-        terms: toHex(m.history.termsHash(terms)), committee: toHex(m.history.committeeDigest(committee)), deployment: toHex(m.history.deploymentDigest(deployment)),
-        configuration: toHex(m.history.configuration(deployment, committee)), posted: toHex(m.history.posted(fromHex(heads.first), fromHex(heads.headerDigest), heads.signers)),
-        label: m.scoring.decide(decision.prior, decision.rows), scores: m.scoring.scores(decision.prior, decision.rows), tie: m.scoring.decide([5, 5, 5], []),
+        terms: toHex(m.history.termsHash(terms)), committee: toHex(m.history.committeeDigest(committee)),
+        deployment: toHex(m.history.deploymentDigest(deployment)),
+        configuration: toHex(m.history.configuration(deployment, committee)),
+        posted: toHex(m.history.posted(fromHex(heads.first), fromHex(heads.headerDigest), heads.signers)),
+        label: m.scoring.decide(decision.prior, decision.rows),
+        scores: m.scoring.scores(decision.prior, decision.rows), tie: m.scoring.decide([5, 5, 5], []),
       }"""
     given = {
         "deployment": deployment,
@@ -104,7 +111,9 @@ VALUE = {
 
 def test_cids__a_block_of_every_kind_of_value__is_read_and_named_as_in_python(page: Page) -> None:
     block = cids.encode({**VALUE, "link": Link(cid_of(b"x", Codec.RAW))})
-    code = "return [JSON.stringify(m.epoch.toPlain(m.cid.decode(fromHex(given)))), await m.cid.cidOf(fromHex(given), m.cid.CODECS.dagCbor)]"
+    code = """
+      const bytes = fromHex(given)
+      return [JSON.stringify(m.epoch.toPlain(m.cid.decode(bytes))), await m.cid.cidOf(bytes, m.cid.CODECS.dagCbor)]"""
     text, name = run(page, code, "0x" + block.hex())
     assert json.loads(text) == {**VALUE, "bytes": "0x00ff", "link": {"/": cid_of(b"x", Codec.RAW)}}
     assert name == cid_of(block, Codec.DAG_CBOR)
@@ -140,7 +149,9 @@ def test_cids__a_byte_changed_anywhere__is_refused_or_another_value(page: Page) 
     ],
 )
 def test_cids__what_is_no_dag_cbor__is_refused(page: Page, malformed: str) -> None:
-    code = "try { m.cid.decode(fromHex('0x' + given)); return 'read' } catch (problem) { return problem instanceof m.cid.Malformed }"
+    code = """
+      try { m.cid.decode(fromHex('0x' + given)); return 'read' }
+      catch (problem) { return problem instanceof m.cid.Malformed }"""
     assert run(page, code, malformed) is True
     with pytest.raises(cids.BadInput):
         cids.decode(bytes.fromhex(malformed))

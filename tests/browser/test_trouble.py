@@ -43,19 +43,6 @@ def test_wallet__on_another_chain__is_asked_to_switch_and_nothing_is_signed_ther
         assert page.evaluate("window.walletChain") is None
 
 
-def test_api__down_and_back__keeps_the_page_and_goes_on(site: Site) -> None:
-    with site.person(3) as person:
-        page = person.page
-        person.go("#/jobs")
-        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
-        os.kill(site.pids["api"], signal.SIGKILL)  # whoever keeps it alive starts it again
-        page.route("**/jobs*", Route.abort)
-        expect(page.locator("#offline")).to_contain_text("tries again by itself")
-        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
-        page.unroute("**/jobs*")
-        expect(page.locator("#offline")).to_be_hidden(timeout=LONG_MS)
-
-
 def test_assignment__expired__is_said_and_nothing_is_sent(site: Site, worker: Person) -> None:
     job = site.publish(1, {**CATS, "allow": [worker.wallet], "assignmentSeconds": 60}, [{"text": "It purrs."}])
     site.employ(worker)
@@ -90,7 +77,7 @@ def test_draft_and_return__of_a_task__survive_and_cost_nothing(site: Site, worke
     page = worker.page
     page.goto(f"{site.api}/#/work/{job}/0")
     page.get_by_label("dog").check(timeout=LONG_MS)
-    page.get_by_role("link", name="Skip").click()
+    page.get_by_role("link", name="Skip", exact=True).click()
     expect(page.locator(".task")).to_contain_text("It barks.")
     page.goto(f"{site.api}/#/work/{job}/0")
     expect(page.get_by_label("dog")).to_be_checked()
@@ -130,8 +117,13 @@ def test_content__that_means_harm__is_text_and_nothing_else(site: Site, worker: 
     response = worker.context.request.get(f"{site.api}/ipfs/{_manifest(site, job)}")
     assert response.headers["x-content-type-options"] == "nosniff"
     assert "html" not in response.headers["content-type"]
-    refused = page.evaluate("eval_ => { try { return Function(eval_)() } catch (problem) { return problem.name } }", "return 1")
-    assert refused == "EvalError"  # the policy lets no text run
+    ran = """() => {
+      const script = document.createElement('script')
+      try { script.textContent = 'window.ran = 1' } catch { return 'refused' }
+      document.body.append(script)
+      return window.ran ?? 'refused'
+    }"""
+    assert page.evaluate(ran) == "refused"  # the policy lets no text run, even if it came so far
 
 
 def _manifest(site: Site, job: int) -> str:
@@ -145,8 +137,10 @@ def test_lists__of_ten_thousand_tasks__are_shown_at_once(site: Site) -> None:
         page.get_by_label("Title").fill("Ten thousand")
         page.get_by_label("Instructions").fill("Say it.")
         page.get_by_label("Possible answers").fill("yes\nno")
-        page.get_by_label("Or one text a line").fill("\n".join(f"Sentence number {n}." for n in range(10_000)))
-        expect(page.locator("#task-count")).to_have_text("10,000 tasks")
+        rows = "".join(f'{{"task": "{n}", "payload": {{"text": "Sentence number {n}."}}}}\n' for n in range(10_000))
+        file = {"name": "tasks.jsonl", "mimeType": "application/jsonl", "buffer": rows.encode()}
+        page.get_by_label("A file").set_input_files(files=[file])  # type: ignore[list-item]
+        expect(page.locator("#task-count")).to_have_text("10,000 tasks", timeout=LONG_MS)
         began = time.monotonic()
         page.get_by_role("button", name="Next task").click()
         expect(page.locator("#preview")).to_contain_text("Sentence number 1.")
@@ -166,7 +160,7 @@ def test_earnings__with_ten_thousand_answers__stay_usable(site: Site, worker: Pe
     page.route("**/me/assignments", lambda route: route.fulfill(json=[_assignment(n) for n in range(10_000)]))
     began = time.monotonic()
     worker.go("#/earnings")
-    expect(page.get_by_text("task-9999", exact=True)).to_be_visible()
+    expect(page.locator("tbody tr").first).to_contain_text("task-9999")
     assert time.monotonic() - began < 10
     assert page.locator("tbody tr").count() <= 300
 
@@ -175,7 +169,9 @@ def test_wrong_file__imported__names_its_rows_before_any_funding(site: Site) -> 
     with site.person(1) as requester:
         page = requester.page
         requester.go("#/jobs/new")
-        page.get_by_label("A file").set_input_files({"name": "tasks.csv", "mimeType": "text/csv", "buffer": b"id,text\na,one\na,two\n,three\n"})
+        page.get_by_label("A file").set_input_files(
+            {"name": "tasks.csv", "mimeType": "text/csv", "buffer": b"task,text\na,one\na,two\n,three\n"}
+        )
         expect(page.locator("#row-flaws")).to_contain_text("Row")
         expect(page.get_by_role("button", name="Fund with")).to_have_count(0)
 
@@ -203,15 +199,29 @@ def test_lying_endpoint__with_other_signatures__is_caught(site: Site) -> None:
         page = auditor.page
 
         def lie(route: Route) -> None:
-            response = route.fetch()
-            document = response.json()
-            if isinstance(document.get("result"), dict) and "input" in document["result"]:
-                data = document["result"]["input"]
-                document["result"]["input"] = data[:200] + ("0" if data[200] != "0" else "1") + data[201:]
-            route.fulfill(response=response, json=document)
+            if "eth_getTransactionByHash" not in (route.request.post_data or ""):
+                return route.continue_()
+            document = route.fetch().json()
+            data = document["result"]["input"]
+            document["result"]["input"] = data[:200] + ("1" if data[200] == "0" else "0") + data[201:]
+            return route.fulfill(json=document, headers={"access-control-allow-origin": "*"})
 
         page.route(f"{site.rpc}/**", lie)
         auditor.go("#/audit/epochs/1")
         page.get_by_role("button", name="Verify this epoch").click()
         expect(page.locator("#steps li.wrong")).to_be_visible(timeout=LONG_MS)
         expect(page.locator("#verified")).to_be_hidden()
+
+
+def test_api__down_and_back__keeps_the_page_and_goes_on(site: Site) -> None:
+    """The last: it kills the server of all the others."""
+    with site.person(3) as person:
+        page = person.page
+        person.go("#/jobs")
+        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+        page.route("**/jobs*", lambda route: route.abort())  # also while it is back already
+        os.kill(site.pids["api"], signal.SIGKILL)  # whoever keeps it alive starts it again
+        expect(page.locator("#offline")).to_contain_text("tries again by itself", timeout=LONG_MS)
+        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+        page.unroute("**/jobs*")
+        expect(page.locator("#offline")).to_be_hidden(timeout=LONG_MS)

@@ -72,6 +72,7 @@ export const actions = {
       if (problem instanceof Problem && problem.status === 401) state.session = null
     } finally {
       state.busy = ''
+      show()
       await refresh()
     }
   },
@@ -166,7 +167,7 @@ async function enter() {
   const query = Object.fromEntries(new URLSearchParams(hash.split('?')[1] ?? ''))
   const moved = name !== state.route.name || JSON.stringify(params) !== JSON.stringify(state.route.params)
   state.route = { name, params, query }
-  if (moved) Object.assign(state, { data: {}, draft: {}, failure: null, notice: state.keep ? state.notice : null, keep: false })
+  if (moved) Object.assign(state, { choosing: false, data: {}, draft: {}, failure: null, notice: state.keep ? state.notice : null, keep: false })
   const mine = ++turn
   const { default: view } = await import(`./views/${name}.js`)
   if (mine !== turn) return
