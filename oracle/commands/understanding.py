@@ -54,7 +54,7 @@ def of_job(manifest: Path, tasks: Path | None, history: Path | None, with_model:
         asked.document["instructions"],
         asked.classes,
         items,
-        [Subject(t["name"], t["describes"], tuple(t["skills"])) for t in templates().values()],
+        [Subject(t["name"], t["describes"], tuple(t["skills"])) for t in templates().values() if t["skills"]],
         vectors=_model(notes) if with_model else None,
         language=_language(notes),
         personal=_personal,

@@ -33,7 +33,7 @@ OTHERS = {  # jobs in other words than the templates'
 def subjects() -> list[Subject]:
     from oracle.templates import templates
 
-    return [Subject(t["name"], t["describes"], tuple(t["skills"])) for t in templates().values()]
+    return [Subject(t["name"], t["describes"], tuple(t["skills"])) for t in templates().values() if t["skills"]]
 
 
 def read(
@@ -50,13 +50,14 @@ def test_templates__all_of_them__are_jobs_that_can_be_funded_and_raise_no_warnin
     from oracle.commands.understanding import template
     from oracle.templates import templates
 
-    assert set(templates()) == NAMES
-    for name in NAMES:
+    of_a_field = {name for name, one in templates().items() if one["skills"]}
+    assert of_a_field == NAMES
+    for name in templates():
         found = template(name, days=3, now=1_800_000_000.0)
         manifest = check_manifest(found["manifest"])
         assert manifest.deadline == 1_800_000_000 + 3 * 86_400
         tasks = [Task(i, t["task"], t["payload"]) for i, t in enumerate(found["tasks"])]
-        assert make_job(manifest, tasks, 1)[0].tasks == 2
+        assert make_job(manifest, tasks, 1)[0].tasks == len(tasks) >= 1
         pairs = [(t["task"], t["payload"]) for t in found["tasks"]]
         d = found["manifest"]
         assert codes(understand(d["title"], d["instructions"], manifest.classes, pairs, subjects())) == set(), name
