@@ -52,7 +52,7 @@ def test_requester__with_a_template__opens_a_funded_job(site: Site, requester: P
     with step("Choose the template **Is the review positive or negative?** and see a task as a worker will see it."):
         page.get_by_label("Template").select_option(label="Is the review positive or negative?")
         expect(page.locator("#preview")).to_contain_text("Broke after a week.")
-        expect(page.locator("#preview").get_by_role("radio")).to_have_count(3)
+        expect(page.locator("#preview").get_by_role("radio")).to_have_count(4)
     with step("Set **Answers a task** to 2, and **At least** to 1."):
         page.get_by_label("Answers a task").fill("2")
         page.get_by_label("At least").fill("1")
