@@ -1,6 +1,6 @@
 """The typed client of the API, made of its OpenAPI document: `python -m scripts.clients`, and `--check` for whether it is fresh.
 
-create_app -> clients/openapi.json -> clients/crowdproof.js (ES module, no dependency) and clients/crowdproof.d.ts (its types).
+create_app -> api/clients/openapi.json -> api/clients/crowdproof.js (ES module, no dependency) and api/clients/crowdproof.d.ts (its types).
 """
 
 import json
@@ -17,8 +17,8 @@ from api.settings import Settings
 from oracle.config import Home
 from oracle.protocol.errors import BadInput
 
-FOLDER = Path(__file__).parent.parent / "clients"
-SOURCE = "// Made by `python -m scripts.clients` of clients/openapi.json: change the API, not this file.\n"
+FOLDER = Path(__file__).parent.parent / "api" / "clients"
+SOURCE = "// Made by `python -m scripts.clients` of api/clients/openapi.json: change the API, not this file.\n"
 
 
 def document() -> dict[str, Any]:
@@ -253,7 +253,7 @@ def main(check: bool) -> int:
     ]
     if check:
         for name in stale:
-            print(f"clients/{name} is not of this API: run python -m scripts.clients", file=sys.stderr)
+            print(f"api/clients/{name} is not of this API: run python -m scripts.clients", file=sys.stderr)
         return 1 if stale else 0
     FOLDER.mkdir(exist_ok=True)
     for name in stale:

@@ -61,7 +61,7 @@ def test_client__typed__is_fresh_and_speaks_to_the_server(settled: Market, tmp_p
     if node is None:
         pytest.skip("node: not installed")
     script = f"""
-    import {{ Crowdproof, Refusal }} from "{(ROOT / "clients" / "crowdproof.js").as_uri()}";
+    import {{ Crowdproof, Refusal }} from "{(ROOT / "api" / "clients" / "crowdproof.js").as_uri()}";
     const api = new Crowdproof("{settled.client.base_url}");
     const logs = [];
     for await (const log of api.pages("/logs?limit=5")) logs.push(log.cursor);

@@ -1,4 +1,4 @@
-// Made by `python -m scripts.clients` of clients/openapi.json: change the API, not this file.
+// Made by `python -m scripts.clients` of api/clients/openapi.json: change the API, not this file.
 
 export interface AnswerIn { job: number; task: number; worker: number; key?: number; commitment: string; sealHash: string; signature: string; envelope: string; expiry: number; assignedBy: string }
 export interface AnswersIn { answers: Array<AnswerIn> }
@@ -24,6 +24,7 @@ export interface Health { status: string }
 export interface Hook { hook: string; url: string; kinds: Array<string>; job: number | null; cursor: string; failures: number; secret?: string | null }
 export interface HookIn { url: string; kinds?: Array<string>; job?: number | null }
 export interface Imported { ok: boolean; rows: number; tasks: Array<TaskIn>; flaws: Array<Flaw> }
+export interface Input { task: number; id: string; label: string; confidence: number }
 export interface Job { job: number; requester: string; terms: string; manifest: string; classes: number; tasks: number; answers: number; base: string; bonus: string; deadline: number; escrow: string; refunded: string }
 export interface JobDraft { terms: string; title: string; deadline: number; quote: Quote; manifest: string; permit?: Record<string, unknown> | null; transactions?: Transactions | null; job?: number | null }
 export interface JobDraftIn { manifest: Record<string, unknown>; tasks: Array<TaskIn> }
@@ -35,6 +36,7 @@ export interface MyAssignment { job: number; task: number; id: string; state: st
 export interface Node { chainId: number; block: number; head: number; lag: number; now: number; window: number; quorum: number; members: Array<Member>; jobs: number; workers: number; epochs: number; pending: number | null; pendingUntil: number | null; ready: boolean; waits: Array<string>; faucet: boolean }
 export interface Nonce { nonce: string; expiresAt: number; domain: string; uri: string; chainId: number; message?: string | null }
 export interface OpenIn { terms: string; permit?: PermitIn | null }
+export interface Page { local: boolean; rpc: string; faucet: boolean }
 export interface PermitDataIn { owner: string; amount: number; deadline: number }
 export interface PermitIn { deadline: number; signature: string }
 export interface Problem { type: string; title: string; status: number; detail: string }
@@ -53,7 +55,7 @@ export interface Session { wallet?: string | null; worker?: number | null; expir
 export interface SignIn { message: string; signature: string; bearer?: boolean }
 export interface StakeIn { member: string; wei: number }
 export interface Statistics { job: number; decided: number; answers: number; agreement: number | null; meanConfidence: number | null; confidence: Array<number>; labels: Record<string, number>; workers: Array<WorkerQuality> }
-export interface Task { task: number; id: string; payload: unknown }
+export interface Task { task: number; id: string; payload: unknown; inputs?: Array<Input> }
 export interface TaskIn { id: string; payload?: unknown }
 export interface Template { name: string; title: string; description: string; manifest: Record<string, unknown>; tasks: Array<TaskIn> }
 export interface TopUpIn { job: number; amount: number }
@@ -134,7 +136,7 @@ export class Crowdproof {
   review(job: number, query?: { below?: number; from?: number; limit?: number }, options?: Options): Promise<Array<Verdict>>;
   /** Agreement, confidence and quality by worker, of what is decided so far. */
   stats(job: number, options?: Options): Promise<Statistics>;
-  /** Tasks from number `from` on. */
+  /** Tasks from number `from` on, with what those before them that are decided hand to them. */
   tasks(job: number, query?: { from?: number; limit?: number }, options?: Options): Promise<Array<Task>>;
   /** Decided tasks from task number `from` on, each with its proof. */
   verdicts(job: number, query?: { from?: number; limit?: number }, options?: Options): Promise<Array<Verdict>>;
@@ -166,6 +168,8 @@ export class Crowdproof {
   metrics(options?: Options): Promise<void>;
   /** The committee and its stakes, the pending epoch and its window, blocks behind the head, and what is waited for. */
   node(options?: Options): Promise<Node>;
+  /** What a front end needs to know of this server. */
+  page(options?: Options): Promise<Page>;
   /** What it waits for; ready when that is nothing. A look is good for a second. */
   isReady(options?: Options): Promise<Ready>;
   /** The receipt of an answer, by its digest. */

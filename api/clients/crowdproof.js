@@ -1,4 +1,4 @@
-// Made by `python -m scripts.clients` of clients/openapi.json: change the API, not this file.
+// Made by `python -m scripts.clients` of api/clients/openapi.json: change the API, not this file.
 
 export class Refusal extends Error {
   constructor(status, problem, retryAfter) {
@@ -240,6 +240,10 @@ export class Crowdproof {
 
   async node(options) {
     return (await this.ask("GET", `/node`, { options })).json();
+  }
+
+  async page(options) {
+    return (await this.ask("GET", `/page`, { options })).json();
   }
 
   async isReady(options) {
