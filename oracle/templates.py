@@ -1,4 +1,7 @@
-"""Jobs to begin with, for each field that crowds serve and for what is asked everywhere: a manifest that passes the check but for its deadline, and tasks."""
+"""Jobs to begin with, for each field that crowds serve and for what is asked everywhere.
+
+A manifest that passes the check but for its deadline, and tasks.
+"""
 
 import json
 from importlib.resources import files

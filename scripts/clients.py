@@ -1,6 +1,6 @@
 """The typed client of the API, made of its OpenAPI document: `python -m scripts.clients`, and `--check` for whether it is fresh.
 
-create_app -> api/clients/openapi.json -> api/clients/crowdproof.js (ES module, no dependency) and api/clients/crowdproof.d.ts (its types).
+create_app -> api/clients/: openapi.json -> crowdproof.js (ES module, no dependency) and crowdproof.d.ts (its types).
 """
 
 import json
