@@ -222,7 +222,9 @@ def lower(
             i, value = of[x] & PLACE, of[x] >> 32
             if value == 0:
                 continue
-            gain = value if missing[i] > 0 else value - np.int64(least[i])
+            gain = np.int64(value)
+            if missing[i] <= 0:
+                gain = gain - least[i]
             if gain <= (0 if missing[i] > 0 else epsilon) or (found > free and gain <= gains[free]):
                 continue
             held = redundancy[i] == 0
