@@ -82,7 +82,7 @@ def open_floor(market: Market, threads: int = 1, largest: float = 0.0) -> Floor:
     """Rows packed, nobody assigned, every price 0; values up to `largest` could be told apart from each other."""
     tasks, workers = len(market.redundancy), len(market.capacity)
     largest = max(largest, float(market.value.max(initial=0)))
-    scale = 2.0 ** np.floor(np.log2((TOP - 2) / largest)) if largest > 0 else 1.0
+    scale = 2.0 ** np.floor(np.log2((TOP - 2) / (largest or 1.0)))
     rows, theta = np.empty(len(market.worker), np.int64), np.empty(tasks, np.int32)
     sizes = np.minimum(np.maximum(kernels.FRONT, 2 * market.redundancy + 2), np.diff(market.start))
 

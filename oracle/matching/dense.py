@@ -14,11 +14,11 @@ SMALLEST = 64  # below, any solver will do
 
 
 def square(market: Market) -> bool:
-    tasks, workers = len(market.redundancy), len(market.capacity)
-    every = len(market.worker) == tasks * workers and (market.capacity > 0).all()
-    return (
-        tasks == workers >= SMALLEST and every and market.wanted.max() == market.wanted.min() == market.most.max() == 1
-    )
+    """Whether everybody could do everything, one answer each, and `lap` is worth its call."""
+    size = len(market.redundancy)
+    if size < SMALLEST or len(market.capacity) != size or len(market.worker) != size * size:
+        return False
+    return bool((market.most == 1).all() and (market.wanted == 1).all())
 
 
 def jonker_volgenant(market: Market) -> Solution | None:

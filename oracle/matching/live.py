@@ -18,6 +18,7 @@ from oracle.matching.kernels import HELD, INFINITE, NOBODY, WORKER
 from oracle.matching.market import Solution, check, solution
 from oracle.protocol.errors import BadInput
 
+ROOM = 0.75  # of the gap asked for is what the first solution may take; repairs have the rest
 LOG = 4096  # bids of a repair; with more, what tasks hold is looked up anew
 
 
@@ -45,7 +46,7 @@ class Live:
         self._floor = open_floor(market)
         absent = np.asarray(away, np.int64)
         self._floor.capacity[absent], self._floor.prices[absent] = 0, NOBODY
-        _, self._epsilon = auctioned(replace(market, capacity=self._floor.capacity), self._floor, gap)
+        _, self._epsilon = auctioned(replace(market, capacity=self._floor.capacity), self._floor, ROOM * gap)
         self._columns = reverse.columns(self._market.start, self._floor.rows, len(self._market.capacity))
         self._least = least(self._market, self._floor)
         self._log = np.empty(LOG, np.int32)

@@ -176,14 +176,14 @@ def bring(rows: Int64, theta: Int32, prices: Int32, begin: int, size: int, i: in
         place += 1
     if place < begin + size:
         return place
-    low, at = np.int64(INFINITE), -1
+    low, at = INFINITE, -1
     for y in range(begin, begin + size):
         if not rows[y] & HELD:
             net = -1 if rows[y] & GONE else (rows[y] >> 32) - prices[rows[y] >> 2 & WORKER]
             if net < low:
                 low, at = net, y
     rows[at], rows[place] = rows[place], rows[at]
-    theta[i] = max(np.int64(theta[i]), low)
+    theta[i] = max(theta[i], low)
     return at
 
 
@@ -222,7 +222,7 @@ def lower(
             i, value = of[x] & PLACE, of[x] >> 32
             if value == 0:
                 continue
-            gain = value if missing[i] > 0 else value - np.int64(least[i])
+            gain = value if missing[i] > 0 else value - least[i]
             if gain <= (0 if missing[i] > 0 else epsilon) or (found > free and gain <= gains[free]):
                 continue
             held = redundancy[i] == 0

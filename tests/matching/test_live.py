@@ -47,7 +47,8 @@ def test_live__any_events__stay_certified_to_epsilon_a_place(arrays: Arrays, eve
     certified(live)
     places = int(live._floor.load.sum())
     _, found = now(live)
-    assert found.bound - found.value <= live._epsilon / live._floor.scale * places + 1e-6 * found.bound
+    slack = (live._epsilon + 1) / live._floor.scale  # a pair of value 0 counts as 1 in the rows
+    assert found.bound - found.value <= slack * places + 1e-6 * found.bound
 
 
 def test_live__long_life__stays_near_a_fresh_solution() -> None:
