@@ -75,3 +75,13 @@ def test_believe__copies__are_one_voice_unless_that_is_not_wanted(merging: bool)
     right = (belief.posterior.argmax(1) == truth).mean()
     assert right > 0.85 if merging else right < 0.6
     assert bool(belief.rings) == merging
+
+
+def test_believe__gold__is_told_to_the_search_for_rings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which of two worlds is the true one only known answers say (test_rings); here that they arrive."""
+    crowd, truth = crowd_of(3, 60, 9, 3, 4)
+    gold = np.where(np.arange(60) < 10, truth, -1)
+    told = []
+    monkeypatch.setattr(judge, "rings", lambda *_, known: told.append(known) or ())
+    judge.believe(judge.crowd(*crowd), gold=gold)
+    np.testing.assert_array_equal(told[0], gold)
