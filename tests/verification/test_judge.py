@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from oracle.verification import judge
+from oracle.verification.engine import History
 from oracle.verification.record import record
 from oracle.verification.rings import COPIES, SUSPECTED, Ring, merge
 from tests.verification.test_engine import crowd_of
@@ -85,3 +86,10 @@ def test_believe__gold__is_told_to_the_search_for_rings(monkeypatch: pytest.Monk
     monkeypatch.setattr(judge, "rings", lambda *_, known: told.append(known) or ())
     judge.believe(judge.crowd(*crowd), gold=gold)
     np.testing.assert_array_equal(told[0], gold)
+
+
+def test_believe__history__is_told_to_the_engine() -> None:
+    crowd, _ = crowd_of(3, 60, 9, 3, 4)
+    liar = History(np.array([0, 0, 0]), np.array([0, 1, 2]), 50 * np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]]))
+    alone, told = (judge.believe(judge.crowd(*crowd), history=known).posterior for known in (None, liar))
+    assert np.abs(alone - told).max() > 0.05
