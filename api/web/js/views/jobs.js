@@ -33,7 +33,7 @@ function view(state) {
 }
 
 function table(state, jobs) {
-  return [h('div', { class: 'scroll' }, h('table', {},
+  return [h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Table' }, h('table', {},
     h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Job'), h('th', { scope: 'col', class: 'number' }, 'Tasks'), h('th', { scope: 'col', class: 'number wide' }, 'Escrow'), h('th', { scope: 'col' }, 'State'), h('th', { scope: 'col', class: 'wide' }, 'Requester'))),
     h('tbody', {}, jobs.slice(0, SHOWN).map((job) => h('tr', {},
       h('td', {}, h('a', { href: `#/jobs/${job.job}` }, state.data.manifests[job.job]?.title ?? `Job ${job.job}`)),
