@@ -43,6 +43,7 @@ QUIET = [
 ]
 WINDOW_S = 8
 START_S = 150
+expect.set_options(timeout=20_000)  # a busy machine is slow, and nothing waits longer than it must
 LONG_MS = 60_000  # an epoch: proposed, signed, posted, final
 CATS = {
     "title": "Cat or dog?",

@@ -184,14 +184,14 @@ async function enter() {
 /** Looks at the server again. */
 async function refresh() {
   clearTimeout(again)
-  const looked = page
+  const [looked, mine] = [page, turn] // of a page that was left meanwhile nothing is kept
   try {
     if (!state.deployment) await begin()
     await who()
     const data = await looked?.load?.(state, actions)
-    if (looked === page) Object.assign(state, { online: true, failure: null, data: data ? { ...state.data, ...data } : state.data })
+    if (looked === page && mine === turn) Object.assign(state, { online: true, failure: null, data: data ? { ...state.data, ...data } : state.data })
   } catch (problem) {
-    if (looked !== page) return
+    if (looked !== page || mine !== turn) return
     if (problem instanceof Unreachable) state.online = false
     else state.failure = problem
   }

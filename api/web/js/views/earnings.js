@@ -50,7 +50,7 @@ const claim = (state, act) => act.run('Claiming', async () => {
 function answers(state, act, history) {
   if (!history.length) return h('div', { class: 'empty', id: 'no-answers' }, h('strong', {}, 'No answers yet'), h('p', {}, 'Each answer that you send appears here, with what became of it.'))
   return h('section', { 'aria-labelledby': 'answers' }, h('div', { class: 'row apart' }, h('h2', { id: 'answers' }, 'Your answers'), h('button', { class: 'quiet', onclick: () => table(history) }, 'Download as CSV')),
-    h('div', { class: 'scroll' }, h('table', {},
+    h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Table' }, h('table', {},
       h('thead', {}, h('tr', {}, ['Task', 'State', 'Earned', ''].map((name) => h('th', { scope: 'col', class: name === 'Earned' ? 'number' : null }, name || h('span', { class: 'hidden' }, 'Proof'))))),
       h('tbody', {}, history.slice(0, 200).map((one) => row(state, act, one))))))
 }

@@ -41,7 +41,7 @@ function view(state) {
       ? h('p', {}, h('a', { href: `#/audit/epochs/${epoch}` }, `Epoch ${epoch}`), ends > blockTime() ? ` can be challenged for ${duration(ends - blockTime())} more.` : ' is about to become final.')
       : h('p', { class: 'muted' }, 'None. The next is posted when tasks have all their answers.')),
     h('section', { 'aria-labelledby': 'committee' }, h('h2', { id: 'committee' }, `Committee: ${state.data.quorum} of ${state.data.members.length} must sign`),
-      h('div', { class: 'scroll' }, h('table', {}, h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Member'), h('th', { scope: 'col', class: 'number' }, 'Stake'), h('th', { scope: 'col' }, 'May sign'))),
+      h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Table' }, h('table', {}, h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Member'), h('th', { scope: 'col', class: 'number' }, 'Stake'), h('th', { scope: 'col' }, 'May sign'))),
         h('tbody', {}, state.data.members.map((member, at) => h('tr', {}, h('td', { class: 'mono', title: member }, short(member)), h('td', { class: 'number' }, coin(state.data.stakes[at])), h('td', {}, state.data.stakes[at] >= state.data.unit ? h('span', { class: 'tag good' }, 'yes') : h('span', { class: 'tag bad' }, 'stake too low')))))))),
   ]
 }

@@ -84,7 +84,7 @@ function charts(state) {
   return h('div', { class: 'grid' },
     h('section', { class: 'card' }, h('h2', {}, 'Confidence'), columns('Confidence of the verdicts', tenths, 'Verdicts by per cent'), h('p', { class: 'small muted' }, `Mean ${percent(statistics.meanConfidence ?? 0)}. Amber: worth a look.`)),
     h('section', { class: 'card' }, h('h2', {}, 'Agreement'), columns('Verdicts by label', labels, 'Verdicts'), h('p', { class: 'small muted' }, statistics.agreement === undefined ? 'How much workers agree is shown to the requester, signed in.' : statistics.agreement === null ? 'Agreement needs two answers to a task.' : `Krippendorff’s alpha ${statistics.agreement.toFixed(2)}: 1 is full agreement, 0 is chance.`)),
-    statistics.workers && h('section', { class: 'card' }, h('h2', {}, 'Workers'), h('div', { class: 'scroll' }, h('table', {},
+    statistics.workers && h('section', { class: 'card' }, h('h2', {}, 'Workers'), h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Table' }, h('table', {},
       h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Worker'), h('th', { scope: 'col', class: 'number' }, 'Answers'), h('th', { scope: 'col', class: 'number' }, 'Agreed'))),
       h('tbody', {}, statistics.workers.slice(0, 10).map((one) => h('tr', {}, h('td', {}, `Worker ${one.worker}`), h('td', { class: 'number' }, one.counted), h('td', { class: 'number' }, one.agreement === null ? '' : percent(one.agreement)))))))))
 }
@@ -101,7 +101,7 @@ function results(state, act) {
 }
 
 export function verdictTable(spec, verdicts) {
-  return h('div', { class: 'scroll' }, h('table', {},
+  return h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Table' }, h('table', {},
     h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Task'), h('th', { scope: 'col' }, 'Verdict'), h('th', { scope: 'col', class: 'number' }, 'Confidence'), h('th', { scope: 'col' }, 'State'), h('th', { scope: 'col' }, h('span', { class: 'hidden' }, 'Proof')))),
     h('tbody', {}, verdicts.map((one) => h('tr', {},
       h('td', {}, one.id), h('td', {}, wording(spec, one.label)), h('td', { class: 'number' }, percent(one.confidence)),

@@ -33,10 +33,10 @@ function view(state) {
 }
 
 function table(state, jobs) {
-  return [h('div', { class: 'scroll' }, h('table', {},
+  return [h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Table' }, h('table', {},
     h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Job'), h('th', { scope: 'col', class: 'number' }, 'Tasks'), h('th', { scope: 'col', class: 'number wide' }, 'Escrow'), h('th', { scope: 'col' }, 'State'), h('th', { scope: 'col', class: 'wide' }, 'Requester'))),
     h('tbody', {}, jobs.slice(0, SHOWN).map((job) => h('tr', {},
-      h('td', {}, h('a', { href: `#/jobs/${job.job}` }, state.data.manifests[job.job]?.title ?? `Job ${job.job}`)),
+      h('td', {}, h('a', { href: `#/jobs/${job.job}` }, state.data.manifests?.[job.job]?.title ?? `Job ${job.job}`)),
       h('td', { class: 'number' }, Number(job.tasks).toLocaleString('en')), h('td', { class: 'number wide' }, money(job.escrow)),
       h('td', {}, phase(job)), h('td', { class: 'mono wide' }, short(job.requester))))))),
     jobs.length > SHOWN && h('p', { class: 'muted small' }, `${jobs.length - SHOWN} older ones are not shown.`)]

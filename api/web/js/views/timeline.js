@@ -28,7 +28,7 @@ function view(state, act) {
 function epochs({ deployment }, history) {
   if (!history.posts.length) return h('section', {}, h('h2', {}, 'Epochs'), h('div', { class: 'empty', id: 'no-epochs' }, h('strong', {}, 'No epoch yet'), h('p', {}, 'The first is posted when a task has all its answers.')))
   return h('section', { 'aria-labelledby': 'epochs' }, h('h2', { id: 'epochs' }, 'Epochs'),
-    h('div', { class: 'scroll' }, h('table', {},
+    h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Table' }, h('table', {},
       h('thead', {}, h('tr', {}, ['Epoch', 'State', 'Signed by', 'Total earned', 'Where'].map((name) => h('th', { scope: 'col', class: name === 'Total earned' ? 'number' : null }, name)))),
       h('tbody', {}, history.posts.toReversed().slice(0, STEP).map((post) => h('tr', {},
         h('td', {}, h('a', { href: `#/audit/epochs/${post.epoch}` }, `Epoch ${post.epoch}`)),
@@ -49,7 +49,7 @@ function list(state, act) {
       h('div', { class: 'field' }, h('label', { for: 'from' }, 'From block'), h('input', { id: 'from', inputmode: 'numeric', value: from, oninput: (event) => act.draft({ from: event.target.value.replace(/\D/g, '') }) })),
       h('div', { class: 'field' }, h('label', { for: 'to' }, 'To block'), h('input', { id: 'to', inputmode: 'numeric', value: to, oninput: (event) => act.draft({ to: event.target.value.replace(/\D/g, '') }) })),
       h('button', { id: 'csv', disabled: !found.length, onclick: () => save(found) }, 'Download as CSV')),
-    found.length ? h('div', { class: 'scroll' }, h('table', { id: 'event-table' },
+    found.length ? h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Table' }, h('table', { id: 'event-table' },
       h('caption', {}, `${found.length.toLocaleString('en')} events, newest first`),
       h('thead', {}, h('tr', {}, ['Block', 'Event', 'What it says', 'Transaction'].map((name) => h('th', { scope: 'col', class: name === 'Block' ? 'number' : null }, name)))),
       h('tbody', {}, found.slice(0, shown).map((event) => h('tr', {},

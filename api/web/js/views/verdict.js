@@ -42,7 +42,7 @@ function sum({ verdict, weights, scores }, spec) {
   const nats = (value) => (value / NAT).toFixed(2)
   const head = (text) => h('th', { scope: 'col', class: 'number' }, text)
   const shown = spec.classes.slice(0, 12)
-  return h('div', { class: 'scroll' }, h('table', { id: 'sum' },
+  return h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Table' }, h('table', { id: 'sum' },
     h('caption', {}, 'Weights in nats; on chain they are integers, and the sum is exact.'),
     h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, ''), shown.map((text) => head(wording(spec, text).slice(0, 40))))),
     h('tbody', {},

@@ -79,7 +79,7 @@ function openJobs(state) {
     return h('section', {}, h('h2', {}, 'Open jobs'), h('div', { class: 'empty', id: 'no-jobs' }, h('strong', {}, 'No job is open'), h('p', {}, 'Come back later: nothing is lost while you are away.')))
   }
   return h('section', { 'aria-labelledby': 'open-jobs' }, h('h2', { id: 'open-jobs' }, 'Open jobs'),
-    h('div', { class: 'scroll' }, h('table', {},
+    h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Table' }, h('table', {},
       h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Job'), h('th', { scope: 'col', class: 'number' }, 'Pay an answer'), h('th', { scope: 'col', class: 'number wide' }, 'About an hour'), h('th', { scope: 'col', class: 'wide' }, 'Ends in'))),
       h('tbody', {}, jobs.slice(0, SHOWN).map((job) => row(state, job))))),
     jobs.length > SHOWN && h('p', { class: 'muted small' }, `${jobs.length - SHOWN} more are not shown.`))
