@@ -235,5 +235,5 @@ def _template(one: dict[str, Any]) -> schemas.Template:
         title=one["manifest"]["title"],
         description=one["describes"],
         manifest=one["manifest"],
-        tasks=[{"id": task["task"], "payload": task["payload"]} for task in one["tasks"]],
+        tasks=[schemas.TaskIn(id=task["task"], payload=task["payload"]) for task in one["tasks"]],
     )

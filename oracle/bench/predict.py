@@ -25,7 +25,7 @@ from oracle.matching import blend as blending
 from oracle.matching import gnn, predict
 from oracle.matching.blend import Seen
 from oracle.protocol.errors import BadInput
-from oracle.verification.layout import one_thread
+from oracle.verification.embed import one_thread
 
 FOLDS = 5
 RIVALS = ("ds", "rasch", "mf", "blend")

@@ -18,7 +18,7 @@ def square(market: Market) -> bool:
     size = len(market.redundancy)
     if size < SMALLEST or len(market.capacity) != size or len(market.worker) != size * size:
         return False
-    return bool((market.most == 1).all() and (market.wanted == 1).all())
+    return bool((market.most == 1).all()) and bool((market.wanted == 1).all())
 
 
 def jonker_volgenant(market: Market) -> Solution | None:

@@ -179,7 +179,7 @@ def bring(rows: Int64, theta: Int32, prices: Int32, begin: int, size: int, i: in
     low, at = INFINITE, -1
     for y in range(begin, begin + size):
         if not rows[y] & HELD:
-            net = -1 if rows[y] & GONE else (rows[y] >> 32) - prices[rows[y] >> 2 & WORKER]
+            net = -1 if rows[y] & GONE else int((rows[y] >> 32) - prices[rows[y] >> 2 & WORKER])
             if net < low:
                 low, at = net, y
     rows[at], rows[place] = rows[place], rows[at]
