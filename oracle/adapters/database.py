@@ -70,7 +70,7 @@ from oracle.protocol.errors import BadInput, CrowdproofError, Fatal, Refused, Re
 from oracle.protocol.events import Log, from_json
 from oracle.protocol.keys import Address, checksum
 
-REVISION = "0003"  # the newest file of migrations/versions; a test holds them equal
+REVISION = "0004"  # the newest file of migrations/versions; a test holds them equal
 PATIENCE_S = 10.0  # how long a writer waits for its turn
 CHUNK = 5_000  # rows in one statement
 
