@@ -93,7 +93,7 @@ def read_answers(
     if classes is not None:
         labels.fix(classes)
     found = _Numbered(name, (tasks, workers, labels))
-    for lines, columns in _batches(name, ANSWER_COLUMNS):
+    for lines, columns in batches(name, ANSWER_COLUMNS):
         found.take(lines, columns)
     if not found.rows:
         raise BadInput(f"{name}: there is a header but no answer below it; write one answer a row as task,worker,label")
@@ -131,7 +131,7 @@ def read_counts(path: str | os.PathLike[str]) -> Iterator[tuple[int, str, str, s
         except ValueError:
             count = math.nan
         if not math.isfinite(count) or count < 0:
-            raise _wrong(name, line, f"count {_show(text)} is no number of answers; write 0 or more", "count")
+            raise wrong(name, line, f"count {_show(text)} is no number of answers; write 0 or more", "count")
         yield line, worker, truth, label, count
 
 
@@ -288,7 +288,7 @@ class _Ids(dict[str, int]):
     def add(self, text: str, name: str, line: int) -> int:
         problem = self._problem(text)
         if problem:
-            raise _wrong(name, line, problem, self.column)
+            raise wrong(name, line, problem, self.column)
         return self.__missing__(text)
 
     def numbers(self, texts: Sequence[str]) -> Int32 | None:
@@ -361,7 +361,7 @@ class _Numbered:
                 if text not in ids:
                     ids.add(text, self.name, line)
             if row > MAX_ROWS:
-                raise _wrong(self.name, line, f"more than {MAX_ROWS:,} answers; split the file")
+                raise wrong(self.name, line, f"more than {MAX_ROWS:,} answers; split the file")
         raise AssertionError("a batch was refused and every row of it taken")
 
     def columns(self) -> tuple[Int32, Int32, Int32]:
@@ -418,11 +418,12 @@ ROWS_TOGETHER = 1 << 13
 
 
 def _rows(name: str, columns: tuple[str, ...]) -> Iterator[Row]:
-    for lines, fields in _batches(name, columns):
+    for lines, fields in batches(name, columns):
         yield from zip(lines, zip(*fields, strict=True), strict=True)
 
 
-def _batches(name: str, columns: tuple[str, ...]) -> Iterator[Batch]:
+def batches(name: str, columns: tuple[str, ...]) -> Iterator[Batch]:
+    """The columns' texts, many rows at once, each with its line. Raises BadInput."""
     suffix = name.lower().removesuffix(".gz")
     if Path(name).is_dir():
         raise BadInput(f"{name}: is a directory; name a label file in it ({FORMATS})")
@@ -494,7 +495,7 @@ def _csv_rows(
             yield feed.line, pick(row)
         elif row:
             problem = f"{len(row)} fields where the header has {width}; quote fields that hold commas"
-            raise _wrong(name, feed.line, problem)
+            raise wrong(name, feed.line, problem)
 
 
 def _plain(block: str, width: int) -> list[str] | None:
@@ -514,7 +515,7 @@ def _plain(block: str, width: int) -> list[str] | None:
 
 
 def _unreadable(name: str, line: int, error: csv.Error) -> BadInput:
-    return _wrong(name, line, f"not readable as CSV ({error}); check the quotes (inside a field, double them)")
+    return wrong(name, line, f"not readable as CSV ({error}); check the quotes (inside a field, double them)")
 
 
 def _json_rows(name: str, columns: tuple[str, ...]) -> Iterator[Row]:
@@ -526,9 +527,9 @@ def _json_rows(name: str, columns: tuple[str, ...]) -> Iterator[Row]:
             try:
                 record = json.loads(text)
             except (ValueError, RecursionError) as error:
-                raise _wrong(name, line, f"not readable as JSON ({error}); write one object a line") from None
+                raise wrong(name, line, f"not readable as JSON ({error}); write one object a line") from None
             if not isinstance(record, dict):
-                raise _wrong(name, line, "not a JSON object; write one object a line")
+                raise wrong(name, line, "not a JSON object; write one object a line")
             yield line, tuple([_json_text(name, line, record, column) for column in columns])
         if not line:
             raise BadInput(
@@ -543,8 +544,8 @@ def _json_text(name: str, line: int, record: dict[str, Any], column: str) -> str
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if column in record:
-        raise _wrong(name, line, f"{_show(str(value))} is neither text nor an integer; write it as text", column)
-    raise _wrong(name, line, f"the field is missing; the object has {_names(record)}", column)
+        raise wrong(name, line, f"{_show(str(value))} is neither text nor an integer; write it as text", column)
+    raise wrong(name, line, f"the field is missing; the object has {_names(record)}", column)
 
 
 def _parquet_batches(name: str, columns: tuple[str, ...]) -> Iterator[Batch]:
@@ -570,7 +571,7 @@ def _parquet_batches(name: str, columns: tuple[str, ...]) -> Iterator[Batch]:
 def _parquet_texts(name: str, values: Any, column: str, arrow: Any) -> list[str]:
     kind = values.type.value_type if arrow.types.is_dictionary(values.type) else values.type
     if not (arrow.types.is_integer(kind) or arrow.types.is_string(kind) or arrow.types.is_large_string(kind)):
-        raise _wrong(name, 0, f"the type is {kind}; store text or integers", column)
+        raise wrong(name, 0, f"the type is {kind}; store text or integers", column)
     texts = values.cast(arrow.string()).to_pylist()
     return ["" if text is None else text for text in texts]
 
@@ -650,7 +651,7 @@ def _blocks(name: str, file: BinaryIO | gzip.GzipFile) -> Iterator[str]:
         block, rest = (rest + chunk[:end], chunk[end:]) if end else (b"", rest + chunk)
         if len(rest) > MAX_LINE_BYTES:
             line = first + block.count(b"\n")
-            raise _wrong(
+            raise wrong(
                 name, line, f"longer than {MAX_LINE_BYTES:,} bytes; is this a label file, with one answer a line?"
             )
         if block:
@@ -666,7 +667,7 @@ def _unmarked(name: str, chunk: bytes) -> tuple[bytes, int]:
     if chunk.startswith(b"\x1f\x8b"):
         raise BadInput(f"{name}: is gzip; let its name end in .gz")
     if chunk.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _wrong(name, 1, "UTF-16; save the file as UTF-8")
+        raise wrong(name, 1, "UTF-16; save the file as UTF-8")
     return (chunk[3:], 3) if chunk.startswith(b"\xef\xbb\xbf") else (chunk, 0)
 
 
@@ -682,7 +683,7 @@ def _text(name: str, block: bytes, first: int, offset: int) -> str:
         place, what = block.index(b"\0"), "NUL byte"
     column = place - block.rfind(b"\n", 0, place)
     line = first + block.count(b"\n", 0, place)
-    raise _wrong(
+    raise wrong(
         name, line, f"{what} at byte {column} of the line, {offset + place + 1} of the file; save it as plain UTF-8"
     )
 
@@ -700,7 +701,8 @@ def _places(name: str, header: Sequence[str], columns: tuple[str, ...]) -> list[
     return [header.index(column) for column in columns]
 
 
-def _wrong(name: str, line: int, problem: str, column: str | None = None) -> BadInput:
+def wrong(name: str, line: int, problem: str, column: str | None = None) -> BadInput:
+    """The error for a place in a file."""
     place = f"{name}, line {line}" if line else name
     return BadInput(f"{place}, column {column!r}: {problem}" if column else f"{place}: {problem}")
 

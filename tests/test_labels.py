@@ -315,7 +315,7 @@ def a_row_at_a_time(path: Path, classes: tuple[str, ...] | None) -> tuple[Answer
                     continue
                 if len(row) != len(header):
                     what = f"{len(row)} fields where the header has {len(header)}; quote fields that hold commas"
-                    raise labels._wrong(name, reader.line_num, what)
+                    raise labels.wrong(name, reader.line_num, what)
                 texts = [row[header.index(column)] for column in ("task", "worker", "label")]
                 t, w, c = (
                     each[text] if text in each else each.add(text, name, reader.line_num)
