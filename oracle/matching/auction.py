@@ -75,7 +75,7 @@ def auctioned(market: Market, floor: Floor, gap: float) -> tuple[Solution, int]:
 
 def prices(floor: Floor) -> Float:
     """In the unit of the values; of a worker without capacity at least the largest value."""
-    return np.asarray(floor.prices / floor.scale)
+    return np.asarray(np.maximum(floor.prices, 0) / floor.scale)
 
 
 def open_floor(market: Market, threads: int = 1, largest: float = 0.0) -> Floor:

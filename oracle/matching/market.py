@@ -77,6 +77,10 @@ class Solution:
 def solution(market: Market, taken: Int64, price: Float) -> Solution:
     """Of the market's edges `taken`, each once and within the limits. Raises NotOptimal if they are not."""
     value = market.value[taken]
+    if not (market.value[market.capacity[market.worker] > 0] > 0).any():
+        price = np.where(
+            market.capacity > 0, 0.0, price
+        )  # nothing that can be had is worth anything: no price proves it
     assigned = np.bincount(np.searchsorted(market.start, taken, "right") - 1, minlength=len(market.wanted))
     if (assigned > market.redundancy).any() or (
         np.bincount(market.worker[taken], minlength=len(market.capacity)) > market.capacity
