@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oracle.matching import adaptive
+from oracle.matching.value import columns
 from oracle.protocol.errors import BadInput
-from oracle.verification.layout import checked
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -59,10 +59,9 @@ def fit(
 
     Raises BadInput for indices out of range, arrays that differ in length, fewer than two classes, or a prior of another shape.
     """
-    columns = checked(task, worker, label, tasks, workers, classes)
+    what, who, said = columns(task, worker, label, tasks, workers, classes)
     if classes < 2:
         raise BadInput("one class only: there is nothing to predict")
-    what, who, said = (column.astype(np.int64) for column in columns)
     nothing = np.empty(0, np.int64)
     of = adaptive.Recording(what, who, said, nothing, nothing, nothing, nothing)
     belief = adaptive.believe_nothing(tasks, workers, classes)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oracle.matching import adaptive
+from oracle.matching.value import columns
 from oracle.protocol.errors import BadInput
-from oracle.verification.layout import checked
 
 POLICIES = {
     "random": adaptive.RANDOM,
@@ -48,10 +48,9 @@ def recording(
     task: ArrayLike, worker: ArrayLike, label: ArrayLike, tasks: int, workers: int, classes: int
 ) -> adaptive.Recording:
     """Sorts the answers. Raises BadInput for indices out of range, arrays that differ in length, or a pair twice."""
-    columns = checked(task, worker, label, tasks, workers, classes)
+    what, who, said = columns(task, worker, label, tasks, workers, classes)
     if classes < 2:
         raise BadInput("all answers have one label: there is nothing to decide between")
-    what, who, said = (column.astype(np.int64) for column in columns)
     if len(np.unique(what * workers + who)) < len(what):
         raise BadInput("a worker answered a task twice: give each pair once")
     return adaptive.Recording(what, who, said, *_sorted(what, tasks), *_sorted(who, workers))

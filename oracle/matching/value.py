@@ -58,7 +58,7 @@ def value(
         raise BadInput(
             f"confusion: rows of {classes} x {classes} are needed for {classes} classes, got {rows.shape[1:]}"
         )
-    who, what = _places("worker", worker, len(rows)), _places("task", task, len(beliefs))
+    who, what = places("worker", worker, len(rows)), places("task", task, len(beliefs))
     if len(who) != len(what):
         raise BadInput(f"pairs: {len(who)} workers and {len(what)} tasks; one each is needed")
     if measure not in _MEASURES:
@@ -174,7 +174,17 @@ def _probabilities(name: str, values: ArrayLike, dimensions: int) -> Float:
     return found
 
 
-def _places(name: str, values: ArrayLike, size: int) -> NDArray[np.int64]:
+def columns(
+    task: ArrayLike, worker: ArrayLike, label: ArrayLike, tasks: int, workers: int, classes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The three arrays of answers [N]. Raises BadInput naming the array, the place and the range."""
+    found = places("task", task, tasks), places("worker", worker, workers), places("label", label, classes)
+    if len({len(column) for column in found}) > 1:
+        raise BadInput(f"the arrays of answers differ in length: {', '.join(str(len(column)) for column in found)}")
+    return found
+
+
+def places(name: str, values: ArrayLike, size: int) -> NDArray[np.int64]:
     found = np.asarray(values)
     if found.ndim != 1 or (found.size and not np.issubdtype(found.dtype, np.integer)):
         raise BadInput(f"{name}: one dimension of integers needed, got {found.dtype} of shape {found.shape}")
