@@ -9,14 +9,12 @@ CUDA build needs stands in a lock.
 import re
 import subprocess
 import sys
-import tempfile
 import tomllib
 from importlib.metadata import requires
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from uv import find_uv_bin
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "requirements"
@@ -33,24 +31,9 @@ OPTIONS = [
 
 def resolve(source: Path, lock: Path, *extra: str) -> dict[str, str]:
     """Package name -> its lines in a lock. What stands in `lock` stays, as long as it fits."""
-    with tempfile.NamedTemporaryFile("w+", suffix=".txt") as held:
-        held.write(lock.read_text())
-        held.flush()
-        command = [
-            find_uv_bin(),
-            "pip",
-            "compile",
-            *OPTIONS,
-            *extra,
-            "--python",
-            sys.executable,
-            "-o",
-            held.name,
-            str(source),
-        ]
-        subprocess.run(command, check=True, cwd=ROOT)
-        text = Path(held.name).read_text()
-    entries = re.findall(r"^(([A-Za-z0-9][\w.-]*)==.*(?:\n    .*)*)", text, re.MULTILINE)
+    command = [sys.executable, "-m", "uv", "pip", "compile", *OPTIONS, *extra, "--python", sys.executable]
+    subprocess.run([*command, "--output-file", str(lock), str(source)], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    entries = re.findall(r"^(([A-Za-z0-9][\w.-]*)==.*(?:\n    .*)*)", lock.read_text(), re.MULTILINE)
     return {canonicalize_name(name): block for block, name in entries}
 
 
@@ -78,7 +61,7 @@ def main() -> None:
     dev = resolve(ROOT / "pyproject.toml", FOLDER / "dev.lock", "--extra", "dev")
     write("dev", dev)
     torch_needs = {"filelock", "fsspec", "jinja2", "sympy", "typing-extensions"}
-    base = closure({Requirement(line).name for line in project["dependencies"]} | torch_needs | {"setuptools", "wheel"})
+    base = closure({Requirement(line).name for line in project["dependencies"]} | torch_needs | {"setuptools"})
     write("base", {name: block for name, block in dev.items() if name in base})
     for tool in ("slither", "halmos", "crowdkit"):
         write(tool, resolve(FOLDER / f"{tool}.in", FOLDER / f"{tool}.lock"))
