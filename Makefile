@@ -3,6 +3,7 @@
 # make check-deep  long campaigns, proofs and mutants (about three hours on two cores)
 # make prove  what halmos proves of the contracts (about a quarter of an hour)      make mutants  mutation testing (an hour)
 # make coverage  which branches of the contracts the tests take
+# make screenshots  every page into docs/screenshots
 # make test-ipfs  the stores on a real IPFS daemon, which it installs into the user's cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -12,6 +13,8 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 TORCH := 2.13.0
+## Files of tests that run at a time: two take both cores of a small machine.
+JOBS ?= 2
 CHAIN := hardhat-free-local-chain
 FORGE = $(shell $(PY) -m scripts.forge)
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
@@ -24,7 +27,7 @@ PROVE = PATH="$$PATH:$$(dirname $(FORGE))" FOUNDRY_PROFILE=symbolic $(HALMOS)/bi
 # guard, which slither cannot read, excludes anyway.
 SLITHERED = PATH="$$(dirname $(FORGE)):$$PATH" FOUNDRY_OUT=build/slither-out FOUNDRY_CACHE_PATH=build/slither-out/cache FOUNDRY_SCRIPT=scripts
 
-.PHONY: help setup dev demo test test-ipfs check check-deep prove mutants coverage clean
+.PHONY: help setup dev demo test test-ipfs screenshots check check-deep prove mutants coverage clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -36,8 +39,11 @@ demo: setup
 	@$(VENV)/bin/crowdproof demo
 
 test: dev
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(JOBS) --dist loadfile
 	$(FORGE) test
+
+screenshots: dev
+	SCREENSHOTS=docs/screenshots $(PY) -m pytest tests/browser/test_pages.py
 
 test-ipfs: dev
 	$(PY) -m scripts.ipfs install
@@ -49,6 +55,7 @@ check: dev $(SLITHER)/.done
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(PY) -m scripts.vectors --check
+	$(PY) -m scripts.clients --check
 	$(FORGE) fmt --check
 	FORGE_SNAPSHOT_CHECK=true $(FORGE) test --match-contract GasTest
 	FOUNDRY_PROFILE=check $(FORGE) test --match-path 'tests/contracts/invariants/*'

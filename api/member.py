@@ -44,6 +44,10 @@ def create_app(member: Member, content: ContentStore, token: str, ready: Ready |
     def assign(body: Json) -> dict[str, Any]:
         return {"assignments": to_json(member.assign(_read(Pairs, body, "pairs")))}
 
+    @app.post("/appraisals")
+    def appraise(body: Json) -> dict[str, Any]:
+        return {"appraisal": to_json(member.appraise(_read(Pairs, body, "pairs")))}
+
     @app.post("/answers")
     def accept(body: Annotated[bytes, Depends(_bytes)]) -> Response:
         """The busiest route: read on the request's own thread, and answered without a model."""

@@ -1,13 +1,15 @@
 """What the API reads: the chain's state, as new as its head, and the proofs of each epoch.
 
-Requests run on threads. Each gets a picture of the state that does not change under it; a new picture is taken when the chain has a
-new head, which costs one call to know.
+Requests run on threads. Each gets a view of the state that does not change under it; a new one is taken when the chain has a new
+head, which costs one call to know: one for all requests of some hundredths of a second.
 """
 
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import dataclass
 from threading import RLock
+from time import monotonic, time
 
+from api.schemas import Input
 from oracle.bootstrap import Oracle
 from oracle.ports import Block
 from oracle.protocol import epoch as ep
@@ -16,9 +18,12 @@ from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import BadInput, Refused
 from oracle.protocol.leaves import Task, Verdict
 from oracle.protocol.manifest import Manifest
+from oracle.protocol.messages import Header
 from oracle.protocol.state import Job, Post, State, Worker
+from oracle.services import rules
 
 KEPT_TREES = 16
+LOOK_S = 0.05  # for which a look at the head of the chain is good
 
 
 class NotFound(Refused):
@@ -26,6 +31,25 @@ class NotFound(Refused):
 
     def __init__(self, message: str) -> None:
         super().__init__("not-found", message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Where in an epoch's verdicts something stands."""
+
+    of_job: dict[int, list[int]]
+    of_task: dict[tuple[int, int], int]
+    of_worker: dict[int, list[int]]
+
+    @staticmethod
+    def of(epoch: Epoch) -> "_Index":
+        found = _Index({}, {}, {})
+        for index, verdict in enumerate(epoch.verdicts):
+            found.of_job.setdefault(verdict.job, []).append(index)
+            found.of_task[verdict.job, verdict.task] = index
+            for core in verdict.cores:
+                found.of_worker.setdefault(core.worker, []).append(index)
+        return found
 
 
 class Reader:
@@ -36,17 +60,42 @@ class Reader:
         self._lock = RLock()
         self._head: Block | None = None
         self._state = State(b"")
-        self._decided: dict[bytes, dict[int, list[tuple[int, Verdict]]]] = {}
+        self._looked = -1.0
+        self._headers: dict[bytes, Header] = {}
+        self._postings: dict[bytes, bytes] = {}
+        self._indices: dict[bytes, _Index] = {}
         self._trees: OrderedDict[tuple[bytes, str], trees.Levels] = OrderedDict()
 
-    def state(self) -> State:
-        """As of the newest finalised block. Raises ChainUnavailable."""
-        head = self.oracle.chain.latest()
-        with self._lock:
-            if head != self._head:
-                self._state = _picture(self.oracle.index.advance())
-                self._head = head
+    def state(self, now: bool = False) -> State:
+        """As of the newest finalised block; a look at the chain is good for LOOK_S, but where it must be `now`.
+
+        Raises ChainUnavailable.
+        """
+        if not now and monotonic() - self._looked < LOOK_S:
             return self._state
+        with self._lock:
+            began = monotonic()
+            if not now and began - self._looked < LOOK_S:
+                return self._state
+            head = self.oracle.chain.latest()
+            if head != self._head:
+                self._state = self.oracle.index.advance()
+                self._head = head
+            self._looked = began
+            return self._state
+
+    def fresh(self) -> State | None:
+        """The state, if the last look at the chain is still good; asks nobody."""
+        return self._state if monotonic() - self._looked < LOOK_S else None
+
+    @property
+    def head(self) -> Block | None:
+        """The newest block of the chain, as it was looked at last."""
+        return self._head
+
+    def clock(self) -> float:
+        """Unix time, by which drafts and sessions run out; what the protocol decides goes by block time."""
+        return time()
 
     @property
     def unit(self) -> int:
@@ -54,26 +103,43 @@ class Reader:
         return self.oracle.deployment.unit
 
     def job(self, number: int) -> Job:
-        job = self.state().jobs.get(number)
+        job = self.state().jobs.get(number) or self.state(now=True).jobs.get(number)
         if job is None:
             raise NotFound(f"there is no job {number}")
         return job
+
+    def phase(self, job: Job) -> str:
+        """waiting (for its parent), open, deciding, hatch (base pay without a committee), or over (refundable)."""
+        state, now, window = self.state(), self.oracle.index.now, self.oracle.deployment.window
+        parent = state.jobs.get(job.terms.parent)
+        if parent and now < parent.deadline and now < job.deadline:
+            return "waiting"
+        ends = (job.deadline, rules.debits_close(state, job, window), rules.refund_opens(state, job, window))
+        return next((name for end, name in zip(ends, ("open", "deciding", "hatch"), strict=True) if now < end), "over")
 
     def content(self, job: Job) -> tuple[Manifest, list[Task]]:
         return self.oracle.books.job(job.terms)
 
     def worker(self, name: str) -> tuple[int, Worker]:
         """By index, or by wallet (0x...)."""
-        state = self.state()
-        number = state.worker_of.get(_wallet(name)) if name.startswith("0x") else _index(name)
-        if number is None or number not in state.workers:
-            raise NotFound(f"worker {name[:50]} is not registered")
-        return number, state.workers[number]
+        for now in (False, True):
+            state = self.state(now)
+            number = state.worker_of.get(_wallet(name)) if name.startswith("0x") else _number(name)
+            if number is not None and number in state.workers:
+                return number, state.workers[number]
+        raise NotFound(f"worker {name[:50]} is not registered")
 
     def epoch(self, post: Post) -> Epoch:
         """Its data; read and checked once, whoever asks first."""
         with self._lock:
             return self.oracle.books.epoch(post.epoch, post.content)
+
+    def posting(self, post: Post) -> bytes:
+        """The calldata that posted it; asked of the chain once."""
+        found = self._postings.get(post.head)
+        if found is None:
+            found = self._postings[post.head] = self.oracle.chain.calldata(post.transaction)
+        return found
 
     def verdicts(self, job: int) -> list[tuple[Post, int, Verdict]]:
         """(post, index in its tree, verdict) of a job's decided tasks, ascending by task."""
@@ -81,18 +147,55 @@ class Reader:
         found = [(post, index, verdict) for post in posts for index, verdict in self._of_job(post, job)]
         return sorted(found, key=lambda item: item[2].task)
 
+    def verdict(self, job: int, task: int) -> tuple[Post, int, Verdict] | None:
+        """That of one task, if it is decided."""
+        for post in reversed(self.state().unstruck()):
+            found = self._index(post).of_task.get((job, task))
+            if found is not None:
+                return post, found, self.epoch(post).verdicts[found]
+        return None
+
+    def answered(self, worker: int) -> list[tuple[Post, int, Verdict]]:
+        """(post, index, verdict) of every decided task that lists an answer of the worker."""
+        posts = self.state().unstruck()
+        found = [(post, index) for post in posts for index in self._index(post).of_worker.get(worker, ())]
+        return [(post, index, self.epoch(post).verdicts[index]) for post, index in found]
+
+    def inputs(self, number: int) -> dict[int, list[Input]]:
+        """task -> what the decided tasks that it waits for say, where it waits for any."""
+        terms, state = self.job(number).terms, self.state()
+        with self._lock:
+            before = self.oracle.books.graph(terms).before
+            if not any(before.values()):
+                return {}
+            sure, (manifest, tasks) = self.oracle.books.confidence(state, number), self.oracle.books.job(terms)
+        said = {
+            v.task: Input(task=v.task, id=tasks[v.task].id, label=manifest.classes[v.label], confidence=sure[v.task])
+            for _, _, v in self.verdicts(number)
+        }
+        return {task: [said[one] for one in ones if one in said] for task, ones in before.items()}
+
+    def header(self, post: Post) -> Header:
+        """As it was signed, made of the epoch's data; kept, since its roots are those of whole trees."""
+        found = self._headers.get(post.content)
+        if found is None:
+            epoch = self.epoch(post)
+            found = self._headers[post.content] = ep.header_of(epoch, post.content, ep.roots_of(epoch))
+        return found
+
     def proof(self, post: Post, tree: str, index: int) -> list[bytes]:
         """From the leaf at `index` to the root that the committee signed."""
         return trees.proof(self._levels(post, tree), index)
 
     def _of_job(self, post: Post, job: int) -> list[tuple[int, Verdict]]:
-        by_job = self._decided.get(post.content)
-        if by_job is None:
-            by_job = {}
-            for index, verdict in enumerate(self.epoch(post).verdicts):
-                by_job.setdefault(verdict.job, []).append((index, verdict))
-            self._decided[post.content] = by_job
-        return by_job.get(job, [])
+        verdicts = self.epoch(post).verdicts
+        return [(index, verdicts[index]) for index in self._index(post).of_job.get(job, ())]
+
+    def _index(self, post: Post) -> "_Index":
+        found = self._indices.get(post.content)
+        if found is None:
+            found = self._indices[post.content] = _Index.of(self.epoch(post))
+        return found
 
     def _levels(self, post: Post, tree: str) -> trees.Levels:
         with self._lock:
@@ -105,20 +208,6 @@ class Reader:
             return self._trees[key]
 
 
-def _picture(state: State) -> State:
-    """Its own containers: the index goes on filling the others."""
-    return replace(
-        state,
-        jobs=dict(state.jobs),
-        workers=dict(state.workers),
-        worker_of=dict(state.worker_of),
-        posts=dict(state.posts),
-        claimed=dict(state.claimed),
-        frozen=dict(state.frozen),
-        hatched=set(state.hatched),
-    )
-
-
 def _wallet(name: str) -> bytes:
     try:
         return bytes.fromhex(name[2:])
@@ -126,7 +215,7 @@ def _wallet(name: str) -> bytes:
         raise _no_worker(name) from None
 
 
-def _index(name: str) -> int:
+def _number(name: str) -> int:
     if not (name.isascii() and name.isdecimal() and len(name) <= 10):
         raise _no_worker(name)
     return int(name)

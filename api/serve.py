@@ -8,15 +8,16 @@ from starlette.types import ASGIApp
 
 from api import app as public_app
 from api import member as member_app
+from api import settings
 from oracle import telemetry
-from oracle.bootstrap import open_member, open_oracle
+from oracle.bootstrap import open_member
 from oracle.config import Home, only_one
 
 
 def public(home: Path, listening: socket.socket) -> None:
     """The public API of a home."""
     telemetry.configure("api")
-    run(public_app.create_app(open_oracle(Home(home))), listening)
+    run(public_app.serving(settings.read(Home(home))), listening)
 
 
 def member(home: Path, number: int, listening: socket.socket) -> None:

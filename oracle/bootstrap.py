@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from oracle.adapters.car import read_car
+from oracle.adapters.car import read_car, write_car
 from oracle.adapters.chain import RpcChain
 from oracle.adapters.content import FolderStore
 from oracle.adapters.contracts import Calls, Interfaces, decode_post
@@ -18,14 +18,17 @@ from oracle.adapters.referee import RefereeCalls
 from oracle.adapters.rest import resting
 from oracle.adapters.signer import KeySigner, load_keystore
 from oracle.config import Home
+from oracle.protocol.cids import Cid
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import BadInput, CommitteeChanged
+from oracle.protocol.keys import Address
 from oracle.protocol.state import State
 from oracle.services import office, rules
+from oracle.services.assign import Matcher
 from oracle.services.books import Books
 from oracle.services.index import Index
 from oracle.services.member import Member
-from oracle.services.refute import Purse, Refuter
+from oracle.services.refute import ANYBODY, Purse, Refuter
 from oracle.services.settle import Settler
 
 if TYPE_CHECKING:
@@ -77,15 +80,29 @@ class Oracle:
             put,
         )
 
-    def refuter(self, signer: KeySigner) -> Refuter:
-        """The part that strikes wrong epochs. Raises BadInput for a deployment that has no Referee."""
+    def matcher(self) -> Matcher:
+        """The part that says who is asked what."""
+
+        def car(root: Cid) -> bytes:
+            out = BytesIO()
+            write_car(self.content, [root], out)
+            return out.getvalue()
+
+        return Matcher(self.deployment, self.database, self.content, self.peers, car)
+
+    def refuter(self, signer: KeySigner | None = None, rewarded: Address = ANYBODY) -> Refuter:
+        """The part that strikes wrong epochs; without a signer it only says how, to reward that account.
+
+        Raises BadInput for a deployment that has no Referee.
+        """
         return Refuter(
             self.deployment,
             self.chain,
             RefereeCalls(self.chain, self.deployment),
             self.content,
             lambda data: decode_post(self.chain.interfaces, data),
-            Purse(self.database, signer),
+            Purse(self.database, signer) if signer else None,
+            rewarded,
         )
 
 

@@ -104,6 +104,7 @@ def demo(
     database: DatabaseOption = "",
     ipfs: IpfsOption = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the demo that --home holds.")] = False,
+    early_stop: Annotated[bool, typer.Option("--early-stop", help="Ask no more about what is sure.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Play a recorded crowd through the whole system: wallets, escrow, sealed answers, verdicts, pay, audit."""
@@ -116,7 +117,9 @@ def demo(
         raise BadInput("--resume needs --home: the folder of the demo to go on with")
     place = Home.at(home) if home else Home.fresh()
     with progress.shown(STAGES) as show:
-        options = Options(labels, gold, rpc, port, database=database, content=ipfs, resume=resume)
+        options = Options(
+            labels, gold, rpc, port, database=database, content=ipfs, resume=resume, early_stop=early_stop
+        )
         summary = play(place, options, show)
     _answer(summary, as_json, report.text, summary["audit"]["ok"])
 
@@ -441,6 +444,45 @@ def infer(
 
 
 @app.command()
+def match(
+    workers: Annotated[Path, typer.Option(help="worker,capacity (CSV or Parquet).")],
+    tasks: Annotated[Path, typer.Option(help="task,redundancy.")],
+    edges: Annotated[Path, typer.Option(help="task,worker,value.")],
+    out: Annotated[Path, typer.Option(help="The assignment: task,worker.")],
+    gap: Annotated[float, typer.Option(help="Share of the value that may be lost; 0 is the optimum.")] = 0.001,
+    prices: Annotated[Path | None, typer.Option(help="Proof of the bound: worker,price.")] = None,
+    threads: Annotated[int, typer.Option(min=1, max=64)] = 1,
+    terms: Annotated[
+        bool, typer.Option("--terms", help="Edges have loss,money,time: value = loss - money - time.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Assign workers to tasks so that the value is largest, with a proof of how large it can be."""
+    from oracle.commands import matching
+
+    _print(matching.match(workers, tasks, edges, out, prices, gap, threads, terms), as_json, matching.text)
+
+
+@app.command("check-match")
+def check_match(
+    workers: Annotated[Path, typer.Option(help="worker,capacity (CSV or Parquet).")],
+    tasks: Annotated[Path, typer.Option(help="task,redundancy.")],
+    edges: Annotated[Path, typer.Option(help="task,worker,value.")],
+    assignment: Annotated[Path, typer.Option(help="task,worker.")],
+    prices: Annotated[Path, typer.Option(help="worker,price.")],
+    value: Annotated[float | None, typer.Option(help="Claimed value: refuse if it is less.")] = None,
+    bound: Annotated[float | None, typer.Option(help="Claimed bound: refuse if the prices prove less.")] = None,
+    terms: Annotated[bool, typer.Option("--terms", help="Edges have loss,money,time.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check an assignment and its proof: every limit kept, the value, and the bound that the prices prove."""
+    from oracle.commands import matching
+
+    document = matching.check_match(workers, tasks, edges, assignment, prices, value, bound, terms)
+    _answer(document, as_json, matching.check_text, document["ok"])
+
+
+@app.command()
 def doctor(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Look at this machine and, if there is one, at the home; say what is missing and how to mend it."""
     from oracle.commands import doctor as doctoring
@@ -539,6 +581,74 @@ def _signer(home: Path | None, name: str) -> "KeySigner":
     if Path(name).is_file():
         return load_keystore(Path(name), _password())
     return load_key(Home.at(home), name, _password)
+
+
+# ---------------------------------------------------------------------- worker
+
+ApiOption = Annotated[str, typer.Option("--api", help="Address of the API [that of the home].")]
+OwnKeyOption = Annotated[str, typer.Option("--key", help="Your wallet: a keystore in HOME/keys, or its file.")]
+
+
+@app.command()
+def register(key: OwnKeyOption, home: HomeOption = None, api: ApiOption = "", as_json: JsonOption = False) -> None:
+    """Get the wallet a number among the workers; a relayer pays. Again: prints the number."""
+    from oracle.commands import working
+
+    document = working.register(home, api, _signer(home, key))
+    _print(document, as_json, lambda d: f"  worker      {d['worker']} ({d['wallet']})")
+
+
+@app.command()
+def work(
+    key: OwnKeyOption,
+    job: Annotated[int | None, typer.Option(min=1, help="Only this job's tasks.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Answers by file: task,label [asks for each].")] = None,
+    home: HomeOption = None,
+    api: ApiOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Answer the tasks that are assigned to the wallet: sealed, signed, each with a quorum's receipt."""
+    from oracle.commands import working
+
+    ask = working.by_file(labels) if labels else _ask_label
+    _print(working.work(home, api, _signer(home, key), job, ask), as_json, working.work_text)
+
+
+def _ask_label(shown: dict[str, Any]) -> str | None:
+    """A label or its number; empty leaves the task for later, `return` gives it back."""
+    classes: list[str] = shown["classes"]
+    print(
+        f"\n{shown['title']}: {shown['instructions']}\n\n  {json.dumps(shown['payload'], ensure_ascii=True)}\n",
+        file=sys.stderr,
+    )
+    print("".join(f"  {number}  {json.dumps(label)}\n" for number, label in enumerate(classes, 1)), file=sys.stderr)
+    given = str(typer.prompt("label (empty: later; `return`: give it back)", default="", show_default=False, err=True))
+    if given == "return":
+        return None
+    return classes[int(given) - 1] if given.isascii() and given.isdigit() and 0 < int(given) <= len(classes) else given
+
+
+@app.command()
+def balance(
+    worker: Annotated[str, typer.Argument(help="Number, or wallet 0x...")],
+    home: HomeOption = None,
+    api: ApiOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Print what a worker earned: in all, paid, to be claimed, and pending."""
+    from oracle.commands import working
+
+    _print(working.balance(home, api, worker), as_json, working.balance_text)
+
+
+@app.command()
+def claim(key: OwnKeyOption, home: HomeOption = None, api: ApiOption = "", as_json: JsonOption = False) -> None:
+    """Have all that is claimable paid to the wallet; a relayer sends it."""
+    from oracle.commands import working
+
+    _print(
+        working.claim(home, api, _signer(home, key)), as_json, lambda d: f"  paid        {d['paid']:,} to {d['wallet']}"
+    )
 
 
 # ---------------------------------------------------------------------- committee
@@ -666,6 +776,50 @@ def job_check(
     _print(jobs.check(home, manifest, tasks, unit), as_json, jobs.text)
 
 
+@job_app.command("understand")
+def job_understand(
+    manifest: Annotated[Path, typer.Argument(help="The job's manifest (JSON).")],
+    tasks: Annotated[Path | None, typer.Option(help="Its tasks: CSV with a column task, or JSONL.")] = None,
+    history: Annotated[Path | None, typer.Option(help="Earlier tasks, JSONL: text, seconds, wrong.")] = None,
+    words: Annotated[bool, typer.Option("--words", help="Compare words, also where the sentence model is.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a job asks of people: language, domain, skills, time and difficulty with intervals, and what is unclear."""
+    from oracle.commands import understanding
+
+    _print(understanding.of_job(manifest, tasks, history, not words), as_json, understanding.text)
+
+
+@job_app.command("template")
+def job_template(
+    name: Annotated[str | None, typer.Argument(help="One of the templates [lists them].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write OUT.json and OUT.tasks.jsonl [print both].")] = None,
+    days: Annotated[int, typer.Option(min=1, help="Until the deadline, from now.")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a manifest to begin with: medical, environment, annotation, ..."""
+    from oracle.commands import understanding
+    from oracle.templates import templates
+
+    if name is None:
+        document: dict[str, Any] = {n: t["describes"] for n, t in templates().items()}
+    else:
+        document = understanding.write(name, out, days) if out else understanding.template(name, days)
+    _print(document, as_json, lambda d: json.dumps(d, indent=2, ensure_ascii=False))
+
+
+@job_app.command("graph")
+def job_graph(
+    manifest: Annotated[Path, typer.Argument(help="The job's manifest (JSON).")],
+    tasks: Annotated[Path, typer.Option(help="Its tasks: CSV with a column task, or JSONL.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Print the order of a job's tasks: what can begin, the longest chain, slack, and deadlines that cannot be kept."""
+    from oracle.commands import jobs
+
+    _print(jobs.order(manifest, tasks), as_json, jobs.order_text)
+
+
 @job_app.command("create")
 def job_create(
     manifest: Annotated[Path, typer.Argument(help="The job's manifest (JSON).")],
@@ -718,6 +872,23 @@ def job_refund(number: int, key: SenderOption, home: HomeOption = None, as_json:
     _print(jobs.refund(home, number, _signer(home, key)), as_json, jobs.text)
 
 
+@job_app.command("export")
+def job_export(
+    number: int,
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    kind: Annotated[str, typer.Option("--format", help="jsonl, csv, parquet, car or croissant.")] = "jsonl",
+    key: Annotated[str | None, typer.Option(help="The requester's keystore, for sealed payloads.")] = None,
+    home: HomeOption = None,
+    api: ApiOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a job's labels, confidences, answers and places of proofs to a file; `car` is all the data, for an audit."""
+    from oracle.commands import working
+
+    document = working.export(home, api, number, kind, _signer(home, key) if key else None, out)
+    _print(document, as_json, lambda d: f"  wrote       {d['bytes']:,} bytes to {d['out']}")
+
+
 # ---------------------------------------------------------------------- content
 
 
@@ -735,6 +906,22 @@ def content_check(
     _answer(document, as_json, checking.text, document["ok"])
 
 
+@app.command()
+def replay(
+    labels: Annotated[Path, typer.Option(help="Recorded answers: task,worker,label.")],
+    gold: Annotated[Path, typer.Option(help="Known labels, only to score: task,label.")],
+    policy: Annotated[str, typer.Option(help="random, round_robin, entropy, qasca, eig or ours.")] = "ours",
+    mode: Annotated[str, typer.Option(help="arrival: workers come, a task is chosen; pool: any pair.")] = "arrival",
+    budget: Annotated[int | None, typer.Option(min=1, help="Answers at most [all].")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Orders of arrival.")] = 30,
+    as_json: JsonOption = False,
+) -> None:
+    """Buy recorded answers one by one as a policy would; how good the verdicts are after each, and when good enough."""
+    from oracle.commands import replaying
+
+    _print(replaying.replay(labels, gold, policy, mode, budget, seeds), as_json, replaying.text)
+
+
 # ---------------------------------------------------------------------- bench
 
 
@@ -748,6 +935,18 @@ def bench_pipeline(
     from oracle.bench import pipeline
 
     _print(pipeline.pipeline(pipeline.read_sizes(sizes), rounds), as_json, pipeline.text)
+
+
+@bench_app.command("api")
+def bench_api(
+    seconds: Annotated[int, typer.Option(min=2, max=600, help="Of each load.")] = 60,
+    as_json: JsonOption = False,
+) -> None:
+    """The API under an open-loop load: reads with proof, answers, listeners; and what is left after kill -9."""
+    from oracle.bench import api
+
+    document = api.api(seconds)
+    _answer(document, as_json, api.text, document["ok"])
 
 
 @bench_app.command("attack")
@@ -802,6 +1001,17 @@ def bench_truth_speed(
     _print(truth_speed.truth_speed(truth_speed.read_sizes(sizes)), as_json, truth_speed.text)
 
 
+@bench_app.command("match")
+def bench_match(
+    full: Annotated[bool, typer.Option("--full", help="Five seeds at 1e5 tasks, and 1e6: minutes, 4 GB.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure matching: beside OR-tools, repairs, the checker, fairness with its price, baselines."""
+    from oracle.bench import match
+
+    _print(match.match(full), as_json, match.text)
+
+
 @bench_app.command("types")
 def bench_types(
     data: Annotated[Path, typer.Option(help="Folder of sets: NAME/labels.csv, NAME/truth.csv, NAME/SOURCE.md.")],
@@ -825,6 +1035,20 @@ def bench_content(
     _print(content.content(data, images), as_json, content.text)
 
 
+@bench_app.command("schedule")
+def bench_schedule(
+    tasks: Annotated[int, typer.Option(min=2, help="Of the jobs that are also planned.")] = 30,
+    people: Annotated[int, typer.Option(min=4, help="Who work on them.")] = 7,
+    seeds: Annotated[int, typer.Option(min=1, help="Jobs to draw.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.1, help="For which CP-SAT may look for a plan.")] = 20.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Makespan and idle time of jobs with an order beside the bounds: rolling horizon, plan, genetic, ants, forgetful people."""
+    from oracle.bench import schedule
+
+    _print(schedule.run(tasks, people, seeds, seconds), as_json, schedule.text)
+
+
 @bench_app.command("learn")
 def bench_learn(
     data: Annotated[Path, typer.Option(help="Folder of the public crowds.")],
@@ -836,6 +1060,45 @@ def bench_learn(
     from oracle.bench import learn
 
     _print(learn.learned(data, sets.split(","), cache), as_json, learn.text)
+
+
+@bench_app.command("replay")
+def bench_replay(
+    data: Annotated[Path, typer.Option(help="Folder of recorded crowds: SET/labels.csv and SET/truth.csv.")],
+    sets: Annotated[str, typer.Option(help="Which of them.")] = "bluebird,temp,rte",
+    seeds: Annotated[int, typer.Option(min=2, help="Orders of arrival.")] = 30,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare policies of adaptive assignment on recorded crowds: answers bought until good enough; controls."""
+    from oracle.bench import replay as replaying
+
+    _print(replaying.replays(data, sets.split(","), seeds), as_json, replaying.text)
+
+
+@bench_app.command("stop")
+def bench_stop(
+    data: Annotated[Path, typer.Option(help="Folder of recorded crowds: SET/labels.csv and SET/truth.csv.")],
+    sets: Annotated[str, typer.Option(help="Which of them.")] = "bluebird,temp,rte,dog,web,face_sentiment",
+    seeds: Annotated[int, typer.Option(min=1, help="Orders of asking.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what early stop saves on recorded crowds, and what it costs in accuracy."""
+    from oracle.bench import stopping
+
+    _print(stopping.stops(data, sets.split(","), seeds), as_json, stopping.text)
+
+
+@bench_app.command("predict")
+def bench_predict(
+    data: Annotated[Path, typer.Option(help="Folder of recorded crowds: SET/labels.csv and SET/truth.csv.")],
+    sets: Annotated[str, typer.Option(help="Which of them.")] = "bluebird,temp,rte,dog,web,face_sentiment",
+    seeds: Annotated[int, typer.Option(min=1, help="Ways to fold the answers.")] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Score predictions of whether a worker answers a task right, on held-out answers, beside the usual models."""
+    from oracle.bench import predict
+
+    _print(predict.predictions(data, sets.split(","), seeds), as_json, predict.text)
 
 
 if __name__ == "__main__":

@@ -99,9 +99,12 @@ class Home:
         return self.path / "deployment.json"
 
     def database(self, member: int | None = None) -> DatabasePlace:
-        """The oracle's tables, or those of a member. CROWDPROOF_DATABASE stands above the settings: it may hold a password."""
+        """The oracle's tables, or those of a member. CROWDPROOF_DATABASE, or the file that CROWDPROOF_DATABASE_FILE names,
+
+        stands above the settings: it may hold a password.
+        """
         settings = self.settings() if self.has_settings() else None
-        url = os.environ.get("CROWDPROOF_DATABASE") or (settings.database if settings else "")
+        url = _from_environment("CROWDPROOF_DATABASE") or (settings.database if settings else "")
         if url and settings:
             return DatabasePlace(
                 url, f"{settings.name}_oracle" if member is None else f"{settings.name}_member_{member}"
@@ -151,6 +154,17 @@ class MemberHome:
     @property
     def keys(self) -> Path:
         return self.path / "keys"
+
+
+def _from_environment(name: str) -> str:
+    """A variable, or what stands in the file that NAME_FILE names. Raises BadInput where that cannot be read."""
+    file = os.environ.get(f"{name}_FILE")
+    if not file:
+        return os.environ.get(name, "")
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except OSError as problem:
+        raise BadInput(f"{name}_FILE: {file} cannot be read ({problem.strerror})") from None
 
 
 @contextmanager

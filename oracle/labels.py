@@ -33,6 +33,7 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from oracle.columns import plain_columns
 from oracle.protocol.errors import BadInput
 
 MAX_LINE_BYTES = 1 << 20
@@ -92,14 +93,33 @@ def read_answers(
     )
     if classes is not None:
         labels.fix(classes)
+    elif (plain := _plain_answers(name, (tasks, workers, labels))) is not None:
+        return _order_classes(plain), []
     found = _Numbered(name, (tasks, workers, labels))
-    for lines, columns in _batches(name, ANSWER_COLUMNS):
+    for lines, columns in batches(name, ANSWER_COLUMNS):
         found.take(lines, columns)
     if not found.rows:
         raise BadInput(f"{name}: there is a header but no answer below it; write one answer a row as task,worker,label")
     answers = Answers(tuple(tasks), tuple(workers), tuple(labels), *found.columns())
     answers, warnings = _last_counts(answers, found.line, name, strict)
     return (answers if classes is not None else _order_classes(answers)), warnings
+
+
+def _plain_answers(name: str, ids: tuple[_Ids, ...]) -> Answers | None:
+    """A large file in which nothing is odd, column by column; None for any other, which is read anew, line by line."""
+    found = plain_columns(name, ANSWER_COLUMNS, MAX_ROWS)
+    if found is None or not all(one.clean(texts) for one, (texts, _) in zip(ids, found, strict=True)):
+        return None
+    (tasks, task), (workers, worker), (labels, label) = found
+    answers = Answers(tuple(tasks), tuple(workers), tuple(labels), task, worker, label)
+    return None if _repeats(answers) else answers
+
+
+def _repeats(answers: Answers) -> bool:
+    """Whether a worker answered a task twice."""
+    key = answers.task.astype(np.int64) * len(answers.workers) + answers.worker  # [N]
+    key.sort()
+    return bool((key[1:] == key[:-1]).any())
 
 
 def read_truth(path: str | os.PathLike[str], *, strict: bool = False) -> tuple[Truth, list[str]]:
@@ -131,7 +151,7 @@ def read_counts(path: str | os.PathLike[str]) -> Iterator[tuple[int, str, str, s
         except ValueError:
             count = math.nan
         if not math.isfinite(count) or count < 0:
-            raise _wrong(name, line, f"count {_show(text)} is no number of answers; write 0 or more", "count")
+            raise wrong(name, line, f"count {_show(text)} is no number of answers; write 0 or more", "count")
         yield line, worker, truth, label, count
 
 
@@ -207,23 +227,24 @@ def write_verdicts(
     proba: Float | None = None,
 ) -> None:
     """Write `task,label,confidence`, and with `proba` [T, C] a column `p:<class>` each. The file appears whole or not at all."""
-    _write_whole(path, _verdict_lines(tasks, classes, labels, confidence, proba))
+    write_whole(path, map(str.encode, _verdict_lines(tasks, classes, labels, confidence, proba)))
 
 
 def write_rows(path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write a CSV file of texts. It appears whole or not at all."""
-    _write_whole(path, (",".join(map(_field, row)) + "\n" for row in itertools.chain((header,), rows)))
+    write_whole(path, ((",".join(map(_field, row)) + "\n").encode() for row in itertools.chain((header,), rows)))
 
 
-def _write_whole(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
+def write_whole(path: str | os.PathLike[str], parts: Iterable[bytes]) -> None:
+    """Write a file, in place of another of that name. It appears whole or not at all."""
     target = Path(path)
     try:
         handle, scratch = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:
         raise BadInput(f"{target}: cannot be written ({error.strerror}); choose another --out") from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(parts)
         Path(scratch).chmod(0o644)
         Path(scratch).replace(target)
     except OSError as error:
@@ -288,7 +309,7 @@ class _Ids(dict[str, int]):
     def add(self, text: str, name: str, line: int) -> int:
         problem = self._problem(text)
         if problem:
-            raise _wrong(name, line, problem, self.column)
+            raise wrong(name, line, problem, self.column)
         return self.__missing__(text)
 
     def numbers(self, texts: Sequence[str]) -> Int32 | None:
@@ -296,7 +317,7 @@ class _Ids(dict[str, int]):
         before = len(self)
         found = np.fromiter(map(self.__getitem__, texts), np.int32, len(texts))
         fresh = list(islice(reversed(self), len(self) - before))
-        return found if not fresh or self._all_clean(fresh) else None
+        return found if not fresh or self.clean(fresh) else None
 
     def forget(self, before: int) -> None:
         """Only the first `before` stay."""
@@ -307,7 +328,7 @@ class _Ids(dict[str, int]):
         self[text] = len(self)
         return len(self) - 1
 
-    def _all_clean(self, fresh: Sequence[str]) -> bool:
+    def clean(self, fresh: Sequence[str]) -> bool:
         """Whether none has a problem, for the price of a look at all of them together."""
         together = "".join(fresh)
         short = max(map(len, fresh)) * 4 <= self.most_bytes  # UTF-8 takes at most four bytes a character
@@ -361,7 +382,7 @@ class _Numbered:
                 if text not in ids:
                     ids.add(text, self.name, line)
             if row > MAX_ROWS:
-                raise _wrong(self.name, line, f"more than {MAX_ROWS:,} answers; split the file")
+                raise wrong(self.name, line, f"more than {MAX_ROWS:,} answers; split the file")
         raise AssertionError("a batch was refused and every row of it taken")
 
     def columns(self) -> tuple[Int32, Int32, Int32]:
@@ -379,10 +400,9 @@ def _take(answers: Answers, keep: NDArray[np.intp]) -> Answers:
 
 
 def _last_counts(answers: Answers, line: Callable[[int], int], name: str, strict: bool) -> tuple[Answers, list[str]]:
-    key = answers.task.astype(np.int64) * len(answers.workers) + answers.worker  # [N]
-    in_order = np.sort(key)
-    if not (in_order[1:] == in_order[:-1]).any():
+    if not _repeats(answers):
         return answers, []
+    key = answers.task.astype(np.int64) * len(answers.workers) + answers.worker  # [N]
     order = np.argsort(key, kind="stable")
     again = key[order[1:]] == key[order[:-1]]  # [N-1]: this answer repeats the one sorted before it
     row = int(order[1:][again].min())
@@ -418,11 +438,12 @@ ROWS_TOGETHER = 1 << 13
 
 
 def _rows(name: str, columns: tuple[str, ...]) -> Iterator[Row]:
-    for lines, fields in _batches(name, columns):
+    for lines, fields in batches(name, columns):
         yield from zip(lines, zip(*fields, strict=True), strict=True)
 
 
-def _batches(name: str, columns: tuple[str, ...]) -> Iterator[Batch]:
+def batches(name: str, columns: tuple[str, ...]) -> Iterator[Batch]:
+    """The columns' texts, many rows at once, each with its line. Raises BadInput."""
     suffix = name.lower().removesuffix(".gz")
     if Path(name).is_dir():
         raise BadInput(f"{name}: is a directory; name a label file in it ({FORMATS})")
@@ -494,7 +515,7 @@ def _csv_rows(
             yield feed.line, pick(row)
         elif row:
             problem = f"{len(row)} fields where the header has {width}; quote fields that hold commas"
-            raise _wrong(name, feed.line, problem)
+            raise wrong(name, feed.line, problem)
 
 
 def _plain(block: str, width: int) -> list[str] | None:
@@ -514,7 +535,7 @@ def _plain(block: str, width: int) -> list[str] | None:
 
 
 def _unreadable(name: str, line: int, error: csv.Error) -> BadInput:
-    return _wrong(name, line, f"not readable as CSV ({error}); check the quotes (inside a field, double them)")
+    return wrong(name, line, f"not readable as CSV ({error}); check the quotes (inside a field, double them)")
 
 
 def _json_rows(name: str, columns: tuple[str, ...]) -> Iterator[Row]:
@@ -526,9 +547,9 @@ def _json_rows(name: str, columns: tuple[str, ...]) -> Iterator[Row]:
             try:
                 record = json.loads(text)
             except (ValueError, RecursionError) as error:
-                raise _wrong(name, line, f"not readable as JSON ({error}); write one object a line") from None
+                raise wrong(name, line, f"not readable as JSON ({error}); write one object a line") from None
             if not isinstance(record, dict):
-                raise _wrong(name, line, "not a JSON object; write one object a line")
+                raise wrong(name, line, "not a JSON object; write one object a line")
             yield line, tuple([_json_text(name, line, record, column) for column in columns])
         if not line:
             raise BadInput(
@@ -543,8 +564,8 @@ def _json_text(name: str, line: int, record: dict[str, Any], column: str) -> str
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if column in record:
-        raise _wrong(name, line, f"{_show(str(value))} is neither text nor an integer; write it as text", column)
-    raise _wrong(name, line, f"the field is missing; the object has {_names(record)}", column)
+        raise wrong(name, line, f"{_show(str(value))} is neither text nor an integer; write it as text", column)
+    raise wrong(name, line, f"the field is missing; the object has {_names(record)}", column)
 
 
 def _parquet_batches(name: str, columns: tuple[str, ...]) -> Iterator[Batch]:
@@ -570,7 +591,7 @@ def _parquet_batches(name: str, columns: tuple[str, ...]) -> Iterator[Batch]:
 def _parquet_texts(name: str, values: Any, column: str, arrow: Any) -> list[str]:
     kind = values.type.value_type if arrow.types.is_dictionary(values.type) else values.type
     if not (arrow.types.is_integer(kind) or arrow.types.is_string(kind) or arrow.types.is_large_string(kind)):
-        raise _wrong(name, 0, f"the type is {kind}; store text or integers", column)
+        raise wrong(name, 0, f"the type is {kind}; store text or integers", column)
     texts = values.cast(arrow.string()).to_pylist()
     return ["" if text is None else text for text in texts]
 
@@ -650,7 +671,7 @@ def _blocks(name: str, file: BinaryIO | gzip.GzipFile) -> Iterator[str]:
         block, rest = (rest + chunk[:end], chunk[end:]) if end else (b"", rest + chunk)
         if len(rest) > MAX_LINE_BYTES:
             line = first + block.count(b"\n")
-            raise _wrong(
+            raise wrong(
                 name, line, f"longer than {MAX_LINE_BYTES:,} bytes; is this a label file, with one answer a line?"
             )
         if block:
@@ -666,7 +687,7 @@ def _unmarked(name: str, chunk: bytes) -> tuple[bytes, int]:
     if chunk.startswith(b"\x1f\x8b"):
         raise BadInput(f"{name}: is gzip; let its name end in .gz")
     if chunk.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _wrong(name, 1, "UTF-16; save the file as UTF-8")
+        raise wrong(name, 1, "UTF-16; save the file as UTF-8")
     return (chunk[3:], 3) if chunk.startswith(b"\xef\xbb\xbf") else (chunk, 0)
 
 
@@ -682,7 +703,7 @@ def _text(name: str, block: bytes, first: int, offset: int) -> str:
         place, what = block.index(b"\0"), "NUL byte"
     column = place - block.rfind(b"\n", 0, place)
     line = first + block.count(b"\n", 0, place)
-    raise _wrong(
+    raise wrong(
         name, line, f"{what} at byte {column} of the line, {offset + place + 1} of the file; save it as plain UTF-8"
     )
 
@@ -700,7 +721,8 @@ def _places(name: str, header: Sequence[str], columns: tuple[str, ...]) -> list[
     return [header.index(column) for column in columns]
 
 
-def _wrong(name: str, line: int, problem: str, column: str | None = None) -> BadInput:
+def wrong(name: str, line: int, problem: str, column: str | None = None) -> BadInput:
+    """The error for a place in a file."""
     place = f"{name}, line {line}" if line else name
     return BadInput(f"{place}, column {column!r}: {problem}" if column else f"{place}: {problem}")
 

@@ -16,18 +16,20 @@ import httpx
 
 from oracle.adapters import anvil, processes
 from oracle.adapters.chain import RpcChain
-from oracle.adapters.contracts import Interfaces
+from oracle.adapters.contracts import Calls, Interfaces
+from oracle.adapters.deployer import read_deployment_file
 from oracle.adapters.signer import KeySigner, create_keystore, load_keystore, new_key
-from oracle.bootstrap import MEMBER, open_database
+from oracle.bootstrap import MEMBER, open_database, open_key
 from oracle.config import Home, Settings
 from oracle.deploying import deploy, wishes
 from oracle.ports import Block, Call
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import BadInput, ChainUnavailable, CrowdproofError
-from oracle.protocol.keys import Address
+from oracle.protocol.keys import Address, checksum
 from oracle.services import outbox
 
 MEMBERS, QUORUM = 4, 3
+DEPLOYER = "deployer"
 GAS_MONEY = 10**18  # wei
 PATIENCE_S = 60.0
 LOOK_S = 0.3  # between two looks whether the chain lives
@@ -150,3 +152,34 @@ def give_coin(home: Home, url: str, deployment: Deployment, giver: KeySigner, wa
             gift = Call(f"coin for {name}", wallet, b"", value=GAS_MONEY)
             outbox.submit(database, chain, giver, gift, "setup")
         outbox.settle(database, chain, giver, PATIENCE_S)
+
+
+def give(home: Home, url: str, wallet: Address, coin: int, tokens: int) -> int:
+    """The faucet: native coin, and whole tokens if the home's deployer holds some; how many of their smallest unit.
+
+    Each call is another gift: the purpose counts them.
+    """
+    sent = _give_tokens(home, url, wallet, tokens) if tokens else 0
+    if coin:
+        anvil.fund(url, wallet, coin * 10**18)
+    return sent
+
+
+def _give_tokens(home: Home, url: str, wallet: Address, tokens: int) -> int:
+    deployment, abis = read_deployment_file(home.deployment)
+    interfaces = Interfaces(abis)
+    try:
+        signer = open_key(home, DEPLOYER) if (home.keys / f"{DEPLOYER}.json").exists() else KeySigner(anvil.dev_key(0))
+    except BadInput:
+        raise BadInput(f"--tokens: the key {DEPLOYER!r} of {home.path} does not open") from None
+    amount = tokens * 10**6 * deployment.unit
+    with (
+        closing(RpcChain(url, interfaces, deployment.chain_id)) as chain,
+        closing(open_database(home)) as database,
+    ):
+        if chain.token_balance(deployment.token, signer.address) < amount:
+            raise BadInput(f"--tokens {tokens}: the deployer {checksum(signer.address)} does not hold as many")
+        purpose = f"the faucet ({len(database.sent(signer.address))})"
+        gift = Calls(interfaces, deployment).transfer(deployment.token, wallet, amount, purpose)
+        outbox.run(database, chain, signer, gift, "faucet")
+    return amount

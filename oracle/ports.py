@@ -185,6 +185,7 @@ class Evidence:
 
     answers: tuple[StoredAnswer, ...] = ()
     openings: tuple[tuple[int, int, int, bytes, bytes], ...] = ()  # job, task, worker, payload, salt
+    matches: tuple[bytes, ...] = ()  # digests of matches whose blocks the proposer has: `oracle.services.matches`
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,18 @@ class Proposal:
 
     header: Header
     debits: tuple[Debit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Appraisal:
+    """What a member thinks of pairs that could be asked: it has opened what it holds, and says no label.
+
+    `worth`: information that an answer would give, in millionths of a nat, a number for each pair; 0 where nothing is to be
+    asked: the task is sure, decided or full, or the worker has answered it. `answered`: places of these jobs that are answered.
+    """
+
+    worth: tuple[int, ...]
+    answered: tuple[tuple[int, int, int], ...]  # job, task, worker
 
 
 class Incomplete(Refused):
@@ -222,6 +235,20 @@ class StoredReceipt:
     root: bytes
     digests: tuple[bytes, ...]  # of the answers, in the order of the batch
     signatures: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the API keeps for its visitors, by kind and name: a nonce, a session, a draft, a webhook.
+
+    `owner`: a wallet in hex, or empty; `until`: Unix time from which it counts as gone.
+    """
+
+    kind: str
+    name: str
+    owner: str
+    value: dict[str, Any]
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +295,7 @@ class Database(Protocol):
     def extend(self, blocks: Sequence[Block], logs: Sequence[Log]) -> None: ...  # one transaction; known blocks refused
     def rewind(self, number: int) -> None: ...  # forget blocks and logs above `number`
     def logs(self, after: tuple[int, int] = (-1, -1)) -> list[Log]: ...  # ascending, those behind (block, index)
+    def newest_log(self) -> tuple[int, int] | None: ...  # (block, index)
 
     # assignments and answers
     def add_assignments(self, offers: Sequence[OfferedAssignment]) -> None: ...  # a pair offered again replaces
@@ -285,12 +313,33 @@ class Database(Protocol):
         self, job: int, tasks: Collection[int]
     ) -> dict[int, int]: ...  # task -> answers stored, if there are any
 
+    # matches that were made for a job, in the order in which they were
+    def add_match(self, job: int, digest: bytes) -> None: ...  # the same again is no error
+    def matches(self) -> list[tuple[int, bytes]]: ...  # job, digest
+
     # receipts and signatures
-    def add_receipt(self, receipt: StoredReceipt) -> None: ...  # the same again is no error
+    # the same again is no error; `places`: (job, task, worker) of its answers, in their order
+    def add_receipt(self, receipt: StoredReceipt, places: Sequence[tuple[int, int, int]] = ()) -> None: ...
     def receipt_of(self, answer: bytes) -> StoredReceipt | None: ...  # by answer digest
     # Refused("already-signed") while another header of the epoch is valid at block time `now`, if that is given
     def add_signed(self, header: SignedHeader, now: int | None = None) -> None: ...
     def signed(self, since: int = 0) -> list[SignedHeader]: ...  # those valid until `since` (block time) or longer
+
+    # (job, task, worker) -> digest of the answer that has a receipt here; of a job, of a worker, or both
+    def submitted(self, job: int | None = None, worker: int | None = None) -> dict[tuple[int, int, int], bytes]: ...
+    def counted(self, job: int) -> dict[int, int]: ...  # task -> answers that have a receipt here, if there are any
+
+    # assignments that were given back, as they were offered: one that is offered again is none of these
+    def give_back(self, offer: OfferedAssignment) -> None: ...
+    def given_back(self, job: int | None = None, worker: int | None = None) -> set[tuple[int, int, int, int]]: ...
+
+    # what the API keeps for its visitors; what ran out is not there
+    def keep(self, one: Kept) -> bool: ...  # False, and nothing is changed, where something of that name is kept
+    def put(self, one: Kept) -> None: ...  # whether or not something of that name is kept
+    def kept(self, kind: str, name: str) -> Kept | None: ...
+    def kept_of(self, kind: str, owner: str | None = None) -> list[Kept]: ...  # ascending by name
+    def take(self, kind: str, name: str) -> Kept | None: ...  # and it is gone: of many who ask, one gets it
+    def drop_run_out(self) -> None: ...
 
     # wishes for the relayer
     def add_registrations(self, registrations: Sequence[Registration]) -> None: ...
@@ -318,6 +367,7 @@ class Peer(Protocol):
     """A committee member, asked from outside. Raises Refused with its reason, Retryable when it does not answer."""
 
     def assign(self, pairs: Sequence[tuple[int, int, int]]) -> list[OfferedAssignment]: ...  # job, task, worker
+    def appraise(self, pairs: Sequence[tuple[int, int, int]]) -> Appraisal: ...
     def accept(self, answers: Sequence[StoredAnswer]) -> bytes: ...  # its signature under the batch's receipt
     def propose(self, evidence: Evidence) -> Proposal | None: ...
     def review(self, header: Header) -> None: ...  # raises what `approve` would; binds the member to nothing

@@ -5,6 +5,7 @@ manifest with the same tasks is the same job.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 
 from oracle.adapters.car import write_car
@@ -15,7 +16,7 @@ from oracle.protocol.errors import Refused, Retryable
 from oracle.protocol.keys import checksum
 from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import Manifest, make_job
-from oracle.protocol.terms import Terms
+from oracle.protocol.terms import Terms, check_terms
 from oracle.services import outbox
 from oracle.services.panel import Panel
 
@@ -77,3 +78,25 @@ def number_of(oracle: Oracle, requester: Signer, terms: Terms) -> int:
     if not mine:
         raise Retryable("the job is on chain, and not yet in a finalised block: run this again")
     return max(mine)
+
+
+def quote(terms: Terms, unit: int) -> dict[str, int]:
+    """Exact, in the token's smallest unit; `escrow` = `pay` + `fee` is what a job locks, and gets back what is not earned."""
+    pay = terms.tasks * terms.answers * (terms.base + terms.bonus)
+    return {
+        "tasks": terms.tasks,
+        "answers": terms.answers,
+        "classes": terms.classes,
+        "base": terms.base * unit,
+        "bonus": terms.bonus * unit,
+        "pay": pay * unit,
+        "fee": terms.fee(pay) * unit,
+        "escrow": terms.escrow() * unit,
+    }
+
+
+def with_tasks(terms: Terms, tasks: int) -> Terms:
+    """The same terms for so many tasks, to be priced. Raises BadInput for an escrow that no job can have."""
+    found = replace(terms, tasks=tasks)
+    check_terms(found)
+    return found

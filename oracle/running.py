@@ -1,7 +1,7 @@
 """The roles that keep a deployment going without anybody's hand: each a loop of its own process, alone or beside the others.
 
     indexer   follows the chain                         settler   proposes, posts and finalises epochs
-    matcher   offers open tasks to those without work   relayer   registers wallets and claims for workers
+    matcher   offers open tasks where an answer is worth most   relayer   registers wallets and claims for workers
     watcher   recomputes every new epoch; with a key of its own it strikes what breaks a rule, and shows what is demanded
 
 A round reads the finalised view of the chain and does what is due there; it may be cut off anywhere and repeated. Several processes
@@ -9,12 +9,10 @@ of one role may share a database: a lease keeps them from doing the same work tw
 """
 
 import os
-import random
 import secrets
 import signal
 import socket
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,20 +22,18 @@ from oracle import telemetry
 from oracle.adapters.contracts import decode_post
 from oracle.bootstrap import RELAYER, WATCHER, Oracle, open_database, open_key, open_oracle
 from oracle.config import Home
-from oracle.ports import OfferedAssignment, StoredReceipt
-from oracle.protocol.errors import CrowdproofError, Fatal, Refused, Retryable
+from oracle.ports import StoredReceipt
+from oracle.protocol.errors import CrowdproofError, Fatal, Retryable
 from oracle.protocol.heads import Debit
-from oracle.protocol.manifest import Manifest
 from oracle.protocol.messages import Answer, Header
-from oracle.protocol.state import Job, Post, State
-from oracle.services import assign, audit, outbox, refute, rules, settle
+from oracle.protocol.state import Post, State
+from oracle.services import audit, outbox, refute, rounds, rules, settle
 from oracle.services.index import View
 from oracle.services.refute import Refuter
 from oracle.services.settle import Settler
 
 ROUND_S = 0.5  # between two rounds
 LEASE_S = 15.0
-HELD = 10  # tasks that a worker has open at a time
 TREASURY = 0
 Tick = Callable[[], str]  # one round; what the role waits for, in words
 
@@ -139,39 +135,17 @@ def _pay_treasury(hands: Settler, view: View) -> None:
 
 
 def matcher(_: Home, oracle: Oracle) -> Tick:
-    """Offers at random among what is open; which worker suits which task best is the matching engine's to say."""
+    hands = oracle.matcher()
 
     def tick() -> str:
         view = oracle.index.view()
         offered = 0
         for number, job in view.state.jobs.items():
             if job.deadline > view.now and not rules.waits(view, job):
-                offered += len(_offer(oracle, view, number, job))
+                offered += len(rounds.offer(hands, oracle.books, view, number))
         return "" if offered else "open tasks and workers without work"
 
     return _leased("matcher", oracle, tick)
-
-
-def _offer(oracle: Oracle, view: View, number: int, job: Job) -> list[OfferedAssignment]:
-    """Up to HELD open tasks for every admitted worker."""
-    manifest, _ = oracle.books.job(job.terms)
-    decided = oracle.books.ledger(view.state).decided
-    offers = oracle.database.assignments(number)
-    places = Counter(offer.task for offer in offers)
-    busy = Counter(offer.worker for offer in offers if (number, offer.task) not in decided)
-    tasks = [t for t in range(job.terms.tasks) if places[t] < job.terms.answers and (number, t) not in decided]
-    free = [w for w in range(1, len(view.state.workers)) if busy[w] < HELD and _admitted(view, manifest, number, w)]
-    draw = random.Random(view.block)  # a fair draw, no secret
-    edges = [(w, task, draw.random()) for w in free for task in draw.sample(tasks, min(len(tasks), HELD - busy[w]))]
-    return assign.assign(oracle.deployment, view.state, oracle.peers, oracle.database, number, edges)
-
-
-def _admitted(view: View, manifest: Manifest, number: int, worker: int) -> bool:
-    try:
-        rules.check_admitted(view.state, manifest, number, worker)
-    except Refused:
-        return False
-    return True
 
 
 def watcher(home: Home, oracle: Oracle) -> Tick:

@@ -1,7 +1,8 @@
 """Task files of a requester: what is asked, one task a row.
 
 CSV (also gzipped): a column `task` with the id, any other columns are the payload. JSONL: `{"task": id, "payload": anything}`.
-Rows -> Tasks, numbered in file order. Whatever is wrong raises BadInput with file, line, and remedy, before anything is funded.
+Parquet: columns as in CSV, with their types. Rows -> Tasks, numbered in file order. Whatever is wrong is a flaw with its line and
+remedy: `read_tasks` raises BadInput for the first, `scan` lists them, before anything is funded.
 """
 
 import csv
@@ -10,97 +11,193 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from oracle.protocol.errors import BadInput
 from oracle.protocol.leaves import Task
 from oracle.protocol.terms import MAX_LEAF, MAX_TASKS
 
 MAX_LINE = 4 * MAX_LEAF  # characters
-FORMATS = ".csv, .csv.gz, .jsonl, .jsonl.gz"
+MOST_TEXT = 1 << 30  # characters of a file, unpacked
+FORMATS = ".csv, .csv.gz, .jsonl, .jsonl.gz, .parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What is wrong with a file: of the whole, a line (from 1), or a column of it."""
+
+    row: int | None
+    field: str | None
+    what: str
+
+    def at(self, name: str) -> str:
+        """In a sentence that begins with the file's name."""
+        line = "" if self.row is None else f", line {self.row}"
+        return f"{name}{line}{'' if self.field is None else f', column {self.field}'}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What could be read, and what not. `rows`: with those that have a flaw."""
+
+    tasks: list[Task]
+    flaws: list[Flaw]
+    rows: int
+
+
+Row = tuple[int, str, Any]  # line, id, payload
 
 
 def read_tasks(path: Path) -> list[Task]:
-    """The tasks of a file."""
-    read = _reader(path)
-    tasks: list[Task] = []
-    seen: dict[str, int] = {}
+    """The tasks of a file. Raises BadInput for its first flaw."""
     try:
-        with _opened(path) as file:
-            for line, name, payload in read(path, file):
-                if not name:
-                    raise BadInput(f"{path}, line {line}, column task: the id is empty")
-                if (first := seen.setdefault(name, line)) != line:
-                    raise BadInput(f"{path}, line {line}, column task: {name[:80]!r} stands in line {first} too")
-                tasks.append(Task(len(tasks), name, payload))
-                if len(tasks) > MAX_TASKS:
-                    raise BadInput(f"{path}, line {line}: a job has at most {MAX_TASKS:,} tasks")
-    except UnicodeDecodeError:
-        raise BadInput(f"{path}: not UTF-8 after task {len(tasks)}; save it as UTF-8") from None
-    except (OSError, EOFError, zlib.error) as problem:
+        with path.open("rb") as file:
+            found = scan(file, path.name, 1)
+    except OSError as problem:
         raise BadInput(f"{path}: cannot be read ({problem})") from None
-    if not tasks:
-        raise BadInput(f"{path}: there is no task in it")
-    return tasks
+    if found.flaws:
+        raise BadInput(found.flaws[0].at(str(path)))
+    return found.tasks
 
 
-def _reader(path: Path) -> Callable[[Path, TextIO], Iterator[tuple[int, str, Any]]]:
-    name = path.name.lower().removesuffix(".gz")
-    if name.endswith(".csv"):
-        return _csv
-    if name.endswith(".jsonl"):
-        return _jsonl
-    raise BadInput(f"{path}: the ending says no known format; use one of {FORMATS}")
+def scan(file: BinaryIO, name: str, most: int) -> Scan:
+    """Every row of a file, whose name says its form; up to `most` flaws. Where the form itself breaks, reading ends."""
+    tasks: list[Task] = []
+    flaws: list[Flaw] = []
+    seen: dict[str, int] = {}
+    rows = 0
+    try:
+        for row in _reader(name)(file):
+            rows += 1
+            flaw = row if isinstance(row, Flaw) else _flaw_of(row, seen, len(tasks))
+            if flaw is None and not isinstance(row, Flaw):
+                tasks.append(Task(len(tasks), row[1], row[2]))
+                continue
+            flaws += [flaw] if flaw else []
+            if len(flaws) >= most:
+                break
+    except UnicodeDecodeError:
+        flaws.append(Flaw(None, None, f"not UTF-8 after task {len(tasks)}; save it as UTF-8"))
+    except (OSError, EOFError, zlib.error) as problem:
+        flaws.append(Flaw(None, None, f"cannot be read ({problem})"))
+    if not tasks and not flaws:
+        flaws.append(Flaw(None, None, "there is no task in it"))
+    return Scan(tasks, flaws, rows)
 
 
-def _opened(path: Path) -> TextIO:
-    if path.name.lower().endswith(".gz"):
-        return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+def _flaw_of(row: Row, seen: dict[str, int], known: int) -> Flaw | None:
+    line, name, _ = row
+    if not name:
+        return Flaw(line, "task", "the id is empty")
+    if (first := seen.setdefault(name, line)) != line:
+        return Flaw(line, "task", f"{name[:80]!r} stands in line {first} too")
+    return Flaw(line, None, f"a job has at most {MAX_TASKS:,} tasks") if known >= MAX_TASKS else None
 
 
-def _lines(path: Path, file: TextIO) -> Iterator[str]:
-    number = 0
+def _reader(name: str) -> Callable[[BinaryIO], Iterator[Row | Flaw]]:
+    plain = name.lower().removesuffix(".gz")
+    packed = plain != name.lower()
+    if plain.endswith(".csv"):
+        return lambda file: _text(_csv, file, packed)
+    if plain.endswith(".jsonl"):
+        return lambda file: _text(_jsonl, file, packed)
+    if name.lower().endswith(".parquet"):
+        return _parquet
+    return lambda _: iter([Flaw(None, None, f"the ending says no known format; use one of {FORMATS}")])
+
+
+def _text(rows: Callable[[TextIO], Iterator[Row | Flaw]], file: BinaryIO, packed: bool) -> Iterator[Row | Flaw]:
+    with io.TextIOWrapper(gzip.open(file) if packed else file, encoding="utf-8-sig", newline="") as text:
+        yield from rows(text)
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    number = total = 0
     while line := file.readline(MAX_LINE + 1):
-        number += 1
+        number, total = number + 1, total + len(line)
         if len(line) > MAX_LINE:
-            raise BadInput(f"{path}, line {number}: longer than {MAX_LINE:,} characters")
+            raise _Broken(Flaw(number, None, f"longer than {MAX_LINE:,} characters"))
+        if total > MOST_TEXT:
+            raise _Broken(Flaw(number, None, f"the file is longer than {MOST_TEXT:,} characters"))
         yield line
 
 
-def _csv(path: Path, file: TextIO) -> Iterator[tuple[int, str, Any]]:
-    reader = csv.reader(_lines(path, file), strict=True)
+class _Broken(Exception):
+    def __init__(self, flaw: Flaw) -> None:
+        super().__init__(flaw.what)
+        self.flaw = flaw
+
+
+def _csv(file: TextIO) -> Iterator[Row | Flaw]:
+    reader = csv.reader(_lines(file), strict=True)
     try:
         header = next(reader, None)
         if not header or header.count("task") != 1:
-            raise BadInput(f"{path}, line 1: the header needs one column `task`")
+            yield Flaw(1, None, "the header needs one column `task`")
+            return
         at = header.index("task")
         for row in reader:
             if row and len(row) != len(header):
-                problem = f"{len(row)} fields where the header has {len(header)}"
-                raise BadInput(f"{path}, line {reader.line_num}: {problem}")
-            if row:
+                yield Flaw(reader.line_num, None, f"{len(row)} fields where the header has {len(header)}")
+            elif row:
                 payload = {name: value for i, (name, value) in enumerate(zip(header, row, strict=True)) if i != at}
                 yield reader.line_num, row[at], payload or None
     except csv.Error as problem:
-        raise BadInput(f"{path}, line {reader.line_num}: not readable as CSV ({problem})") from None
+        yield Flaw(reader.line_num, None, f"not readable as CSV ({problem})")
+    except _Broken as broken:
+        yield broken.flaw
 
 
-def _jsonl(path: Path, file: TextIO) -> Iterator[tuple[int, str, Any]]:
-    for number, line in enumerate(_lines(path, file), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line, parse_constant=_refuse)
-        except json.JSONDecodeError as problem:
-            raise BadInput(f"{path}, line {number}, column {problem.colno}: not JSON: {problem.msg}") from None
-        except (ValueError, RecursionError) as problem:
-            raise BadInput(f"{path}, line {number}: not JSON: {problem}") from None
-        if not isinstance(row, dict) or not isinstance(row.get("task"), str) or not row.keys() <= {"task", "payload"}:
-            raise BadInput(f'{path}, line {number}: a row is {{"task": "an id", "payload": anything}}')
-        yield number, row["task"], row.get("payload")
+def _jsonl(file: TextIO) -> Iterator[Row | Flaw]:
+    try:
+        for number, line in enumerate(_lines(file), 1):
+            if line.strip():
+                yield _json_row(number, line)
+    except _Broken as broken:
+        yield broken.flaw
+
+
+def _json_row(number: int, line: str) -> Row | Flaw:
+    try:
+        row = json.loads(line, parse_constant=_refuse)
+    except json.JSONDecodeError as problem:
+        return Flaw(number, str(problem.colno), f"not JSON: {problem.msg}")
+    except (ValueError, RecursionError) as problem:
+        return Flaw(number, None, f"not JSON: {problem}")
+    if not isinstance(row, dict) or not isinstance(row.get("task"), str) or not row.keys() <= {"task", "payload"}:
+        return Flaw(number, None, 'a row is {"task": "an id", "payload": anything}')
+    return number, row["task"], row.get("payload")
 
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON")
+
+
+def _parquet(file: BinaryIO) -> Iterator[Row | Flaw]:
+    try:
+        import pyarrow  # noqa: PLC0415 - heavy, and few need it
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError:
+        yield Flaw(None, None, "reading Parquet needs the extra `parquet`: pip install crowdproof[parquet]")
+        return
+    try:
+        opened = parquet.ParquetFile(io.BytesIO(file.read()))
+        names = opened.schema_arrow.names
+        groups = (opened.metadata.row_group(i) for i in range(opened.metadata.num_row_groups))
+        size = sum(group.total_byte_size for group in groups)
+        if names.count("task") != 1 or not pyarrow.types.is_string(opened.schema_arrow.field("task").type):
+            yield Flaw(None, "task", "the file needs one column `task`, of strings")
+            return
+        if opened.metadata.num_rows > MAX_TASKS or size > MOST_TEXT:
+            yield Flaw(None, None, f"a job has at most {MAX_TASKS:,} tasks, and {MOST_TEXT:,} bytes of them")
+            return
+        number = 0
+        for batch in opened.iter_batches(1_000):
+            for row in batch.to_pylist():
+                number += 1
+                name = row.pop("task")
+                yield (number, name, row or None) if name is not None else Flaw(number, "task", "the id is empty")
+    except (pyarrow.ArrowException, OSError, ValueError) as problem:
+        yield Flaw(None, None, f"not readable as Parquet ({str(problem)[:200]})")

@@ -5,6 +5,7 @@ import gzip
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from oracle import labels
+from oracle import columns, labels
 from oracle.labels import (
     NO_TRUTH,
     OTHER_CLASS,
@@ -315,7 +316,7 @@ def a_row_at_a_time(path: Path, classes: tuple[str, ...] | None) -> tuple[Answer
                     continue
                 if len(row) != len(header):
                     what = f"{len(row)} fields where the header has {len(header)}; quote fields that hold commas"
-                    raise labels._wrong(name, reader.line_num, what)
+                    raise labels.wrong(name, reader.line_num, what)
                 texts = [row[header.index(column)] for column in ("task", "worker", "label")]
                 t, w, c = (
                     each[text] if text in each else each.add(text, name, reader.line_num)
@@ -546,3 +547,68 @@ def test_example_consensus__dawid_and_skene_1979__covers_every_patient() -> None
     gold, warnings = align_truth(example_answers(), example_consensus())
     assert warnings == []
     assert np.bincount(gold).tolist() == [18, 19, 5, 3]
+
+
+# ---------------------------------------------------------------- plain files, column by column
+
+
+def told(path: Path) -> tuple[Answers | None, list[str], str]:
+    try:
+        return *read_answers(path), ""
+    except BadInput as error:
+        return None, [], str(error)
+
+
+ODD_PIECES = st.sampled_from(
+    ["a", "b", "7", "07", ",", "\n", " ", "", '"', "\r", "\0", "é", "NA", "null", "\ufeff", "\n\n"]
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.tuples(*[st.sampled_from(["a", "b", "7", "07", "é", "NA", "1e3", "", " x"])] * 3), max_size=12),
+    st.lists(st.tuples(st.integers(0, 200), ODD_PIECES), max_size=3),
+    st.sampled_from(["task,worker,label", "label,task,worker", "task,worker,label,more", "task,task,label"]),
+)
+def test_read_answers__by_columns__says_what_line_by_line_says(
+    rows: list[tuple[str, str, str]], odd: list[tuple[int, str]], header: str
+) -> None:
+    """Whatever is in the file: the same answers, warnings and refusals."""
+    content = "\n".join([header, *map(",".join, rows), ""])
+    for place, piece in odd:
+        content = content[:place] + piece + content[place:]
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = save(Path(folder) / "labels.csv", content)
+        line_by_line = told(path)
+        patch.setattr(columns, "WORTH", 0)
+        found, notes, refused = told(path)
+    wanted, *words = line_by_line
+    assert [notes, refused] == words
+    assert (found is None) == (wanted is None)
+    if found is not None and wanted is not None:
+        assert (found.tasks, found.workers, found.classes) == (wanted.tasks, wanted.workers, wanted.classes)
+        for name in ("task", "worker", "label"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
+
+
+def test_plain_columns__many_blocks__numbers_texts_by_first_appearance(tmp_path: Path) -> None:
+    rows = [(f"t{(7 * n) % 150_000}", f"w{n % 977}", str(n % 5)) for n in range(200_000)]
+    path = save(
+        tmp_path / "labels.csv", "task,worker,label\n" + "".join(map("{},{},{}\n".format, *zip(*rows, strict=True)))
+    )
+    assert path.stat().st_size > 2 * columns.WORTH
+    found = columns.plain_columns(str(path), ("task", "worker", "label"), len(rows))
+    assert found is not None
+    for c, (texts, number) in enumerate(found):
+        column = [row[c] for row in rows]
+        assert texts == list(dict.fromkeys(column))
+        assert [texts[n] for n in number] == column
+    assert columns.plain_columns(str(path), ("task", "worker", "label"), len(rows) - 1) is None
+
+
+@pytest.mark.parametrize("spoilt", [b"\xff", b'"', b"\r", b"\0"])
+def test_plain_columns__anything_odd__is_left_to_the_line_by_line(tmp_path: Path, spoilt: bytes) -> None:
+    body = b"task,worker,label\n" + b"".join(b"t%d,w,1\n" % n for n in range(150_000))
+    assert columns.plain_columns(str(save(tmp_path / "a.csv", body)), ("task", "worker", "label"), 1 << 28) is not None
+    path = save(tmp_path / "b.csv", body + b"t" + spoilt + b",w,1\n")
+    assert columns.plain_columns(str(path), ("task", "worker", "label"), 1 << 28) is None

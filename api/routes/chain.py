@@ -1,17 +1,25 @@
 """What the chain and the content store hold: the deployment, its epochs, and blocks by CID."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api import schemas
 from api.reader import NotFound, Reader
-from api.routes import From, Limit
+from api.routes import From, Limit, part
 from oracle.protocol.cids import Cid, Codec, from_digest, parse
 from oracle.protocol.errors import ContentMissing
 from oracle.protocol.state import Post
 
-FOREVER = {"X-Content-Type-Options": "nosniff", "Cache-Control": "public, immutable, max-age=31536000"}
+FOREVER = {  # whatever the bytes are, no browser runs them
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "public, immutable, max-age=31536000",
+    "Content-Disposition": "attachment",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+Status = Annotated[str | None, Query(pattern="^(pending|final|struck)$")]
 
 
 def router(reader: Reader) -> APIRouter:
@@ -23,10 +31,17 @@ def router(reader: Reader) -> APIRouter:
         return reader.oracle.deployment_document
 
     @routes.get("/epochs")
-    def epochs(first: From = 0, limit: Limit = 100) -> list[schemas.Epoch]:
-        """Posted epochs from number `from` on."""
-        posts = [post for number, post in sorted(reader.state().posts.items()) if number >= first]
-        return [_epoch(reader, post) for post in posts[:limit]]
+    def epochs(
+        request: Request, response: Response, first: From = 0, limit: Limit = 100, status: Status = None
+    ) -> list[schemas.Epoch]:
+        """Posted epochs from number `from` on, of one status."""
+        posts = [
+            post
+            for number, post in sorted(reader.state().posts.items())
+            if number >= first and status in (None, post.status.value)
+        ]
+        following = posts[limit].epoch if len(posts) > limit else 0
+        return [epoch_of(reader, post) for post in part(request, response, posts, limit, following)]
 
     @routes.get("/ipfs/{cid}", response_class=Response)
     def block(cid: str) -> Response:
@@ -41,7 +56,7 @@ def router(reader: Reader) -> APIRouter:
     return routes
 
 
-def _epoch(reader: Reader, post: Post) -> schemas.Epoch:
+def epoch_of(reader: Reader, post: Post) -> schemas.Epoch:
     data = reader.epoch(post)
     return schemas.Epoch(
         epoch=post.epoch,

@@ -1,12 +1,12 @@
 """Jobs: their terms, manifest and tasks, and the verdicts with their proofs."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request, Response
 
 from api import schemas
 from api.reader import NotFound, Reader
-from api.routes import From, Limit, Number
+from api.routes import From, Limit, Number, part
 from oracle.protocol import scoring
 from oracle.protocol.cids import Codec, from_digest
 from oracle.protocol.leaves import Status
@@ -14,15 +14,31 @@ from oracle.protocol.leaves import Verdict as VerdictLeaf
 from oracle.protocol.plain import to_json
 from oracle.protocol.state import Job, Post
 
+Requester = Annotated[str | None, Query(pattern="^0x[0-9a-fA-F]{40}$")]
+Phase = Annotated[str | None, Query(pattern="^(waiting|open|deciding|hatch|over)$")]
+
 
 def router(reader: Reader) -> APIRouter:
     routes = APIRouter(prefix="/jobs", tags=["jobs"])
 
     @routes.get("")
-    def jobs(first: From = 1, limit: Limit = 100) -> list[schemas.Job]:
-        """Jobs from number `from` on."""
-        found = [item for item in sorted(reader.state().jobs.items()) if item[0] >= first]
-        return [_job(reader, *item) for item in found[:limit]]
+    def jobs(
+        request: Request,
+        response: Response,
+        first: From = 1,
+        limit: Limit = 100,
+        requester: Requester = None,
+        phase: Phase = None,
+    ) -> list[schemas.Job]:
+        """Jobs from number `from` on; of one requester, in one phase."""
+        wanted = bytes.fromhex(requester[2:]) if requester else None
+        found = [
+            (number, job)
+            for number, job in sorted(reader.state().jobs.items())
+            if number >= first and wanted in (None, job.requester) and phase in (None, reader.phase(job))
+        ]
+        following = found[limit][0] if len(found) > limit else 0
+        return [_job(reader, *item) for item in part(request, response, found, limit, following)]
 
     @routes.get("/{job}")
     def job(job: Number) -> schemas.Job:
@@ -34,25 +50,32 @@ def router(reader: Reader) -> APIRouter:
         return reader.content(reader.job(job))[0].document
 
     @routes.get("/{job}/tasks")
-    def tasks(job: Number, first: From = 0, limit: Limit = 100) -> list[schemas.Task]:
-        """Tasks from number `from` on."""
-        found = reader.content(reader.job(job))[1]
-        return [schemas.Task(task=t.task, id=t.id, payload=to_json(t.payload)) for t in found[first : first + limit]]
+    def tasks(
+        request: Request, response: Response, job: Number, first: From = 0, limit: Limit = 100
+    ) -> list[schemas.Task]:
+        """Tasks from number `from` on, with what those before them that are decided hand to them."""
+        found = part(request, response, reader.content(reader.job(job))[1][first:], limit, first + limit)
+        inputs = reader.inputs(job)
+        return [
+            schemas.Task(task=t.task, id=t.id, payload=to_json(t.payload), inputs=inputs.get(t.task, [])) for t in found
+        ]
 
     @routes.get("/{job}/verdicts")
-    def verdicts(job: Number, first: From = 0, limit: Limit = 100) -> list[schemas.Verdict]:
+    def verdicts(
+        request: Request, response: Response, job: Number, first: From = 0, limit: Limit = 100
+    ) -> list[schemas.Verdict]:
         """Decided tasks from task number `from` on, each with its proof."""
         found_job = reader.job(job)
         found = [item for item in reader.verdicts(job) if item[2].task >= first]
-        return [_verdict(reader, found_job, *item) for item in found[:limit]]
+        following = found[limit][2].task if len(found) > limit else 0
+        return [verdict_of(reader, found_job, *item) for item in part(request, response, found, limit, following)]
 
     @routes.get("/{job}/verdicts/{task}")
     def verdict(job: Number, task: Number) -> schemas.Verdict:
-        found_job = reader.job(job)
-        for item in reader.verdicts(job):
-            if item[2].task == task:
-                return _verdict(reader, found_job, *item)
-        raise NotFound(f"task {task} of job {job} has no verdict yet")
+        found_job, found = reader.job(job), reader.verdict(job, task)
+        if found is None:
+            raise NotFound(f"task {task} of job {job} has no verdict yet")
+        return verdict_of(reader, found_job, *found)
 
     return routes
 
@@ -75,7 +98,7 @@ def _job(reader: Reader, number: int, job: Job) -> schemas.Job:
     )
 
 
-def _verdict(reader: Reader, job: Job, post: Post, index: int, verdict: VerdictLeaf) -> schemas.Verdict:
+def verdict_of(reader: Reader, job: Job, post: Post, index: int, verdict: VerdictLeaf) -> schemas.Verdict:
     manifest, tasks = reader.content(job)
     weights = reader.epoch(post).weights
     rows = [weights[core.row].row for core in verdict.cores if core.status is Status.COUNTED]

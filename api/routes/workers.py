@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api import schemas
+from api.gate import Forbidden, SignedIn
 from api.reader import Reader
 from oracle.ports import Registration
 from oracle.protocol import messages
@@ -29,9 +30,11 @@ def router(reader: Reader) -> APIRouter:
         return schemas.Worker(worker=number, wallet=found.wallet, keys=found.keys, revoked=sorted(found.revoked))
 
     @routes.get("/workers/{worker}/assignments")
-    def assignments(worker: str, job: OfJob = None) -> list[schemas.Assignment]:
-        """What the worker was offered, each bound by a member's signature."""
-        number, _ = reader.worker(worker)
+    def offers(worker: str, session: SignedIn, job: OfJob = None) -> list[schemas.Assignment]:
+        """What the worker was offered, each bound by a member's signature; for its own wallet alone."""
+        number, found = reader.worker(worker)
+        if found.wallet != session.wallet:
+            raise Forbidden(f"the assignments of worker {number} are for its wallet alone")
         return [schemas.Assignment.model_validate(offer) for offer in oracle.database.assignments(job, number)]
 
     @routes.get("/workers/{worker}/balance")
@@ -40,7 +43,7 @@ def router(reader: Reader) -> APIRouter:
         return _balance(reader, *reader.worker(worker))
 
     @routes.post("/registrations", status_code=202)
-    def register(body: schemas.RegistrationIn) -> schemas.Queued:
+    def register_by_relay(body: schemas.RegistrationIn) -> schemas.Queued:
         """Queues a wallet for the relayer's next registration; nothing to pay."""
         wish = Register(body.wallet, body.key, 0, body.valid_until)
         bound = messages.digest(oracle.deployment.workers_domain(), wish)
@@ -54,7 +57,7 @@ def router(reader: Reader) -> APIRouter:
         return schemas.Queued(status="queued")
 
     @routes.post("/claims", status_code=202)
-    def claim(body: schemas.ClaimIn) -> schemas.Queued:
+    def claim_by_relay(body: schemas.ClaimIn) -> schemas.Queued:
         """Queues a worker for the relayer's next batch of claims; the money goes to the worker's wallet."""
         _, found = reader.worker(str(body.worker))
         wish = Claim(body.worker, body.cumulative, body.valid_until)

@@ -55,6 +55,7 @@ from sqlalchemy.schema import CreateSchema
 
 from oracle.ports import (
     Block,
+    Kept,
     OfferedAssignment,
     Outcome,
     Proposal,
@@ -69,7 +70,7 @@ from oracle.protocol.errors import BadInput, CrowdproofError, Fatal, Refused, Re
 from oracle.protocol.events import Log, from_json
 from oracle.protocol.keys import Address, checksum
 
-REVISION = "0002"  # the newest file of migrations/versions; a test holds them equal
+REVISION = "0004"  # the newest file of migrations/versions; a test holds them equal
 PATIENCE_S = 10.0  # how long a writer waits for its turn
 CHUNK = 5_000  # rows in one statement
 
@@ -155,6 +156,14 @@ ANSWERS = Table(
     _field("expiry", Uint64),
     _field("assigned_by"),
 )
+MATCHES = Table(
+    "matches",
+    METADATA,
+    Column("position", BigInteger().with_variant(sqlite.INTEGER(), "sqlite"), primary_key=True),
+    _field("job", BigInteger),
+    _field("digest"),
+    UniqueConstraint("job", "digest", name="matches_once"),
+)
 RECEIPTS = Table(
     "receipts",
     METADATA,
@@ -203,6 +212,35 @@ OUTBOX = Table(
     Column("gas", Uint64),
     Column("replaced", Bytes),  # 32 bytes each, joined
     UniqueConstraint("sender", "what", name="outbox_once"),
+)
+SUBMITTED = Table(
+    "submitted",
+    METADATA,
+    _key("job"),
+    _key("task"),
+    _key("worker"),
+    _field("answer"),
+    Index("submitted_by_worker", "worker"),
+)
+GIVEN_BACK = Table(
+    "given_back",
+    METADATA,
+    _key("job"),
+    _key("task"),
+    _key("worker"),
+    _field("expiry", Uint64),
+    Index("given_back_by_worker", "worker"),
+)
+KEPT = Table(
+    "kept",
+    METADATA,
+    _key("kind", Text),
+    _key("name", Text),
+    _field("owner", Text),
+    _field("value", JSON),
+    _field("until", Double),  # Unix time
+    Index("kept_by_owner", "kind", "owner"),
+    Index("kept_by_until", "until"),
 )
 LEASES = Table(
     "leases",
@@ -280,6 +318,11 @@ class SqlDatabase:
         behind = select(LOGS).where(tuple_(LOGS.c.block, LOGS.c.index) > after).order_by(LOGS.c.block, LOGS.c.index)
         return [_log(*row) for row in self._rows(behind)]
 
+    def newest_log(self) -> tuple[int, int] | None:
+        """(block, index) of the newest."""
+        newest = select(LOGS.c.block, LOGS.c.index).order_by(LOGS.c.block.desc(), LOGS.c.index.desc()).limit(1)
+        return next(((block, index) for block, index in self._rows(newest)), None)
+
     # assignments and answers
 
     def add_assignments(self, offers: Sequence[OfferedAssignment]) -> None:
@@ -333,19 +376,35 @@ class SqlDatabase:
         parts = [self._rows(counted.where(ANSWERS.c.task.in_(some))) for some in _chunks(list(tasks))]
         return {task: count for part in parts for task, count in part}
 
+    # matches
+
+    def add_match(self, job: int, digest: bytes) -> None:
+        """The same again is no error, and stays where it stands."""
+        with self._write() as connection:
+            _insert(connection, self._insert(MATCHES).on_conflict_do_nothing(), [{"job": job, "digest": digest}])
+
+    def matches(self) -> list[tuple[int, bytes]]:
+        """(job, digest) in the order in which they came."""
+        return [(row.job, row.digest) for row in self._rows(select(MATCHES).order_by(MATCHES.c.position))]
+
     # receipts and signatures
 
-    def add_receipt(self, receipt: StoredReceipt) -> None:
+    def add_receipt(self, receipt: StoredReceipt, places: Sequence[tuple[int, int, int]] = ()) -> None:
         """An answer with two receipts keeps the first: either is a quorum's word."""
         row = {
             "root": receipt.root,
             "digests": _join(receipt.digests, 32, "digest of a receipt"),
             "signatures": _join(receipt.signatures, 65, "signature of a receipt"),
         }
-        places = [{"answer": digest, "root": receipt.root} for digest in receipt.digests]
+        receipted = [{"answer": digest, "root": receipt.root} for digest in receipt.digests]
+        submitted = [
+            {"job": job, "task": task, "worker": worker, "answer": digest}
+            for (job, task, worker), digest in zip(places, receipt.digests, strict=bool(places))
+        ]
         with self._write() as connection:
             _insert(connection, self._insert(RECEIPTS).on_conflict_do_nothing(), [row])
-            _insert(connection, self._insert(RECEIPTED).on_conflict_do_nothing(), places)
+            _insert(connection, self._insert(RECEIPTED).on_conflict_do_nothing(), receipted)
+            _insert(connection, self._insert(SUBMITTED).on_conflict_do_nothing(), submitted)
 
     def receipt_of(self, answer: bytes) -> StoredReceipt | None:
         found = self._rows(select(RECEIPTS).join(RECEIPTED).where(RECEIPTED.c.answer == answer))
@@ -381,6 +440,67 @@ class SqlDatabase:
                 )
         self._headers = {digest: known[digest] for digest in digests}
         return list(self._headers.values())
+
+    def submitted(self, job: int | None = None, worker: int | None = None) -> dict[tuple[int, int, int], bytes]:
+        return {(j, t, w): answer for j, t, w, answer in self._rows(_placed(SUBMITTED, job, worker))}
+
+    def counted(self, job: int) -> dict[int, int]:
+        of_job = select(SUBMITTED.c.task, func.count()).where(SUBMITTED.c.job == job).group_by(SUBMITTED.c.task)
+        return {row[0]: row[1] for row in self._rows(of_job)}
+
+    def give_back(self, offer: OfferedAssignment) -> None:
+        statement = self._insert(GIVEN_BACK)
+        statement = statement.on_conflict_do_update(
+            index_elements=["job", "task", "worker"], set_={"expiry": statement.excluded.expiry}
+        )
+        row = {name: getattr(offer, name) for name in ("job", "task", "worker", "expiry")}
+        with self._write() as connection:
+            _insert(connection, statement, [row])
+
+    def given_back(self, job: int | None = None, worker: int | None = None) -> set[tuple[int, int, int, int]]:
+        """(job, task, worker, expiry)."""
+        return {(j, t, w, expiry) for j, t, w, expiry in self._rows(_placed(GIVEN_BACK, job, worker))}
+
+    # what the API keeps
+
+    def keep(self, one: Kept) -> bool:
+        named = (KEPT.c.kind == one.kind, KEPT.c.name == one.name)
+        with self._write() as connection:
+            connection.execute(delete(KEPT).where(*named, KEPT.c.until <= time.time()))
+            statement = self._insert(KEPT).on_conflict_do_nothing().values(_values(one))
+            return connection.execute(statement).rowcount > 0
+
+    def put(self, one: Kept) -> None:
+        statement = self._insert(KEPT)
+        new = {name: statement.excluded[name] for name in ("owner", "value", "until")}
+        with self._write() as connection:
+            _insert(
+                connection,
+                statement.on_conflict_do_update(index_elements=["kind", "name"], set_=new),
+                [_values(one)],
+            )
+
+    def kept(self, kind: str, name: str) -> Kept | None:
+        found = select(KEPT).where(KEPT.c.kind == kind, KEPT.c.name == name, KEPT.c.until > time.time())
+        return next((Kept(*row) for row in self._rows(found)), None)
+
+    def kept_of(self, kind: str, owner: str | None = None) -> list[Kept]:
+        found = select(KEPT).where(KEPT.c.kind == kind, KEPT.c.until > time.time()).order_by(KEPT.c.name)
+        return [Kept(*row) for row in self._rows(found if owner is None else found.where(KEPT.c.owner == owner))]
+
+    def take(self, kind: str, name: str) -> Kept | None:
+        """Reads and deletes in the writer's turn: of many who ask at once, one gets it."""
+        named = (KEPT.c.kind == kind, KEPT.c.name == name)
+        with self._write() as connection:
+            row = connection.execute(select(KEPT).where(*named)).one_or_none()
+            if row is None:
+                return None
+            connection.execute(delete(KEPT).where(*named))
+        return Kept(*row) if row.until > time.time() else None
+
+    def drop_run_out(self) -> None:
+        with self._write() as connection:
+            connection.execute(delete(KEPT).where(KEPT.c.until <= time.time()))
 
     # wishes for the relayer
 
@@ -689,6 +809,15 @@ def _insert(connection: Connection, statement: Any, rows: Iterable[Mapping[str, 
 
 def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (items[first : first + CHUNK] for first in range(0, len(items), CHUNK))
+
+
+def _placed(table: Table, job: int | None, worker: int | None) -> Any:
+    """The rows of a table by places: all, those of a job, of a worker, or of both."""
+    found = select(table)
+    for column, wanted in ((table.c.job, job), (table.c.worker, worker)):
+        if wanted is not None:
+            found = found.where(column == wanted)
+    return found
 
 
 def _values(item: Any) -> dict[str, Any]:

@@ -190,7 +190,12 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 def read_deployment_file(path: Path) -> tuple[Deployment, dict[str, list[dict[str, Any]]]]:
     """The deployment and its ABIs by contract name. Raises BadInput naming file and field."""
-    read = _Fields(path, "", _load(path))
+    return read_deployment_document(_load(path), path)
+
+
+def read_deployment_document(document: Any, path: Path) -> tuple[Deployment, dict[str, list[dict[str, Any]]]]:
+    """The same of what is read already; `path` names it."""
+    read = _Fields(path, "", document)
     if (version := read.number("version", 16)) != VERSION:
         raise read.fault("version", f"is {version}; this crowdproof reads version {VERSION}")
     inner = read.inner("committee")

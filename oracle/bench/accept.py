@@ -43,26 +43,36 @@ class Batch:
     signatures: list[bytes]
 
 
-def prepare(deployment: Deployment, offers: Sequence[OfferedAssignment], keys: dict[int, PrivateKey]) -> list[Batch]:
-    """The batches that answer `offers`, by worker; keys: worker -> key."""
+def prepare(
+    deployment: Deployment,
+    offers: Sequence[OfferedAssignment],
+    keys: dict[int, PrivateKey],
+    body: Callable[[Sequence[StoredAnswer]], bytes] = lambda a: json.dumps({"answers": to_json(a)}).encode(),
+) -> list[Batch]:
+    """The batches that answer `offers`, by worker; keys: worker -> key; `body`: as they are sent, to a member by default."""
     by_worker: dict[int, list[OfferedAssignment]] = {}
     for offer in offers:
         by_worker.setdefault(offer.worker, []).append(offer)
     return [
-        _batch(deployment, keys[worker], own[at : at + BATCH])
+        _batch(deployment, keys[worker], own[at : at + BATCH], body)
         for worker, own in by_worker.items()
         for at in range(0, len(own), BATCH)
     ]
 
 
-def _batch(deployment: Deployment, key: PrivateKey, offers: Sequence[OfferedAssignment]) -> Batch:
-    answers = [_answer(deployment, key, offer) for offer in offers]
-    body = json.dumps({"answers": to_json([answer for answer, _ in answers])}).encode()
-    compact = [answer.signature[:64] + bytes([answer.signature[64] - 27]) for answer, _ in answers]
-    return Batch(body, [digest for _, digest in answers], compact)
+def _batch(
+    deployment: Deployment,
+    key: PrivateKey,
+    offers: Sequence[OfferedAssignment],
+    body: Callable[[Sequence[StoredAnswer]], bytes],
+) -> Batch:
+    answers = [answer(deployment, key, offer) for offer in offers]
+    compact = [made.signature[:64] + bytes([made.signature[64] - 27]) for made, _ in answers]
+    return Batch(body([made for made, _ in answers]), [digest for _, digest in answers], compact)
 
 
-def _answer(deployment: Deployment, key: PrivateKey, o: OfferedAssignment) -> tuple[StoredAnswer, bytes]:
+def answer(deployment: Deployment, key: PrivateKey, o: OfferedAssignment) -> tuple[StoredAnswer, bytes]:
+    """A sealed answer to an offer, and its digest."""
     payload, salt = b"\x01", os.urandom(32)
     bound = commitment(o.job, o.task, o.worker, payload, salt)
     envelope = seal(deployment.committee.seal_keys, bound, payload, salt)
@@ -83,9 +93,9 @@ def measure(url: str, token: str, deployment: Deployment, rounds: Sequence[Seque
     accepted, recovered = [], []
     for batches in rounds:
         many = sum(len(batch.digests) for batch in batches)
-        recovered.append(many / _timed(lambda: _recover(batches)))  # noqa: B023 - called at once
+        recovered.append(many / timed(lambda: recover_all(batches)))  # noqa: B023 - called at once
         replies: list[bytes] = []
-        accepted.append(many / _timed(lambda: replies.extend(_send(address, token, batches))))  # noqa: B023
+        accepted.append(many / timed(lambda: replies.extend(send_all(address, token, batches))))  # noqa: B023
         for batch, reply in zip(batches, replies, strict=True):
             _check(deployment, batch, json.loads(reply))
     ratios = [one / other for one, other in zip(accepted, recovered, strict=True)]
@@ -97,20 +107,20 @@ def measure(url: str, token: str, deployment: Deployment, rounds: Sequence[Seque
     }
 
 
-def _timed(work: Callable[[], Any]) -> float:
+def timed(work: Callable[[], Any]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
-def _recover(batches: Sequence[Batch]) -> None:
+def recover_all(batches: Sequence[Batch]) -> None:
     """On one thread, so on one core."""
     for batch in batches:
         for digest, signature in zip(batch.digests, batch.signatures, strict=True):
             PublicKey.from_signature_and_message(signature, digest, hasher=None)
 
 
-def _send(address: httpx.URL, token: str, batches: Sequence[Batch]) -> list[bytes]:
+def send_all(address: httpx.URL, token: str, batches: Sequence[Batch]) -> list[bytes]:
     """Some requests at a time, each connection one after the other; the replies in order."""
 
     def work(first: int) -> list[bytes]:
@@ -128,12 +138,12 @@ def _send(address: httpx.URL, token: str, batches: Sequence[Batch]) -> list[byte
 
 
 def _post(connection: http.client.HTTPConnection, token: str, body: bytes) -> bytes:
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     connection.request("POST", "/answers", body, headers)
     response = connection.getresponse()
     reply = response.read()
-    if response.status != 200:
-        raise Fatal(f"the member answered {response.status}: {reply[:300]!r}")
+    if response.status not in (200, 201):
+        raise Fatal(f"the server answered {response.status}: {reply[:300]!r}")
     return reply
 
 

@@ -45,10 +45,8 @@ def _figures(figures: Mapping[str, float]) -> str:
 
 def _tried(crowd: Crowd) -> dict[str, Measured]:
     """Each constant at each of its values, the others as they are: [values, 3]."""
-    import torch  # noqa: PLC0415 - loads for seconds
-
-    from oracle.verification import engine  # noqa: PLC0415
-    from oracle.verification.layout import floats, lay_out, one_thread  # noqa: PLC0415
+    from oracle.verification import engine  # noqa: PLC0415 - loads for most of a second
+    from oracle.verification.layout import floats, lay_out, of_classes  # noqa: PLC0415
 
     answers = crowd.answers
     arrays = (answers.task, answers.worker, answers.label)
@@ -56,19 +54,16 @@ def _tried(crowd: Crowd) -> dict[str, Measured]:
     state = engine.infer(*arrays, *sizes).state
     widths = [sizes[2] * voice.kinds for voice in engine.VOICES]
     defaults = {"rho": engine.RHO, "most": engine.MOST, "loyalty": engine.LOYALTY}
-    with torch.inference_mode(), one_thread():
-        layout = lay_out(*arrays, *sizes)
-        tables = torch.split(torch.from_numpy(state.tables).to(layout.dtype), widths, 1)
-        posteriors, share = [engine.of_classes(table, sizes[2]) for table in tables], engine.heard(layout)
+    layout = lay_out(*arrays, *sizes)
+    tables = np.split(state.tables.astype(layout.dtype), np.cumsum(widths)[:-1], 1)
+    posteriors, share = [of_classes(table, sizes[2]) for table in tables], engine.heard(layout)
 
-        def measured(constant: Mapping[str, float]) -> Measured:
-            effect = engine.design_effect(layout.votes.sum(1), constant["rho"], constant["most"])
-            mean = floats(engine.mix(posteriors, share, effect, constant["loyalty"])[0])
-            return _scored(mean / mean.sum(1, keepdims=True), crowd.gold)
+    def measured(constant: Mapping[str, float]) -> Measured:
+        effect = engine.design_effect(layout.votes.sum(1), constant["rho"], constant["most"])
+        mean = floats(engine.mix(posteriors, share, effect, constant["loyalty"])[0])
+        return _scored(mean / mean.sum(1, keepdims=True), crowd.gold)
 
-        return {
-            name: np.stack([measured({**defaults, name: value}) for value in values]) for name, values in GRID.items()
-        }
+    return {name: np.stack([measured({**defaults, name: value}) for value in values]) for name, values in GRID.items()}
 
 
 def _scored(posterior: NDArray[np.float64], gold: NDArray[np.int32]) -> Measured:

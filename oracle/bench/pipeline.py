@@ -38,7 +38,7 @@ def pipeline(sizes: Sequence[int], rounds: int) -> dict[str, Any]:
     """Answers accepted in a second by one member, and the seconds of each stage by the number of answers."""
     speed = _speed(rounds + 1)  # the first warms up
     growth = {str(size): _grown(size) for size in sizes}
-    return {**speed, "growth": growth, **_ratio(growth), "machine": _machine()}
+    return {**speed, "growth": growth, **_ratio(growth), "machine": machine()}
 
 
 def _speed(rounds: int) -> dict[str, Any]:
@@ -87,7 +87,8 @@ def _ratio(growth: dict[str, dict[str, Any]]) -> dict[str, float]:
     return {"ratio_1e5_to_1e4": round(growth["100000"]["seconds"] / growth["10000"]["seconds"], 2)}
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
     return {
         "cores": os.cpu_count(),
         "processor": _processor(),

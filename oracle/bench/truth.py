@@ -66,7 +66,7 @@ def engine(
     task: Int32, worker: Int32, label: Int32, tasks: int, workers: int, classes: int, known: Int32 | None = None
 ) -> dict[str, Float]:
     """What the product says, posteriors [T, C]: the engine's, the decision's of record that goes on chain, the same unfitted."""
-    from oracle.verification import judge  # noqa: PLC0415 - torch loads for seconds
+    from oracle.verification import judge  # noqa: PLC0415 - loads for most of a second
     from oracle.verification.record import proba  # noqa: PLC0415
 
     belief = judge.believe(judge.crowd(task, worker, label, tasks, workers, classes), gold=known)

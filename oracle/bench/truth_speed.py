@@ -85,7 +85,7 @@ def _iterations(size: int, folder: Path) -> dict[str, Any]:
 
 def one(size: int) -> dict[str, float]:
     """In a process of its own: CPU seconds of our Dawid-Skene, of an iteration and besides, and the peak of memory."""
-    from oracle.verification.infer import dawid_skene  # noqa: PLC0415 - torch
+    from oracle.verification.infer import dawid_skene  # noqa: PLC0415 - loads for most of a second
 
     crowd = made(size)
     sizes = (len(crowd.tasks), len(crowd.workers), CLASSES)
@@ -196,13 +196,13 @@ def stream() -> float:
 
 
 def bound(answers: int, gigabytes: float) -> dict[str, float]:
-    """What an iteration must move at least: each answer's two int32 indices once; each float64 table written once and read once.
+    """What an iteration must move at least: each answer's int32 index once; each float32 table written once and read once.
 
     Tables are the posterior [T, C] and, by (worker, label) that occur, counts and logs [R, C], R <= K C. Gathered rows are taken to
     lie in cache.
     """
     tasks, pairs = answers / TASK, answers / EACH * CLASSES
-    size = 2 * 4 + 2 * 8 * CLASSES * (tasks + 2 * pairs) / answers
+    size = 4 + 2 * 4 * CLASSES * (tasks + 2 * pairs) / answers
     return {"bytes_an_answer": size, "ns_an_answer": size / gigabytes}
 
 

@@ -20,7 +20,7 @@ from oracle import labels as lb
 from oracle.commands import typed
 from oracle.protocol.errors import BadInput
 from oracle.verification.types import number, text
-from oracle.verification.types.answer import AnswerType, Given
+from oracle.verification.types.answer import AnswerType, Consensus, Given
 from oracle.verification.types.words import Lattice, Words, edits
 
 KINDS: dict[str, Callable[[], AnswerType]] = {"numeric": number.number, "text": text.text}
@@ -61,6 +61,8 @@ def one_set(folder: Path, kind_name: str) -> dict[str, Any]:
         figures[name] = typed.score(kind, answers.tasks, values, known)
         if kind.name == "number":
             figures[name]["r_by_scale"] = _by_scale(answers.tasks, values, known)
+    if kind.name == "number":
+        figures["ours"]["truth_inside"] = _inside(answers.tasks, found, known)
     if kind.name == "text":
         figures |= _bounds(given, answers.tasks, known)
     return {
@@ -127,6 +129,16 @@ def _bounds(given: Given, tasks: Sequence[str], known: dict[str, str]) -> dict[s
             wrong = [edits(text.canonical(given.value[n]), truth) for n in group]
             drawn, best, words = drawn + sum(wrong) / len(wrong), best + min(wrong), words + len(truth)
     return {"random answer": {"wer": drawn / words}, "best answer": {"wer": best / words}} if words else {}
+
+
+def _inside(tasks: Sequence[str], found: Consensus, known: dict[str, float]) -> float:
+    """How often the truth lies in the 90 % interval."""
+    hits = [
+        low <= known[task] <= high
+        for task, low, high in zip(tasks, found.columns["low"], found.columns["high"], strict=True)
+        if task in known
+    ]
+    return float(np.mean(hits))
 
 
 def _by_scale(tasks: Sequence[str], values: Sequence[Any], known: dict[str, float]) -> float:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oracle.adapters.satellites import Satellite, court_of, disputes_of, pending
+from oracle.adapters.satellites import Satellite, court_of, disputes_of
 from oracle.commands.satellites import Place, Scene, hexed, opened_scene
+from oracle.contesting import Answer, filing
 from oracle.ports import Signer
 from oracle.protocol import contests
 from oracle.protocol.cids import Codec
@@ -17,17 +18,10 @@ from oracle.protocol.errors import BadInput
 from oracle.protocol.keys import checksum
 from oracle.protocol.state import EpochStatus
 
+__all__ = ["Answer", "Shown", "file", "show", "step", "withdraw"]
+
 KIND = "dispute"
 STEPS = ("confirm", "raise", "appeal", "evidence", "settle")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Which answer is meant."""
-
-    job: int
-    task: int
-    worker: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +41,10 @@ def file(place: Place, signer: Signer | None, answer: Answer, shown: Shown) -> d
         post = scene.state.pending()
         if post is None:
             raise BadInput("no epoch is pending: what is final can be contested no more")
-        epoch, posted, of = scene.data(post), scene.posted(post), (answer.job, answer.task, answer.worker)
-        at = pending(scene.refuter.deployment, posted)
-        about = f"of worker {answer.worker} for task {answer.task} of job {answer.job} in epoch {post.epoch}"
-        deposit = disputes.ask("fee") + disputes.ask("bond")
-        if contests.is_counted(epoch, *of):
-            final = scene.state.final()
-            pay = contests.pay(epoch, posted.debits, scene.data(final) if final else None, *of)
-            words = (pay.verdict, pay.balance, pay.earning, pay.before, pay.debits, pay.debit)
-            what, function, verdict = f"contest the pay {about}", "contestPay", pay.verdict
-        else:
-            no = contests.rejection(epoch, scene.state, *of)
-            words = (no.verdict, no.position, no.terms)  # type: ignore[assignment]
-            what, function, verdict = f"contest the rejection {about}", "contestRejection", no.verdict
-        uri = _stored(scene, shown)
-        scene.send(disputes.call(what, function, at, *words, uri, value=deposit), KIND)
-        number = disputes.ask("contestFor", scene.refuter.deployment.market, post.head, verdict.index, answer.worker)
+        scene.data(post)
+        call, verdict = filing(scene.refuter, scene.chain, scene.state, answer, _stored(scene, shown))
+        scene.send(call, KIND)
+        number = disputes.ask("contestFor", scene.refuter.deployment.market, post.head, verdict, answer.worker)
         return _document(scene, disputes, number)
 
 

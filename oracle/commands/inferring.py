@@ -99,7 +99,7 @@ def _check(wanted: Wishes) -> None:
 
 
 def _vote(answers: lb.Answers, _: lb.Int32 | None, wanted: Wishes) -> dict[str, Any]:
-    from oracle.verification.infer import vote  # noqa: PLC0415 - torch loads for seconds
+    from oracle.verification.infer import vote  # noqa: PLC0415 - loads for most of a second
     from oracle.verification.record import proba, record  # noqa: PLC0415
 
     if wanted.of_record:
@@ -109,7 +109,7 @@ def _vote(answers: lb.Answers, _: lb.Int32 | None, wanted: Wishes) -> dict[str, 
 
 
 def _dawid_skene(answers: lb.Answers, known: lb.Int32 | None, wanted: Wishes) -> dict[str, Any]:
-    from oracle.verification.infer import dawid_skene  # noqa: PLC0415 - torch loads for seconds
+    from oracle.verification.infer import dawid_skene  # noqa: PLC0415 - loads for most of a second
 
     posterior = dawid_skene(*_arrays(answers), gold=known).posterior
     if wanted.of_record:
@@ -120,7 +120,7 @@ def _dawid_skene(answers: lb.Answers, known: lb.Int32 | None, wanted: Wishes) ->
 
 
 def _engine(answers: lb.Answers, known: lb.Int32 | None, wanted: Wishes) -> dict[str, Any]:
-    from oracle.verification import judge  # noqa: PLC0415 - torch loads for seconds
+    from oracle.verification import judge  # noqa: PLC0415 - loads for most of a second
 
     history = _history(wanted.prior_workers, answers) if wanted.prior_workers else None
     belief = judge.believe(judge.crowd(*_arrays(answers)), gold=known, history=history)

@@ -1,5 +1,6 @@
 """`crowdproof job`: a manifest and its tasks, checked and priced before anything is funded; then a funded job."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from oracle import publishing
 from oracle.adapters.deployer import read_deployment_file
 from oracle.bootstrap import Oracle, open_oracle
 from oracle.config import Home
+from oracle.matching import graph as gr
 from oracle.ports import Call, Signer
 from oracle.protocol.errors import BadInput, ChainUnavailable, WrongChain
 from oracle.protocol.keys import checksum
@@ -31,6 +33,41 @@ def check(home: Path | None, manifest: Path, tasks: Path | None, unit: int | Non
         raise BadInput(f"--unit {unit}: it is 1 or more")
     terms, blocks = _priced(_manifest(manifest), read_tasks(tasks) if tasks else [Task(0, "one", None)], unit, manifest)
     return {**_quote(terms, unit), "blocks": len(blocks), "bytes": sum(len(block) for block, _ in blocks)}
+
+
+def order(manifest: Path, tasks: Path) -> dict[str, Any]:
+    """The task graph: levels, longest chain, slack, and what comes too late if each task takes `taskSeconds` from now on."""
+    asked, items = _manifest(manifest), read_tasks(tasks)
+    _priced(asked, items, 1, manifest)
+    ids, document = [task.id for task in items], asked.document
+    graph = gr.task_graph(ids, document["dependencies"], f"{manifest}: dependencies")
+    seconds = float(document.get("taskSeconds", 1))
+    found, levels = gr.critical(graph, seconds), gr.levels(graph)
+    number = {name: t for t, name in enumerate(ids)}
+    due = {number[name]: float(moment) for name, moment in document.get("taskDeadlines", [])}
+    late = gr.late(graph, seconds, due, time.time(), asked.deadline)
+    return {
+        "tasks": len(ids),
+        "dependencies": sum(map(len, graph.before.values())),
+        "levels": 1 + max(levels.values(), default=0),
+        "free": len(ids) - sum(bool(before) for before in graph.before.values()),
+        "critical_path": [ids[t] for t in found.path],
+        "critical_seconds": found.length,
+        "slack": {ids[t]: float(found.slack[t]) for t in graph.order},
+        "late": [{"task": ids[one.task], "finish": one.finish, "due": one.due} for one in late],
+    }
+
+
+def order_text(d: dict[str, Any]) -> str:
+    lines = [
+        f"  tasks       {d['tasks']:,}, {d['free']:,} of which can begin; {d['dependencies']:,} pairs in {d['levels']} levels",
+        f"  longest     {d['critical_seconds']:,.0f} s: {' -> '.join(d['critical_path'][:12])}",
+        *(
+            f"  late        {one['task']}: done at {one['finish']:.0f}, due at {one['due']:.0f}"
+            for one in d["late"][:20]
+        ),
+    ]
+    return "\n".join(lines)
 
 
 def create(home: Path | None, manifest: Path, tasks: Path, requester: Signer) -> dict[str, Any]:
@@ -164,16 +201,4 @@ def _priced(manifest: Manifest, tasks: Sequence[Task], unit: int, file: Path) ->
 
 
 def _quote(terms: Terms, unit: int) -> dict[str, Any]:
-    """Exact, in the token's smallest unit; `escrow` = `pay` + `fee` is what a job locks, and gets back what is not earned."""
-    pay = terms.tasks * terms.answers * (terms.base + terms.bonus)
-    return {
-        "terms": "0x" + terms.hash().hex(),
-        "tasks": terms.tasks,
-        "answers": terms.answers,
-        "classes": terms.classes,
-        "base": terms.base * unit,
-        "bonus": terms.bonus * unit,
-        "pay": pay * unit,
-        "fee": terms.fee(pay) * unit,
-        "escrow": terms.escrow() * unit,
-    }
+    return {"terms": "0x" + terms.hash().hex(), **publishing.quote(terms, unit)}

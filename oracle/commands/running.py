@@ -58,7 +58,16 @@ def up(home: Path | None, wanted: Wanted, say: Say) -> None:
         crew.wait_ready()
         crew.watch()
         settings = place.settings()
-        say("up", {"api": settings.api, "rpc": settings.rpc, "home": str(place.path), "pids": crew.pids()})
+        say(
+            "up",
+            {
+                "page": settings.api + "/",
+                "api": settings.api,
+                "rpc": settings.rpc,
+                "home": str(place.path),
+                "pids": crew.pids(),
+            },
+        )
         while True:
             if chain:
                 _keep(chain)

@@ -61,7 +61,7 @@ def text(d: dict[str, Any]) -> str:
 
 def engine(task: Ints, worker: Ints, label: Ints, tasks: int, workers: int, classes: int) -> lb.Float:
     """The categorical engine that types are reduced to: posterior [T, C]."""
-    from oracle.verification.engine import infer as believe  # noqa: PLC0415 - torch loads for seconds, and not every type asks it
+    from oracle.verification.engine import infer as believe  # noqa: PLC0415 - loads for most of a second, and not every type asks it
 
     return believe(task, worker, label, tasks, workers, classes).posterior
 
@@ -112,7 +112,7 @@ def write(out: Path, tasks: Sequence[str], found: Consensus, kind: AnswerType) -
 
 def _decided(given: Given, found: Consensus, kind: AnswerType) -> tuple[Consensus, int]:
     """The candidates of record, without the columns that speak of the consensus, and how many are another than the consensus."""
-    from oracle.verification.types import candidates as cd  # noqa: PLC0415 - loads torch, by way of the engine's module
+    from oracle.verification.types import candidates as cd  # noqa: PLC0415 - loads the engine
 
     by_bins = kind.name == "number"
     options = (

@@ -39,7 +39,8 @@ STAGES = (
 class Options:
     """What the command line asks for. `rpc`: another endpoint than a local chain of our own; `port`: the API's;
 
-    `database`, `content`: a PostgreSQL and a Kubo in place of files; `resume`: go on with what the home holds.
+    `database`, `content`: a PostgreSQL and a Kubo in place of files; `resume`: go on with what the home holds; `early_stop`: ask
+    for answers in rounds, where they are worth most, and no more about a task that is sure.
     """
 
     labels: Path | None = None
@@ -51,6 +52,7 @@ class Options:
     database: str = ""
     content: str = ""
     resume: bool = False
+    early_stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,6 @@ def _digest(recording: Recording) -> str:
 
 
 def needed_by_children() -> list[str]:
-    """Loaded once for all. torch too, where a process that has loaded it may be forked."""
-    torch = ["oracle.verification.record"] if sys.platform == "linux" else []
-    return ["api.serve", *torch]
+    """Loaded once for all. The engine too, where a process that has loaded numba may be forked."""
+    engine = ["oracle.verification.record"] if sys.platform == "linux" else []
+    return ["api.serve", *engine]

@@ -40,16 +40,24 @@ class Recording:
         return [Task(i, name, None) for i, name in enumerate(self.answers.tasks)]
 
     def manifest(
-        self, title: str, base: int, bonus: int, fee_bps: int, deadline: int, where: str = "the demo's manifest"
+        self,
+        title: str,
+        base: int,
+        bonus: int,
+        fee_bps: int,
+        deadline: int,
+        where: str = "the demo's manifest",
+        confidence: float | None = None,
     ) -> Manifest:
-        """The job that asks for exactly these answers; amounts in the token's smallest unit."""
+        """The job that asks for exactly these answers, or until each task is sure; amounts in the token's smallest unit."""
+        stop = {} if confidence is None else {"confidence": confidence}
         return check_manifest(
             {
                 "version": 1,
                 "title": title,
                 "instructions": "Choose the class that fits the item best.",
                 "answer": {"type": "choice", "classes": list(self.answers.classes)},
-                "redundancy": {"most": self.redundancy, "least": 1},
+                "redundancy": {"most": self.redundancy, "least": 1, **stop},
                 "reward": {"base": str(base), "bonus": str(bonus)},
                 "feeBps": fee_bps,
                 "deadline": deadline,

@@ -18,8 +18,9 @@ def _flow(s: dict[str, Any]) -> list[str]:
         if audit["ok"]
         else "FAILED: " + "; ".join(audit["faults"][:3])
     )
+    of = f" of {s['answers_recorded']:,} recorded" if s["answers"] < s["answers_recorded"] else ""
     return [
-        f"  answers    {s['answers']:,}, each sealed and signed by one of {s['workers']:,} wallets, on {s['tasks']:,} tasks",
+        f"  answers    {s['answers']:,}{of}, each sealed and signed by one of {s['workers']:,} wallets, on {s['tasks']:,} tasks",
         f"  verdicts   {epochs}, signed by {committee['quorum']} of {committee['members']} members{_quality(s)}",
         f"  audit      {verified}",
     ]

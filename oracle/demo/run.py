@@ -30,8 +30,9 @@ from oracle.demo.play import STAGES, Begun, Options, needed_by_children
 from oracle.demo.progress import Show, Silent
 from oracle.demo.recording import Recording
 from oracle.demo.summary import summarise
-from oracle.ports import Call
+from oracle.ports import Call, OfferedAssignment
 from oracle.protocol.errors import BadInput, ChainUnavailable, CrowdproofError, Retryable, WrongChain
+from oracle.protocol.hashing import keccak
 from oracle.protocol.keys import address_of, checksum
 from oracle.protocol.manifest import Manifest, make_job
 from oracle.protocol.state import State
@@ -44,6 +45,9 @@ SEED = "1"
 REQUESTER, DEPLOYER = "requester", "deployer"
 PATIENCE_S = 60.0
 STAGE_S = 900.0  # for which a stage is tried again when something does not answer
+FIRST = 2  # answers that each task gets before any is judged
+LOTS = 64  # below a millionth of a nat
+SURE = 0.93  # posterior at which `early_stop` asks no more
 REFUSALS = 3  # of a stage: what is refused is rarely taken later
 PAUSE_S = 1.0
 
@@ -88,6 +92,10 @@ class Demo:
             for stage in STAGES:
                 self.play(stage)
             return self._summary()
+
+    def key(self, name: str) -> KeySigner:
+        """Of the deployer, the requester or the relayer, once the contracts are there."""
+        return self._signers[name]
 
     def play(self, stage: str) -> None:
         """Plays one stage, again while something does not answer; the stages before it must have been played."""
@@ -203,7 +211,9 @@ class Demo:
         self.job = publishing.fund(oracle, requester, terms, self._deadline(oracle))
 
     def _manifest(self) -> Manifest:
-        return self.recording.manifest(self.options.title, BASE, BONUS, FEE_BPS, self._deadline(self._oracle))
+        sure = SURE if self.options.early_stop else None
+        deadline = self._deadline(self._oracle)
+        return self.recording.manifest(self.options.title, BASE, BONUS, FEE_BPS, deadline, confidence=sure)
 
     def _register(self) -> None:
         """Every worker's wallet signs; the relayer registers many to a transaction."""
@@ -216,19 +226,43 @@ class Demo:
         self.numbers = [known[address_of(key)] for key in self._keys]
 
     def _assign(self) -> None:
-        """The recorded pairs are the only edges; the matcher may not take what was never answered."""
+        """All recorded pairs, or the first round of them. What was never answered cannot be asked."""
         self.show.note("matching workers and tasks")
-        answers = self.recording.answers
-        edges = [(self.numbers[w], t, 1.0) for w, t in zip(answers.worker.tolist(), answers.task.tolist(), strict=True)]
-        oracle, state = self._oracle, self._state()
-        self._require(self.job in state.jobs and max(self.numbers) < len(state.workers), "the job or a worker is gone")
-        assign.assign(oracle.deployment, state, oracle.peers, oracle.database, self.job, edges)
+        if not self.options.early_stop:
+            self._offer([(worker, task, 1) for task, worker in self._pairs()], {})
+        elif not self._oracle.database.assignments(self.job):
+            self._ask(FIRST)
 
     def _answer(self) -> None:
-        """Each recorded answer sealed, signed and sent by its worker; receipts checked."""
+        """Each recorded answer sealed, signed and sent by its worker; receipts checked. In rounds, until all is sure."""
         self.show.note("answers: sealed, signed, sent, receipted")
         journal = crowd.Journal(self.home.path / "crowd")
-        crowd.answer_all(self.api, self._keys, self.numbers, self.recording.labels, self.job, journal, self.show.count)
+        work = (self._keys, self.numbers, self.recording.labels, self.job, journal, self.show.count)
+        crowd.answer_all(self.api, *work)
+        while self.options.early_stop and (asked := self._ask(1)):
+            crowd.answer_all(self.api, *work, {offer.worker for offer in asked})
+
+    def _ask(self, places: int) -> list[OfferedAssignment]:
+        """Offers so many places of each task that is not sure yet to whom it is worth most; nothing when all is sure."""
+        asked = {(offer.task, offer.worker) for offer in self._oracle.database.assignments(self.job)}
+        pairs = [pair for pair in self._pairs() if pair not in asked]
+        found = assign.appraised(self._oracle.matcher(), [(self.job, *pair) for pair in pairs])
+        edges = [
+            (worker, task, worth * LOTS + _lot(task, worker))
+            for (task, worker), worth in zip(pairs, found.worth, strict=True)
+            if worth
+        ]
+        return self._offer(edges, {task: places for task, _ in pairs})
+
+    def _pairs(self) -> list[tuple[int, int]]:
+        """(task, worker) of every recorded answer."""
+        answers = self.recording.answers
+        return [(t, self.numbers[w]) for w, t in zip(answers.worker.tolist(), answers.task.tolist(), strict=True)]
+
+    def _offer(self, edges: list[assign.Edge], room: dict[int, int]) -> list[OfferedAssignment]:
+        oracle, state = self._oracle, self._state()
+        self._require(self.job in state.jobs and max(self.numbers) < len(state.workers), "the job or a worker is gone")
+        return assign.assign(oracle.matcher(), state, self.job, edges, room=room)
 
     def _close(self) -> None:
         """Nothing more will come: the requester brings the deadline forward to now."""
@@ -377,6 +411,11 @@ class Demo:
         sent = [sent for signer in self._signers.values() for sent in oracle.database.sent(signer.address)]
         facts = summarise(oracle, self._state(), self.job, self.recording, sent, self._report)
         return {**facts, "seconds": {**self.seconds, "total": total}, "home": str(self.home.path)}
+
+
+def _lot(task: int, worker: int) -> int:
+    """Drawn for a pair, to choose between two that are worth the same: else the first workers would get the most."""
+    return int.from_bytes(keccak(b"%d %d" % (task, worker))[:2], "big") % LOTS
 
 
 def check_endpoint(url: str) -> None:

@@ -15,6 +15,7 @@ from oracle.protocol.state import State
 from oracle.services.audit import Report
 
 WORK = ("fund", "open", "close", "post", "finalise", "claim", "refund")  # kinds of transactions that every job has
+AUDITED = ("epochs", "verdicts", "answers", "balances", "blocks", "matches", "matched", "gap")
 Verdicts = list[tuple[int, int, int]]  # task, label, units of pay; ascending by task
 
 
@@ -26,14 +27,17 @@ def summarise(
     verdicts = verdicts_of(oracle, state, job)
     debited, paid = state.final_total * unit, sum(state.claimed.values()) * unit
     committee = oracle.deployment.committee
+    bought = report.answers
     return {
         "tasks": len(answers.tasks),
         "workers": len(answers.workers),
-        "answers": len(answers.label),
+        "answers": bought,
+        "answers_bought": bought,
+        "answers_recorded": len(answers.label),
         **_quality(recording, verdicts),
         "epochs": state.last_epoch,
         "committee": {"members": len(committee.members), "quorum": committee.quorum},
-        **_gas(sent, len(answers.label), len(answers.workers)),
+        **_gas(sent, bought, len(answers.workers)),
         "escrowed": state.jobs[job].escrow * unit,
         "debited": debited,
         "paid": paid,
@@ -42,7 +46,7 @@ def summarise(
         "refunded": state.jobs[job].refunded * unit,
         "audit": {
             "ok": report.ok,
-            **{name: getattr(report, name) for name in ("epochs", "verdicts", "answers", "balances", "blocks")},
+            **{name: getattr(report, name) for name in AUDITED},
             "faults": [str(fault) for fault in report.faults[:20]],
         },
         "verdicts_digest": digest(recording, verdicts),

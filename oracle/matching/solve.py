@@ -1,161 +1,62 @@
-"""Exact capacitated b-matching: who answers which task, so that the sum of the values is largest.
+"""Capacitated b-matching: who answers which task, so that the sum of the values is largest, and a proof of how large it can be.
 
 Edges (worker, task, value), a capacity for each worker, a redundancy for each task -> the chosen edges, each at most once. An empty
-place is worth 0, so an edge of negative value is never taken. The solver's word is not taken either: with its dual prices
-    D = sum_i capacity_i p_i + sum_j redundancy_j q_j + sum_edges max(0, value - p_i - q_j)
-no assignment is worth more than D; value and bound must meet, or `solve` raises.
+place is worth 0, so an edge of negative value is never taken. Every solver returns prices p of the workers with its assignment:
+    D = sum_j capacity_j p_j + sum_i the redundancy_i largest of max(0, w_ij - p_j)
+bounds the value of every assignment, and certify.py checks it without knowing how the prices came about.
+
+`solve` picks the solver: further constraints -> HiGHS; everything fits -> take it; square and dense -> `lap`; a gap is allowed ->
+the auction; else HiGHS.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linprog
-from scipy.sparse import csr_matrix
 
-from oracle.protocol.errors import BadInput, Fatal
+from oracle.matching import dense, kernels, programme
+from oracle.matching.auction import auction
+from oracle.matching.market import Solution, check, solution
+from oracle.matching.programme import Limit
+from oracle.protocol.errors import BadInput
 
-EXACT = 1 << 53  # integers up to here are exact as float64
-FEASIBILITY = 1e-10  # of the solver, relative to the largest value: the finest that HiGHS takes
-GAP = 1e-8  # allowed between value and bound, relative to the larger of the bound and the largest value
-
-Int32 = NDArray[np.int32]
-Float = NDArray[np.float64]
+FINEST = 1e-7  # the smallest gap that the auction is asked for
 
 
-class DuplicateEdge(BadInput):
-    """The same worker and task stand in two edges."""
-
-
-class NegativeLimit(BadInput):
-    """A capacity or a redundancy is below zero, or no integer."""
-
-
-class ValueNotFinite(BadInput):
-    """A value is NaN, infinite, or too large to be exact."""
-
-
-class UnknownIndex(BadInput):
-    """An edge names a worker or a task that does not exist."""
-
-
-class NotOptimal(Fatal):
-    """The solver did not deliver what it promises."""
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    chosen: NDArray[np.bool_]  # [E]
-    value: float  # sum over the chosen edges; an int if all values are
-    bound: float  # no assignment is worth more
-    assigned: Int32  # [T] places filled
-    short: Int32  # the tasks with fewer than their redundancy, ascending
-
-
-def solve(worker: ArrayLike, task: ArrayLike, value: ArrayLike, capacity: ArrayLike, redundancy: ArrayLike) -> Solution:
+def solve(
+    worker: ArrayLike,
+    task: ArrayLike,
+    value: ArrayLike,
+    capacity: ArrayLike,
+    redundancy: ArrayLike,
+    *,
+    gap: float = 0.0,
+    threads: int = 1,
+    extra: Sequence[Limit] = (),
+) -> Solution:
     """Maximise the value. Edge e pairs `worker[e]` with `task[e]`; limits: `capacity` [K] edges a worker, `redundancy` [T] a task.
 
-    If all edges fit, the ones of value >= 0 are an optimum and no solver is called. Otherwise the linear programme,
-    whose matrix is totally unimodular, has an integral vertex that the dual simplex of HiGHS returns. With integer
-    values, bound - value < 1 proves the optimum; values that differ by less than 1e-8 of the largest may count as equal.
+    With `gap` 0 the optimum, to within 1e-8 of it (integers: proved if bound - value < 1); else certified to lose at most
+    `gap` of the bound. Under `extra` limits (budgets, conflicts) always the optimum. Raises BadInput, NotOptimal.
     """
-    limits = _limits("capacity", capacity), _limits("redundancy", redundancy)
-    ends = _ends("worker", worker, len(limits[0])), _ends("task", task, len(limits[1]))
-    values = _values(value)
-    if not len(ends[0]) == len(ends[1]) == len(values):
-        raise BadInput(f"edges: {len(ends[0])} workers, {len(ends[1])} tasks, {len(values)} values; one each is needed")
-    _unique(ends[0], ends[1], len(limits[1]))
-    useful = np.flatnonzero((values >= 0) & (limits[0][ends[0]] > 0) & (limits[1][ends[1]] > 0))
-    workers, tasks = ends[0][useful], ends[1][useful]
-    weights = values[useful].astype(np.float64)
-    chosen = np.zeros(len(values), bool)
-    if _within(workers, limits[0]) and _within(tasks, limits[1]):
-        chosen[useful] = True
-        bound = math.fsum(weights)
-    else:
-        taken, bound = _linear_programme(workers, tasks, weights, *limits)
-        chosen[useful] = taken
-    if not (_within(ends[0][chosen], limits[0]) and _within(ends[1][chosen], limits[1])):
-        raise NotOptimal("the solver broke a capacity or a redundancy")
-    total = _total(values[chosen])
-    if bound - total > GAP * max(bound, weights.max(initial=0.0)):
-        raise NotOptimal(f"the solver's value {total} stays below its bound {bound}")
-    assigned = np.bincount(ends[1][chosen], minlength=len(limits[1])).astype(np.int32)
-    return Solution(chosen, total, max(bound, total), assigned, np.flatnonzero(assigned < limits[1]).astype(np.int32))
+    if not 0 <= gap < 1:
+        raise BadInput(f"gap {gap}: a share of the value from 0 to below 1 is needed")
+    market = check(worker, task, value, capacity, redundancy)
+    if extra:
+        return programme.constrained(market, extra)
+    if kernels.fits(market.start, market.worker, market.value, market.capacity, market.redundancy):
+        return solution(market, np.flatnonzero(market.value >= 0), np.zeros(len(market.capacity)))
+    found = dense.jonker_volgenant(market) if dense.square(market) else None
+    if found:
+        return found
+    return auction(market, max(gap, FINEST), threads) if gap else programme.optimum(market)
 
 
-def _linear_programme(
-    worker: Int32, task: Int32, weight: Float, capacity: NDArray[np.int64], redundancy: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], float]:
-    edges = len(weight)
-    scale = float(weight.max()) or 1.0
-    rows = np.concatenate((worker, task + np.int32(len(capacity))))
-    columns = np.tile(np.arange(edges, dtype=np.int32), 2)
-    matrix: Any = csr_matrix((np.ones(2 * edges), (rows, columns)), shape=(len(capacity) + len(redundancy), edges))
-    limits = np.minimum(np.concatenate((capacity, redundancy)), edges).astype(np.float64)
-    precise: Any = {"primal_feasibility_tolerance": FEASIBILITY, "dual_feasibility_tolerance": FEASIBILITY}
-    result: Any = linprog(-weight / scale, A_ub=matrix, b_ub=limits, bounds=(0, 1), method="highs-ds", options=precise)
-    if result.status != 0:
-        raise NotOptimal(f"the solver stopped: {result.message}")
-    taken = result.x > 0.5
-    if np.abs(result.x - taken).max() > 1e-6:
-        raise NotOptimal("the solver returned a fractional vertex")
-    prices = np.maximum(0.0, -result.ineqlin.marginals) * scale  # [K + T]
-    surplus = np.maximum(0.0, weight - prices[worker] - prices[len(capacity) + task])  # [E]
-    return taken, math.fsum(limits * prices) + math.fsum(surplus)
-
-
-def _total(values: NDArray[Any]) -> float:
-    return sum(values.tolist()) if np.issubdtype(values.dtype, np.integer) else math.fsum(values)
-
-
-def _within(ends: Int32, limits: NDArray[np.int64]) -> bool:
-    return bool((np.bincount(ends, minlength=len(limits)) <= limits).all())
-
-
-# ---------------------------------------------------------------- checks
-
-
-def _ends(name: str, values: ArrayLike, size: int) -> Int32:
-    found = np.asarray(values)
-    if found.ndim != 1 or (found.size and not np.issubdtype(found.dtype, np.integer)):
-        raise UnknownIndex(f"edges: {name} must be one dimension of integers, got {found.dtype} of shape {found.shape}")
-    wrong = np.flatnonzero((found < 0) | (found >= size))
-    if wrong.size:
-        raise UnknownIndex(f"edge {wrong[0]}: {name} {found[wrong[0]]} is none of 0..{size - 1}")
-    return found.astype(np.int32)
-
-
-def _limits(name: str, values: ArrayLike) -> NDArray[np.int64]:
-    found = np.asarray(values)
-    if found.ndim != 1 or (found.size and not np.issubdtype(found.dtype, np.integer)):
-        raise NegativeLimit(f"{name}: one dimension of integers needed, got {found.dtype} of shape {found.shape}")
-    wrong = np.flatnonzero(found < 0)
-    if wrong.size:
-        raise NegativeLimit(f"{name}[{wrong[0]}] = {found[wrong[0]]}: must not be negative")
-    return found.astype(np.int64)
-
-
-def _values(values: ArrayLike) -> NDArray[Any]:
-    found = np.asarray(values)
-    if found.size == 0:
-        return np.zeros(0, np.int64)
-    if found.ndim != 1 or found.dtype.kind not in "iuf":
-        raise ValueNotFinite(f"value: one dimension of numbers needed, got {found.dtype} of shape {found.shape}")
-    wrong = np.flatnonzero(~(np.abs(found.astype(np.float64)) <= EXACT))
-    if wrong.size:
-        raise ValueNotFinite(f"edge {wrong[0]}: value {found[wrong[0]]} is not a number within +-2^53")
-    return found
-
-
-def _unique(worker: Int32, task: Int32, tasks: int) -> None:
-    key = worker.astype(np.int64) * tasks + task
-    order = np.argsort(key, kind="stable")
-    again = np.flatnonzero(key[order[1:]] == key[order[:-1]])
-    if again.size:
-        first, second = order[again[0]], order[again[0] + 1]
-        raise DuplicateEdge(f"edges {first} and {second}: both pair worker {worker[first]} with task {task[first]}")
+def warm_up(value: NDArray[Any]) -> None:
+    """Compile, or load what was compiled before, for values of this type: so that a clock sees the solving alone."""
+    for task in ([0, 0, 1, 1], [1, 0, 0, 1]):
+        market = check([0, 1, 0, 1] if task[0] == 0 else [0, 0, 1, 1], task, np.ones(4, value.dtype), [1, 0], [1, 1])
+        auction(market, FINEST)

@@ -6,7 +6,7 @@ JSON -> Manifest; Manifest, tasks, unit -> blocks and Terms. Everything is refus
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -48,8 +48,19 @@ class Manifest:
         return int(self.document["deadline"])
 
     @property
+    def confidence(self) -> float | None:
+        """At which a task is sure; None where every answer is asked for."""
+        found = self.document["redundancy"].get("confidence")
+        return None if found is None else float(found)
+
+    @property
     def assignment_seconds(self) -> int:
         return int(self.document["assignmentSeconds"])
+
+    @property
+    def is_public(self) -> bool:
+        """Whether everybody may read the payloads of its tasks."""
+        return bool(self.document["visibility"] == "public")
 
 
 @cache
@@ -78,11 +89,8 @@ def read_manifest(text: str | bytes, where: str = "manifest") -> Manifest:
 def check_manifest(document: Any, where: str = "manifest") -> Manifest:
     """The same for a document that is already parsed."""
     document = _tidy(document, where, ())
-    validator = jsonschema.Draft202012Validator(schema())
-    problems = sorted(validator.iter_errors(document), key=lambda p: [str(part) for part in p.absolute_path])
-    if problems:
-        lines = "; ".join(f"{_field(p.absolute_path)}: {p.message[:200]}" for p in problems[:5])
-        raise BadInput(f"{where}: {lines}")
+    if found := problems(document):
+        raise BadInput(f"{where}: " + "; ".join(f"{field}: {what}" for field, what in found[:5]))
     filled = _with_defaults(schema(), document)
     redundancy = filled["redundancy"]
     if redundancy["least"] > redundancy["most"]:
@@ -92,13 +100,21 @@ def check_manifest(document: Any, where: str = "manifest") -> Manifest:
     return Manifest(filled)
 
 
+def problems(document: Any) -> list[tuple[str, str]]:
+    """(field, what is wrong) of everything in which a parsed document is no manifest."""
+    validator = jsonschema.Draft202012Validator(schema())
+    found = sorted(validator.iter_errors(document), key=lambda p: [str(part) for part in p.absolute_path])
+    return [(_field(problem.absolute_path), problem.message[:200]) for problem in found]
+
+
 def make_job(
     manifest: Manifest, tasks: Sequence[Task], unit: int, where: str = "manifest"
 ) -> tuple[Terms, list[Block]]:
     """The terms to escrow and the blocks to store (the manifest's own last). Raises BadInput naming the field."""
     _check_tasks(tasks, where)
     document = manifest.document
-    _check_dependencies(document["dependencies"], {task.id for task in tasks}, where)
+    _check_named(document, {task.id for task in tasks}, where)
+    _check_dependencies(document["dependencies"], where)
     base, bonus = (_units(document["reward"][name], unit, where, f"reward.{name}") for name in ("base", "bonus"))
     if base + bonus == 0:
         raise BadInput(f"{where}: reward.base and reward.bonus are both 0: an answer must earn something")
@@ -158,11 +174,25 @@ def _rules(manifest: Manifest) -> dict[str, int]:
     }
 
 
-def _check_dependencies(pairs: Sequence[Sequence[str]], known: set[str], where: str) -> None:
+def _check_named(document: dict[str, Any], known: set[str], where: str) -> None:
+    """That every field which names tasks names some of the job's, and no deadline is after the job's."""
+    pairs = [
+        (field, i, pair) for field in ("dependencies", "conflicts") for i, pair in enumerate(document.get(field, []))
+    ]
+    moments = list(enumerate(document.get("taskDeadlines", [])))
+    named = [*pairs, *(("taskDeadlines", i, [name]) for i, (name, _) in moments)]
+    for field, position, names in named:
+        if unknown := set(names) - known:
+            raise BadInput(f"{where}: {field}.{position}: there is no task {min(unknown)[:80]!r}")
+    for position, (_, moment) in moments:
+        if moment > document["deadline"]:
+            what = f"{moment} is after the job's deadline, {document['deadline']}"
+            raise BadInput(f"{where}: taskDeadlines.{position}: {what}")
+
+
+def _check_dependencies(pairs: Sequence[Sequence[str]], where: str) -> None:
     graph: TopologicalSorter[str] = TopologicalSorter()
-    for position, (before, after) in enumerate(pairs):
-        if unknown := {before, after} - known:
-            raise BadInput(f"{where}: dependencies.{position}: there is no task {min(unknown)[:80]!r}")
+    for before, after in pairs:
         graph.add(after, before)
     try:
         graph.prepare()
@@ -174,20 +204,30 @@ def _check_dependencies(pairs: Sequence[Sequence[str]], known: set[str], where: 
 def _check_tasks(tasks: Sequence[Task], where: str) -> None:
     if not 0 < len(tasks) <= MAX_TASKS:
         raise BadInput(f"{where}: a job has 1 to {MAX_TASKS} tasks, not {len(tasks)}")
+    for position, what in task_problems(tasks):
+        raise BadInput(f"{where}: task {position + 1}{what}")
+
+
+def task_problems(tasks: Sequence[Task]) -> Iterator[tuple[int, str]]:
+    """(position, what is wrong) of each task that no job may have; what follows the task's number in a sentence."""
     seen: dict[str, int] = {}
     for position, task in enumerate(tasks):
         if task.task != position:
-            raise BadInput(f"{where}: task {position + 1} is numbered {task.task}, not {position}")
-        if not 0 < len(task.id.encode(errors="surrogatepass")) <= MAX_ID:
-            raise BadInput(f"{where}: task {position + 1}: an id has 1 to {MAX_ID} bytes")
-        if (first := seen.setdefault(task.id, position)) != position:
-            raise BadInput(f"{where}: task {position + 1} has the id of task {first + 1}, {task.id!r}")
-        try:
-            size = len(encode(task.record()))
-        except BadInput as problem:
-            raise BadInput(f"{where}: task {position + 1} ({task.id!r}): {problem}") from None
-        if size > MAX_LEAF:
-            raise BadInput(f"{where}: task {position + 1} ({task.id!r}): its payload exceeds {MAX_LEAF} bytes")
+            yield position, f" is numbered {task.task}, not {position}"
+        elif not 0 < len(task.id.encode(errors="surrogatepass")) <= MAX_ID:
+            yield position, f": an id has 1 to {MAX_ID} bytes"
+        elif (first := seen.setdefault(task.id, position)) != position:
+            yield position, f" has the id of task {first + 1}, {task.id!r}"
+        elif what := _record_problem(task):
+            yield position, f" ({task.id!r}): {what}"
+
+
+def _record_problem(task: Task) -> str:
+    try:
+        size = len(encode(task.record()))
+    except BadInput as problem:
+        return str(problem)
+    return f"its payload exceeds {MAX_LEAF} bytes" if size > MAX_LEAF else ""
 
 
 def _units(amount: str, unit: int, where: str, field: str) -> int:

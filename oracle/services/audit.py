@@ -23,6 +23,7 @@ from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Header, digest
 from oracle.protocol.pages import Source
 from oracle.protocol.state import EpochStatus, Post, State, fold
+from oracle.services import matches
 
 DecodePost = Callable[[bytes], tuple[Header, list[Debit], bytes]]
 
@@ -49,6 +50,9 @@ class Report:
     balances: int = 0
     jobs: int = 0
     blocks: int = 0
+    matches: int = 0
+    matched: int = 0  # assignments that a match names
+    gap: float = 0.0  # the largest proven distance of a match from the optimum, relative to its bound
     total: int = 0  # units earned in final epochs, fees included
     claimed: int = 0
     faults: list[Fault] = field(default_factory=list)
@@ -90,6 +94,8 @@ class _Audit:
         self._decode_post, self._state = decode_post, state
         self._touched: set[str] = set()  # broken where they were needed: a better name than their file's
         self._decided: dict[int, int] = {}  # job -> the first epoch that decides a task of it
+        self._asked: set[tuple[int, int, int]] = set()  # job, task, worker, by the matches
+        self._matched: set[tuple[int, int, int]] = set()
         self._source = Source(self._read, self._damaged)
 
     def epoch(self, post: Post, ledger: Ledger | None) -> Ledger | None:
@@ -111,6 +117,7 @@ class _Audit:
         for verdict in epoch.verdicts:
             self._decided.setdefault(verdict.job, post.epoch)
         self.report.faults += self._model(epoch)
+        self._matched |= {(o.job, o.task, o.worker) for o in epoch.assignments} & self._asked
         if ledger is None:
             return None
         self._rules(post, epoch, ledger, header)
@@ -132,11 +139,23 @@ class _Audit:
             report.faults += _claims(post, epoch, self._state)
 
     def _model(self, epoch: Epoch) -> list[Fault]:
+        """The model card, and each match that it names: who was asked, under limits that hold, and how far from the best."""
         try:
-            decode(self._source.read(from_digest(Codec.DAG_CBOR, epoch.model)))
+            named = matches.linked(decode(self._source.read(from_digest(Codec.DAG_CBOR, epoch.model))))
         except CrowdproofError as problem:
             return [Fault(epoch.epoch, "model", 0, f"the model card cannot be read: {problem}")]
-        return []
+        return [fault for index, one in enumerate(named) for fault in self._match(epoch, index, one)]
+
+    def _match(self, epoch: Epoch, index: int, digest_: bytes) -> Iterator[Fault]:
+        try:
+            match = matches.load(self._source, digest_)
+            checked = matches.check(match, self._state)
+        except CrowdproofError as problem:
+            yield Fault(epoch.epoch, "matches", index, f"the match does not hold: {problem}")
+            return
+        self.report.matches += 1
+        self.report.gap = max(self.report.gap, checked.gap)
+        self._asked |= {(match.job, *pair) for pair in match.pairs}
 
     def jobs(self, whole: bool) -> None:
         """Manifest and tasks of every job that an epoch decides; nobody need keep what an undecided job names.
@@ -156,6 +175,7 @@ class _Audit:
     def totals(self, block: int) -> None:
         """At that block the Market holds what is escrowed and not claimed or refunded (or more: anyone may give it tokens)."""
         report, state = self.report, self._state
+        report.matched = len(self._matched)
         report.claimed = sum(state.claimed.values())
         final = state.final()
         number = final.epoch if final else 0

@@ -1,18 +1,26 @@
 """The ledger of all posted epochs and the manifests of jobs, read from the content store and kept."""
 
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from oracle.matching import graph
+from oracle.matching.graph import TaskGraph
 from oracle.ports import ContentStore
 from oracle.protocol import epoch as ep
 from oracle.protocol import ledger as lg
 from oracle.protocol import manifest as mf
-from oracle.protocol.cids import Cid
+from oracle.protocol import scoring
+from oracle.protocol.cids import Cid, Codec, decode, from_digest
 from oracle.protocol.epoch import Epoch
-from oracle.protocol.errors import ContentMissing
-from oracle.protocol.leaves import Task
+from oracle.protocol.errors import ContentMissing, CrowdproofError
+from oracle.protocol.leaves import Status, Task, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.pages import Source
 from oracle.protocol.state import State
 from oracle.protocol.terms import Terms
+from oracle.services import matches
 
 
 def source(content: ContentStore) -> Source:
@@ -24,6 +32,25 @@ def _nothing(_: Cid) -> None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What a manifest says of single tasks, by their numbers."""
+
+    graph: TaskGraph
+    conflicts: dict[int, set[int]]
+    deadlines: dict[int, int]
+
+
+def _named(document: dict[str, Any], ids: list[str]) -> _Named:
+    number = {name: t for t, name in enumerate(ids)}
+    conflicts: dict[int, set[int]] = {}
+    for one, two in document.get("conflicts", []):
+        conflicts.setdefault(number[one], set()).add(number[two])
+        conflicts.setdefault(number[two], set()).add(number[one])
+    deadlines = {number[name]: moment for name, moment in document.get("taskDeadlines", [])}
+    return _Named(graph.task_graph(ids, document["dependencies"]), conflicts, deadlines)
+
+
 class Books:
     """Caches what the content digests of the chain stand for; everything in it can be read again. Safe between threads."""
 
@@ -31,6 +58,8 @@ class Books:
         self._source = source(content)
         self._epochs: dict[bytes, Epoch] = {}
         self._jobs: dict[Terms, tuple[Manifest, list[Task]]] = {}
+        self._names: dict[Terms, _Named] = {}
+        self._sure: tuple[list[tuple[int, bytes]], list[tuple[Verdict, float]]] = ([], [])
         self._folded: tuple[list[tuple[int, bytes]], Ledger] = ([], Ledger())
 
     def epoch(self, number: int, digest: bytes) -> Epoch:
@@ -52,6 +81,58 @@ class Books:
                 raise ContentMissing("what the terms of a job name as its manifest has other classes than they")
             self._jobs[terms] = (manifest, tasks)
         return self._jobs[terms]
+
+    def graph(self, terms: Terms) -> TaskGraph:
+        """Which tasks of a job wait for which."""
+        return self._named(terms).graph
+
+    def conflicts(self, terms: Terms) -> dict[int, set[int]]:
+        """task -> tasks that nobody is asked who was asked it."""
+        return self._named(terms).conflicts
+
+    def task_deadlines(self, terms: Terms) -> dict[int, int]:
+        """Block time until which a task is offered, where it has one of its own."""
+        return self._named(terms).deadlines
+
+    def confidence(self, state: State, number: int) -> dict[int, float]:
+        """Confidence of record of each decided task of a job."""
+        return {verdict.task: sure for verdict, sure in self._verdicts(state) if verdict.job == number}
+
+    def is_released(self, state: State, number: int, task: int) -> bool:
+        """Whether every task that this one waits for is decided, as surely as the manifest asks."""
+        terms = state.jobs[number].terms
+        if not self.graph(terms).before.get(task):
+            return True
+        level = self.job(terms)[0].document.get("releaseConfidence", 0.0)
+        return graph.released(self.graph(terms), task, self.confidence(state, number), level)
+
+    def _verdicts(self, state: State) -> list[tuple[Verdict, float]]:
+        posts = [(post.epoch, post.content) for post in state.unstruck()]
+        known, found = self._sure
+        if known != posts:
+            found = []
+            for number, content in posts:
+                epoch = self.epoch(number, content)
+                for v in epoch.verdicts:
+                    rows = [epoch.weights[c.row].row for c in v.cores if c.status is Status.COUNTED]
+                    found.append((v, scoring.confidence(v.prior, rows)))
+            self._sure = (posts, found)
+        return found
+
+    def _named(self, terms: Terms) -> "_Named":
+        if terms not in self._names:
+            manifest, tasks = self.job(terms)
+            self._names[terms] = _named(manifest.document, [task.id for task in tasks])
+        return self._names[terms]
+
+    def matches(self, state: State) -> set[bytes]:
+        """Digests of the matches that epochs which stand have named. A card that cannot be read names none."""
+        found: set[bytes] = set()
+        for post in state.unstruck():
+            with suppress(CrowdproofError):
+                model = self.epoch(post.epoch, post.content).model
+                found.update(matches.linked(decode(self._source.read(from_digest(Codec.DAG_CBOR, model)))))
+        return found
 
     def ledger(self, state: State) -> Ledger:
         """What all posted epochs have settled, not to be changed; folded again only when a post was added or struck.

@@ -4,7 +4,7 @@ answers in the member's database -> Epoch. Pure but for reading: the same databa
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from oracle.ports import Database, StoredAnswer
 from oracle.protocol import epoch as ep
@@ -27,10 +27,18 @@ from oracle.services.verify import Judgement
 Answers = dict[int, dict[int, list[StoredAnswer]]]  # job -> task -> its answers, ascending by worker
 Lists = dict[int, dict[int, tuple[Listed, ...]]]  # the same, with what became of them
 Opened = tuple[bytes, bytes]  # payload, salt
+KNOWN = 50_000  # answers of a job that are enough to know its workers by
 
 
-def ready(view: View, ledger: Ledger, books: Books, database: Database, window: int) -> Answers:
-    """Tasks with all their answers, or past the deadline with enough, within the limits of an epoch.
+def ready(
+    view: View,
+    ledger: Ledger,
+    books: Books,
+    database: Database,
+    window: int,
+    settled: Callable[[int], Collection[int]] = lambda _: (),
+) -> Answers:
+    """Tasks with all their answers, or past the deadline with enough, or `settled` in a job, within the limits of an epoch.
 
     A task to which members gave more answers than the job allows stays out: whichever were left out would be owed. So does one
     with an answer that the hatch has paid, and what the job could not pay if all of its answers were right.
@@ -41,9 +49,9 @@ def ready(view: View, ledger: Ledger, books: Books, database: Database, window: 
         if len(found) == MAX_DEBITS:
             break
         job, pay = view.state.jobs[number], 0
-        left = rules.left(job, ledger.pays.get(number, ()))
+        left, early = rules.left(job, ledger.pays.get(number, ())), settled(number)
         for task, answers in by_task(database, number).items():
-            enough = least <= len(answers) <= job.terms.answers
+            enough = (least <= len(answers) or task in early) and len(answers) <= job.terms.answers
             room = all(load[a.worker] < MAX_EARNINGS for a in answers)
             owed = not any((number, task, a.worker) in view.state.hatched for a in answers)
             more = pay + len(answers) * (job.terms.base + job.terms.bonus)
@@ -98,8 +106,24 @@ def fits(job: int, task: int, worker: int, bound: bytes, opened: Opened | None) 
     return opened is not None and opened[1] != ZERO and commitment(job, task, worker, *opened) == bound
 
 
-def judge(state: State, lists: Lists) -> dict[int, Judgement]:
-    return {number: verify.judge(number, state.jobs[number].terms, tasks) for number, tasks in lists.items()}
+def judge(state: State, lists: Lists, before: Lists) -> dict[int, Judgement]:
+    """`before`: what epochs that stand list of these jobs: a task that is decided late is judged by all that its workers did."""
+    return {
+        number: verify.judge(number, state.jobs[number].terms, tasks, before.get(number, {}))
+        for number, tasks in lists.items()
+    }
+
+
+def settled(state: State, books: Books, jobs: Collection[int]) -> Lists:
+    """The answers to tasks of these jobs that are decided, the newest epochs first, up to KNOWN of a job."""
+    found: Lists = {number: {} for number in jobs}
+    sizes: Counter[int] = Counter()
+    for post in reversed(state.unstruck()):
+        for number, tasks in lists_of(books.epoch(post.epoch, post.content)).items():
+            if number in found and sizes[number] < KNOWN:
+                found[number] |= tasks
+                sizes[number] += sum(map(len, tasks.values()))
+    return found
 
 
 def lists_of(epoch: Epoch) -> Lists:

@@ -12,8 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
+from typing import Any
 
 from oracle.ports import (
+    Appraisal,
     ContentStore,
     Database,
     Evidence,
@@ -34,7 +36,8 @@ from oracle.protocol.leaves import Status, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Assignment, Header, Receipt, digest
 from oracle.protocol.state import State
-from oracle.services import draft, rules, verify
+from oracle.services import draft, matches, rules, verify
+from oracle.services.appraise import Appraiser
 from oracle.services.binders import Binders
 from oracle.services.books import Books, source
 from oracle.services.draft import Answers, Opened
@@ -78,6 +81,7 @@ class Member:
             raise BadInput("this key is no member of the deployment's committee")
         self._position = self._committee.index(signer.address)
         self._binders = Binders(self._committee)
+        self._appraiser = Appraiser(database, self._books, lambda a: self._opened(a, {}))
         self._turn = Lock()
         self._waiting: deque[_Batch] = deque()
         self._examined: tuple[Header, State, Epoch] | None = None
@@ -93,12 +97,22 @@ class Member:
             rules.check_open(view, number, job)
             rules.check_task(ledger, job, number, task)
             rules.check_admitted(view.state, self._books.job(job.terms)[0], number, worker)
+            if not self._books.is_released(view.state, number, task):
+                raise Refused("task-waits", f"task {task} of job {number} waits for tasks that are not decided yet")
         with self._turn:
             self._check_unsigned(view, {(job, task) for job, task, _ in pairs})
             self._check_places(view, pairs)
             offers = [self._offer(view, *place) for place in pairs]
             self._database.add_assignments(offers)
         return offers
+
+    def appraise(self, pairs: Sequence[Place]) -> Appraisal:
+        """What asking these (job, task, worker) is worth now. Binds to nothing, and says no label."""
+        rules.check_size(pairs, MOST_OFFERS)
+        view, ledger = self._look()
+        for number, task, _ in pairs:
+            rules.check_known(rules.job_of(view.state, number), number, task)
+        return self._appraiser.appraise(view, ledger, pairs)
 
     def _offer(self, view: View, number: int, task: int, worker: int) -> OfferedAssignment:
         job = view.state.jobs[number]
@@ -233,8 +247,17 @@ class Member:
         self._take_up(view, ledger, evidence.answers)
         if standing := self._standing(view):
             return standing
-        answers = draft.ready(view, ledger, self._books, self._database, self._deployment.window)
+        window = self._deployment.window
+        answers = draft.ready(view, ledger, self._books, self._database, window, lambda job: self._settled(view, job))
         return self._draft(view, ledger, answers, evidence) if answers else None
+
+    def _settled(self, view: View, number: int) -> set[int]:
+        """Tasks that are sure, as the job's manifest has it, and for which nobody is at work any more."""
+        sure = self._appraiser.sure(view, number)
+        if not sure:
+            return sure
+        held = {(o.task, o.worker) for o in self._database.assignments(number, tasks=sure) if o.expiry >= view.now}
+        return sure - {task for task, _ in held - self._database.answered(number, sure).keys()}
 
     def _standing(self, view: View) -> Proposal | None:
         """What was signed here for the head that the chain has, the newest first, until it expires."""
@@ -255,13 +278,23 @@ class Member:
                 task: tuple(draft.list_answer(a, classes, self._opened(a, shown)) for a in listed)
                 for task, listed in tasks.items()
             }
-        judged = draft.judge(view.state, lists)
-        card = encode(verify.model_card(judged.values()))
+        judged = draft.judge(view.state, lists, draft.settled(view.state, self._books, lists))
+        card = encode(verify.model_card(judged.values()) | self._named(view, lists, evidence.matches))
         model = digest_of(cid_of(card, Codec.DAG_CBOR))
         epoch = draft.build(view, ledger, self._deployment, answers, lists, judged, model)
         packed = ep.pack(epoch, {number: job.terms.manifest for number, job in view.state.jobs.items()})
         self._content.put_many([(card, Codec.DAG_CBOR), *packed.blocks])
         return Proposal(packed.header, epoch.debits)
+
+    def _named(self, view: View, lists: draft.Lists, given: Sequence[bytes]) -> dict[str, Any]:
+        """The matches to name, of those that were given: of jobs in this epoch, here, and right."""
+        found = []
+        for one in given:
+            with suppress(CrowdproofError):
+                match = matches.load(source(self._content), one)
+                matches.check(match, view.state)
+                found += [one] if match.job in lists else []
+        return {"matches": matches.links(found)} if found else {}
 
     def _opened(self, a: StoredAnswer, shown: dict[Place, list[Opened]]) -> Opened | None:
         own = self._open(a.job, a.task, a.worker, a.commitment, a.envelope)
@@ -333,8 +366,10 @@ class Member:
         epoch = self._check_data(view, ledger, header)
         rules.check_debits_open(view, self._deployment.window, epoch)
         rules.check_money(view, ledger, epoch)
+        sure = {job: self._appraiser.sure(view, job) for job in {verdict.job for verdict in epoch.verdicts}}
         for verdict in epoch.verdicts:
-            rules.check_closed(view, self._books.job(view.state.jobs[verdict.job].terms)[0], verdict)
+            manifest = self._books.job(view.state.jobs[verdict.job].terms)[0]
+            rules.check_closed(view, manifest, verdict, verdict.task in sure[verdict.job])
         self._check_only(view, header)
         self._check_complete(epoch)
         self._check_opened(view, epoch)
@@ -350,20 +385,27 @@ class Member:
             raise Refused("wrong-epoch", str(faults[0]))
         if ep.header_of(epoch, header.content, ep.roots_of(epoch)) != header:
             raise Refused("wrong-header", "the header does not say what the data says")
-        self._check_model(epoch)
+        self._check_model(view, epoch)
         self._check_judgement(view, epoch)
         self._examined = (header, view.state, epoch)
         return epoch
 
-    def _check_model(self, epoch: Epoch) -> None:
+    def _check_model(self, view: View, epoch: Epoch) -> None:
+        """That the card is here, and every match that it names is what it says."""
         try:
-            decode(self._content.get(from_digest(Codec.DAG_CBOR, epoch.model)))
+            card = decode(self._content.get(from_digest(Codec.DAG_CBOR, epoch.model)))
         except CrowdproofError as problem:
             raise Refused("no-model", f"the model card cannot be read here: {problem}") from None
+        try:
+            for one in matches.linked(card):
+                matches.check(matches.load(source(self._content), one), view.state)
+        except BadInput as problem:
+            raise Refused("wrong-match", f"a match that the model card names does not hold: {problem}") from None
 
     def _check_judgement(self, view: View, epoch: Epoch) -> None:
         """Refuses weights under which more than MAX_PARTED of the tasks get another label than under its own."""
-        own = draft.judge(view.state, draft.lists_of(epoch))
+        lists = draft.lists_of(epoch)
+        own = draft.judge(view.state, lists, draft.settled(view.state, self._books, lists))
         parted = sum(own[v.job].labels[v.task] != v.label for v in epoch.verdicts)
         if parted > MAX_PARTED * len(epoch.verdicts):
             what = f"{parted} of {len(epoch.verdicts)} tasks get another label under this member's own weights"

@@ -1,9 +1,12 @@
 """Answers from a worker to the committee and back: fan out, collect a quorum of signatures, keep the receipt.
 
-The answers are durable at each member that signs, and the receipt is durable here, before the worker sees it.
+The answers are durable at each member that signs, and the receipt is durable here, before the worker sees it. Small batches that
+come while others are on their way go together: one question to each member, one receipt for all of them.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore, Event, Lock
 
 from oracle.ports import Database, Peer, StoredAnswer, StoredReceipt
 from oracle.protocol import leaves, trees
@@ -12,9 +15,23 @@ from oracle.protocol.errors import CrowdproofError, Fatal, Refused, Retryable
 from oracle.protocol.keys import BadSignature, recover
 from oracle.protocol.messages import Answer, Receipt, digest
 from oracle.services.panel import Panel
+from oracle.telemetry import log
 
 GRACE_S = 1.0  # for members beyond the quorum
 PATIENCE_S = 30.0
+FLIGHTS = 2  # of small batches, on their way at the same time
+SMALL, TOGETHER = 20, 200  # answers of a batch that waits for others, and of all that go together
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """A small batch. `arrived`: it has its receipt, or must go alone because something in its company was refused."""
+
+    answers: Sequence[StoredAnswer]
+    terms: bytes
+    taken: bool = False
+    receipt: StoredReceipt | None = None
+    arrived: Event = field(default_factory=Event)
 
 
 class Receiver:
@@ -22,9 +39,55 @@ class Receiver:
 
     def __init__(self, deployment: Deployment, database: Database, peers: Sequence[Peer]) -> None:
         self._deployment, self._database, self._panel = deployment, database, Panel(peers)
+        self._lock, self._flights = Lock(), BoundedSemaphore(FLIGHTS)
+        self._waiting: list[_Waiting] = []
 
     def receive(self, answers: Sequence[StoredAnswer], terms: bytes) -> StoredReceipt:
-        """A quorum's receipt for a batch of one job's answers. Raises Refused (a rule) or Retryable (send it again)."""
+        """A quorum's receipt for a batch of one job's answers, or for them and others.
+
+        Raises Refused (a rule) or Retryable (send it again); nobody is refused for what another sent.
+        """
+        if len(answers) > SMALL:
+            return self._receive(answers, terms)
+        own = _Waiting(answers, terms)
+        with self._lock:
+            self._waiting.append(own)
+        with self._flights:
+            company = self._take(own)
+            if len(company) == 1:
+                return self._receive(answers, terms)  # its turn is kept: who comes meanwhile goes together
+            if company:
+                self._go(company)
+        own.arrived.wait(PATIENCE_S + GRACE_S)
+        return own.receipt or self._receive(answers, terms)
+
+    def _take(self, own: _Waiting) -> list[_Waiting]:
+        """Those that go together with this one; none where another has taken it along."""
+        with self._lock:
+            if own.taken:
+                return []
+            company, size = [own], len(own.answers)
+            for one in self._waiting:
+                if one is not own and one.terms == own.terms and size + len(one.answers) <= TOGETHER:
+                    company.append(one)
+                    size += len(one.answers)
+            for one in company:
+                one.taken = True
+                self._waiting.remove(one)
+            return company
+
+    def _go(self, company: Sequence[_Waiting]) -> None:
+        receipt = None
+        try:
+            receipt = self._receive([answer for one in company for answer in one.answers], company[0].terms)
+        except CrowdproofError as problem:  # each goes alone, and hears its own reason
+            log("parted", answers=len(company), what=str(problem))
+        finally:
+            for one in company:
+                one.receipt = receipt
+                one.arrived.set()
+
+    def _receive(self, answers: Sequence[StoredAnswer], terms: bytes) -> StoredReceipt:
         domain, quorum = self._deployment.domain(), self._deployment.committee.quorum
         digests = tuple(
             digest(domain, Answer(a.job, terms, a.task, a.worker, a.commitment, a.seal_hash)) for a in answers
@@ -40,7 +103,7 @@ class Receiver:
         if len(replies.found) < quorum:
             raise self._why(replies.problems)
         stored = StoredReceipt(receipt.root, digests, tuple(replies.found[signer] for signer in sorted(replies.found)))
-        self._database.add_receipt(stored)
+        self._database.add_receipt(stored, [(a.job, a.task, a.worker) for a in answers])
         return stored
 
     def _why(self, problems: Sequence[CrowdproofError]) -> CrowdproofError:

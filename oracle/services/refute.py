@@ -51,7 +51,7 @@ class Purse:
 
 @dataclass(frozen=True, slots=True)
 class Refuter:
-    """What refuting needs. Without a purse nothing is sent."""
+    """What refuting needs. Without a purse nothing is sent; `rewarded`: who would be, where another sends."""
 
     deployment: Deployment
     chain: Chain
@@ -59,10 +59,11 @@ class Refuter:
     content: ContentStore
     decode_post: DecodePost
     purse: Purse | None = None
+    rewarded: Address = ANYBODY
 
     @property
     def beneficiary(self) -> Address:
-        return self.purse.signer.address if self.purse else ANYBODY
+        return self.purse.signer.address if self.purse else self.rewarded
 
     def send(self, call: Call, kind: str) -> tuple[bytes, int]:
         """The transaction and its gas, once it is mined. Raises Refused if it reverts, BadInput without a purse."""
@@ -84,6 +85,7 @@ class Finding:
     what: str = "the epoch stands"
     transaction: str | None = None
     gas: int | None = None
+    call: Call | None = None  # what strikes it, or demands the leaf
 
     @property
     def stands(self) -> bool:
@@ -187,7 +189,7 @@ def refute(
 
 def _strike(refuter: Refuter, finding: Finding, found: tuple[int, Call], dry: bool) -> None:
     gas, call = found
-    finding.did, finding.what, finding.gas = "would strike", call.what, gas
+    finding.did, finding.what, finding.gas, finding.call = "would strike", call.what, gas, call
     if not dry:
         _sent(refuter, finding, call, "refute")
         finding.did = "struck"
@@ -309,7 +311,7 @@ def _demand(refuter: Refuter, seen: Seen, finding: Finding, now: int, dry: bool)
     if wanted and now < end and not unanswered:
         bond = refuter.referee.price(seen.post.head)
         call = refuter.referee.demand(seen.posted, *wanted, bond)
-        finding.did, finding.what = "would demand", f"{call.what}, with a bond of {bond} wei"
+        finding.did, finding.what, finding.call = "would demand", f"{call.what}, with a bond of {bond} wei", call
         if not dry:
             _sent(refuter, finding, call, "demand")
             finding.did = "demanded"

@@ -55,9 +55,13 @@ def waits(view: View, job: Job) -> bool:
     return parent is not None and view.now < parent.deadline
 
 
-def check_task(ledger: Ledger, job: Job, number: int, task: int) -> None:
+def check_known(job: Job, number: int, task: int) -> None:
     if task >= job.terms.tasks:
         raise Refused("no-such-task", f"job {number} has no task {task}")
+
+
+def check_task(ledger: Ledger, job: Job, number: int, task: int) -> None:
+    check_known(job, number, task)
     if (number, task) in ledger.decided:
         raise Refused("task-closed", f"task {task} of job {number} is decided")
 
@@ -170,9 +174,10 @@ def check_money(view: View, ledger: Ledger, epoch: Epoch) -> None:
                 raise Refused("paid-by-hatch", f"{what} was paid through the hatch")
 
 
-def check_closed(view: View, manifest: Manifest, verdict: Verdict) -> None:
+def check_closed(view: View, manifest: Manifest, verdict: Verdict, sure: bool) -> None:
+    """`sure`: whether the member would ask no more about the task, by the confidence that the manifest names."""
     least = needed(view, view.state.jobs[verdict.job], manifest)
-    if len(verdict.cores) < least:
+    if len(verdict.cores) < least and not sure:
         what = f"task {verdict.task} of job {verdict.job} is decided on {len(verdict.cores)} answers, not {least}"
         raise Refused("too-early", what)
     if any(core.status is Status.REJECTED for core in verdict.cores):

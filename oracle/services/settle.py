@@ -122,7 +122,7 @@ def _agree_with(settler: Settler, state: State, proposer: Peer) -> tuple[Proposa
     Nor while evidence changes what is proposed, also when a quorum would do without: a liar among it may take its word back, and
     the honest rest, bound to what one of them refuses with reason, would fail again whenever the header expires.
     """
-    evidence, quorum = Evidence(), settler.deployment.committee.quorum
+    evidence, quorum = Evidence(matches=_matches(settler, state)), settler.deployment.committee.quorum
     problems: list[CrowdproofError] = []
     decided = b""  # the verdicts that were proposed before the evidence grew
     for last in (False,) * (ROUNDS - 1) + (True,):
@@ -142,6 +142,12 @@ def _agree_with(settler: Settler, state: State, proposer: Peer) -> tuple[Proposa
             break
         evidence, decided = grown, proposal.header.verdicts
     raise Retryable("; ".join(dict.fromkeys(map(str, problems))) or "the members' evidence does not end")
+
+
+def _matches(settler: Settler, state: State) -> tuple[bytes, ...]:
+    """Those that no epoch has named yet."""
+    named = settler.books.matches(state)
+    return tuple(digest_ for _, digest_ in settler.database.matches() if digest_ not in named)
 
 
 def _review(settler: Settler, state: State, proposer: Peer, proposal: Proposal) -> Replies[int, None]:
@@ -194,7 +200,7 @@ def _grown(evidence: Evidence, problems: Sequence[CrowdproofError]) -> Evidence:
         if isinstance(problem, Incomplete):
             answers |= dict.fromkeys(problem.evidence.answers)
             openings |= dict.fromkeys(problem.evidence.openings)
-    return Evidence(tuple(answers), tuple(openings))
+    return Evidence(tuple(answers), tuple(openings), evidence.matches)
 
 
 def finalise_pending(settler: Settler, state: State, now: int) -> bool:
@@ -223,7 +229,10 @@ def register(settler: Settler, state: State) -> int:
     due = {w.wallet: w for w in wishes if w.wallet not in state.worker_of and w.valid_until >= until}
     if over := {wish.wallet for wish in wishes} - due.keys():
         settler.database.drop_registrations(sorted(over))
-    return sum(_register(settler, part) for part in _parts(list(due.values()), REGISTRATIONS))
+    waiting = sorted(
+        due.values(), key=lambda wish: wish.wallet
+    )  # whoever was quicker: the same people, the same numbers
+    return sum(_register(settler, part) for part in _parts(waiting, REGISTRATIONS))
 
 
 def _register(settler: Settler, wishes: Sequence[Registration]) -> int:

@@ -5,14 +5,31 @@ listed answers of one job -> Judgement. Every member runs it by itself; only the
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import oracle
 from oracle.protocol.epoch import Listed, Row
 from oracle.protocol.leaves import Status
 from oracle.protocol.terms import Terms
+
+if TYPE_CHECKING:
+    from oracle.matching.predict import Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """Of one job while it is open: what is believed of the tasks that have answers, and of the workers who gave them.
+
+    `pairs` has a task and a worker more, the last ones, for those of whom nothing is known.
+    """
+
+    row_of_task: dict[int, int]
+    row_of_worker: dict[int, int]
+    posterior: NDArray[np.float64]  # [T, C] the engine's, calibrated: it says when to stop
+    pairs: "Pairs"  # what is foretold of answers: it says whom to ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +42,23 @@ class Judgement:
     card: dict[str, Any]
 
 
-def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judgement:
-    """The engine over the counted answers, as integers (or the plain vote, where the terms fix it)."""
-    from oracle.verification import judge as judging  # noqa: PLC0415 - torch loads for seconds, and only judging needs it
+def judge(
+    job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]], before: Mapping[int, Sequence[Listed]] | None = None
+) -> Judgement:
+    """The engine over the counted answers, as integers (or the plain vote, where the terms fix it).
+
+    `before`: of tasks that are decided: they say what the workers are worth, and are not judged again.
+    """
+    from oracle.verification import judge as judging  # noqa: PLC0415 - loads for most of a second, and only judging needs it
     from oracle.verification.record import record  # noqa: PLC0415
 
-    order = sorted(tasks)
+    known = before if before and terms.weight_cap else {}
+    order = [*sorted(tasks), *sorted(known.keys() - tasks.keys())]
     counted = [
-        (t, a.worker, a.label) for t, task in enumerate(order) for a in tasks[task] if a.status is Status.COUNTED
+        (t, a.worker, a.label)
+        for t, task in enumerate(order)
+        for a in (tasks[task] if task in tasks else known[task])
+        if a.status is Status.COUNTED
     ]
     task, worker, label = (
         np.array(column, np.int32) for column in (zip(*counted, strict=True) if counted else ((),) * 3)
@@ -40,7 +66,8 @@ def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judg
     people, place = np.unique(worker, return_inverse=True)
     crowd = judging.crowd(task, place, label, len(order), max(len(people), 1), terms.classes)
     weight_cap, prior_cap = terms.weight_cap, terms.prior_cap
-    card: dict[str, Any] = {"job": job, "tasks": len(order), "answers": len(counted)}
+    card: dict[str, Any] = {"job": job, "tasks": len(tasks), "answers": len(counted)}
+    card |= {"known_tasks": len(order) - len(tasks)} if known else {}
     card |= {"weight_cap": weight_cap, "prior_cap": prior_cap}
     if weight_cap:
         belief = judging.believe(crowd)
@@ -51,7 +78,7 @@ def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judg
             "voices": list(belief.inference.voices),
             "iterations": belief.inference.iterations,
             "rings": [people[list(ring.workers)].tolist() for ring in belief.rings if ring.merges],
-            "certified": int(decision.certified.sum()),
+            "certified": int(decision.certified[: len(tasks)].sum()),
         }
     else:
         found = record(*crowd.arrays, None, weight_cap=weight_cap, prior_cap=prior_cap)
@@ -63,6 +90,23 @@ def judge(job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]]) -> Judg
         labels=dict(zip(order, found.labels.tolist(), strict=True)),
         card=card,
     )
+
+
+def believe(classes: int, counted: Sequence[tuple[int, int, int]]) -> Opinion:
+    """Over (task, worker, label) triples."""
+    from oracle.matching import predict  # noqa: PLC0415 - numba loads for a second
+    from oracle.verification import judge as judging  # noqa: PLC0415 - as above
+
+    task, worker, label = np.array(counted, np.int32).reshape(-1, 3).T
+    tasks, t = np.unique(task, return_inverse=True)
+    people, w = np.unique(worker, return_inverse=True)
+    posterior = np.zeros((0, classes))
+    if counted:
+        found = judging.believe(judging.crowd(t, w, label, len(tasks), len(people), classes)).posterior
+        posterior = found / found.sum(1, keepdims=True)
+    pairs = predict.fit(t, w, label, len(tasks) + 1, len(people) + 1, classes)
+    rows_of = [{int(name): row for row, name in enumerate(names)} for names in (tasks, people)]
+    return Opinion(rows_of[0], rows_of[1], posterior, pairs)
 
 
 def model_card(judged: Iterable[Judgement]) -> dict[str, Any]:

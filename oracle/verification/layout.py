@@ -1,73 +1,140 @@
-"""Answers as sorted arrays, once, so that every sum over them is one pass.
+"""Answers as sorted arrays, once, so that a pass of EM reads each of them once.
 
 Answer n says that `worker[n]` gave `task[n]` the label `label[n]`: three int arrays [N] and the sizes T, K, C in, `Layout` out.
-A sum over answers is a bag sum (`embedding_bag`) of rows of a table: no loop over answers, the same code on CPU and CUDA, the
-same bits on one machine whatever the order of the answers. What a model knows of a worker is kept only for the R pairs
-(worker, label) that occur: memory is O(R C + K C + T C), never K C C.
+What a model knows of a worker is kept only for the R pairs (worker, label) that occur: memory is O(R C + K C + T C), never K C C.
+Tables are numpy arrays on the CPU, where the sums are compiled (oracle.verification.passes), and torch tensors on any other device,
+where they are bag sums; what is written over tables here and in the models serves both. The same arguments give the same bits on
+one machine, whatever the order of the answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from torch.nn.functional import embedding_bag
 
 from oracle.protocol.errors import BadInput
+from oracle.verification import passes
 
 MAX_DENSE = 1 << 28  # entries of one dense array: 2 GiB of float64
-SINGLE_FROM = 1 << 16  # answers: from here on tables are float32, whose bag sums are twenty times as fast
+SINGLE_FROM = 1 << 16  # answers: from here on tables are float32, which is half of the memory that a pass waits for
+CPU = "cpu"
 
 Int32 = NDArray[np.int32]
 Float = NDArray[np.float64]
+Table = Any  # a numpy array or a torch tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Answers sorted both ways, with where each group begins. T tasks, K workers, C classes, R pairs."""
+    """Answers by task, pairs by worker, with where groups begin and the last ends. T tasks, K workers, C classes, R pairs."""
 
     tasks: int
     workers: int
     classes: int
-    task: torch.Tensor  # int32 [N] tasks, sorted by pair
-    task_start: torch.Tensor  # int32 [R] first answer of each pair in `task`
-    pair: torch.Tensor  # int32 [N] pairs, sorted by task
-    pair_start: torch.Tensor  # int32 [T] first answer of each task in `pair`
-    worker_pair: torch.Tensor  # int32 [R] all pairs, by worker
-    worker_start: torch.Tensor  # int32 [K]
-    label_pair: torch.Tensor  # int32 [R] all pairs, by label
-    label_start: torch.Tensor  # int32 [C]
-    worker_of: torch.Tensor  # int64 [R]
-    label_of: torch.Tensor  # int64 [R]
-    votes: torch.Tensor  # [T, C] answers by task and label
-    answered: torch.Tensor  # [T] 1 where the task has an answer, else 0
-    dtype: torch.dtype  # of every table
-    device: torch.device
+    pair: Table  # int32 [N] of each answer, by task
+    task_start: Table  # int32 [T + 1]
+    task: Table  # int32 [N] of each answer, by pair; none on the CPU
+    pair_start: Table  # int32 [R + 1]; none on the CPU
+    pairs: Table  # int32 [R] all pairs, by worker
+    worker_start: Table  # int32 [K + 1]
+    label_pair: Table  # int32 [R] all pairs, by label
+    label_start: Table  # int32 [C + 1]
+    worker_of: Table  # int32 [R], ascending
+    label_of: Table  # int32 [R]
+    votes: Table  # [T, C] answers by task and label
+    answered: Table  # [T] 1 where the task has an answer, else 0
+    dtype: np.dtype[Any]  # of every table
+    device: str
 
-    def by_pair(self, table: torch.Tensor) -> torch.Tensor:
+    def by_pair(self, table: Table) -> Table:
         """Sums of rows [T, W] over the answers of each pair: [R, W]."""
-        return _bags(self.task, self.task_start, table)
+        if self.device != CPU:
+            return _sums(self.task, self.pair_start, table)
+        found = np.zeros((len(self.worker_of), table.shape[1]), table.dtype)
+        return passes.scattered(self.pair, self.task_start, np.ascontiguousarray(table), found)
 
-    def by_task(self, table: torch.Tensor) -> torch.Tensor:
+    def by_task(self, table: Table) -> Table:
         """Sums of rows [R, W] over the answers of each task: [T, W]."""
-        return _bags(self.pair, self.pair_start, table)
+        return _sums(self.pair, self.task_start, table)
 
-    def by_worker(self, table: torch.Tensor) -> torch.Tensor:
+    def by_worker(self, table: Table) -> Table:
         """Sums of rows [R, W] over the pairs of each worker: [K, W]."""
-        return _bags(self.worker_pair, self.worker_start, table)
+        return _sums(self.pairs, self.worker_start, table)
 
-    def by_label(self, table: torch.Tensor) -> torch.Tensor:
+    def by_label(self, table: Table) -> Table:
         """Sums of rows [R, W] over the pairs of each label: [C, W]."""
-        return _bags(self.label_pair, self.label_start, table)
+        return _sums(self.label_pair, self.label_start, table)
 
-    def own(self, table: torch.Tensor) -> torch.Tensor:
+    def own(self, table: Table) -> Table:
         """The entry at each pair's own label, of rows [R, C]: [R, 1]."""
-        return table.gather(1, self.label_of[:, None])
+        return table[self.pairs, self.label_of][:, None]
+
+    def is_own(self) -> Table:
+        """Whether each column is the pair's own label, [R, C]."""
+        return self.label_of[:, None] == self.put(np.arange(self.classes), np.int32)
+
+    def put(self, values: ArrayLike, dtype: Any = None) -> Table:
+        """An array on the device, of the tables' type or another."""
+        found = np.ascontiguousarray(values, self.dtype if dtype is None else dtype)
+        return found if self.device == CPU else of(found, self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass of EM says of W = classes x kinds columns."""
+
+    table: Table  # [T, W] posteriors
+    counts: Table  # [R, W] their sums over the answers of each pair
+    seen: Table  # [W] and over the tasks that have answers
+    moved: float  # mean change of a task's posterior of classes, summed over classes
+    evidence: float  # sum over tasks of log sum exp(score); 0 unless asked for
+
+
+def first(layout: Layout, table: Table) -> Pass:
+    """The sums of posteriors that are given."""
+    return Pass(table, layout.by_pair(table), layout.answered @ table, np.inf, 0.0)
+
+
+def expect(
+    layout: Layout, rows: Table, prior: Table, before: Table, known: Int32 | None = None, *, evidence: bool = False
+) -> Pass:
+    """softmax of prior [W] + sums of rows [R, W] over a task's answers; the kinds of other classes than the known are ruled out.
+
+    On the CPU `before` [T, W], the posteriors of the last pass, is overwritten.
+    """
+    if layout.device != CPU:
+        return _expect(layout, rows, prior, before, known, evidence)
+    width = rows.shape[1]
+    both = np.zeros((len(rows), 2 * width), layout.dtype)
+    both[:, :width] = rows
+    seen = np.zeros(width)
+    told = np.empty(0, np.int32) if known is None else known
+    logs = np.empty(layout.tasks if evidence else 0)
+    start = layout.task_start
+    moved = passes.expected(layout.pair, start, both, prior, layout.classes, told, before, seen, logs)
+    counts = np.ascontiguousarray(both[:, width:])
+    return Pass(before, counts, seen.astype(layout.dtype), moved / max(1, layout.tasks), float(logs.sum()))
+
+
+def _expect(layout: Layout, rows: Table, prior: Table, before: Table, known: Int32 | None, evidence: bool) -> Pass:
+    scores = prior + layout.by_task(rows)
+    if known is not None:
+        told = layout.put(known, np.int64)[:, None]
+        classes = layout.put(np.arange(layout.classes).repeat(scores.shape[1] // layout.classes), np.int64)
+        scores = scores.masked_fill((told >= 0) & (classes != told), -np.inf)
+    table = scores.softmax(1)
+    change = of_classes(table - before, layout.classes)
+    logs = float(scores.logsumexp(1).double().sum()) if evidence else 0.0
+    return Pass(table, layout.by_pair(table), layout.answered @ table, float(change.abs().sum(1).mean()), logs)
+
+
+def of_classes(table: Table, classes: int) -> Table:
+    """Sums over the kinds of each class, [T, C], of [T, C kinds]."""
+    kinds = table.shape[1] // classes
+    return table if kinds == 1 else table.reshape(len(table), classes, kinds).sum(2)
 
 
 def lay_out(
@@ -78,90 +145,117 @@ def lay_out(
     workers: int,
     classes: int,
     *,
-    device: str | torch.device = "cpu",
+    device: str = CPU,
 ) -> Layout:
-    """Sort the answers. Raises BadInput for indices out of range, arrays that differ in length, or sizes that do not fit."""
+    """Sort the answers. Raises BadInput for indices out of range, arrays that differ in length, or sizes that do not fit.
+
+    `device` is "cpu" or one of torch's names: "cuda", "cuda:1", or "cpu:0", torch on the CPU.
+    """
     task, worker, label = checked(task, worker, label, tasks, workers, classes)
     pairs, pair = _numbered(worker.astype(np.int64) * classes + label, workers * classes)  # [R], [N]
-    worker_of, label_of = pairs // classes, pairs % classes
-    by_task = np.argsort(task.astype(np.int64) * max(len(pairs), 1) + pair, kind="stable")
-    by_pair = np.argsort(pair.astype(np.int64) * max(tasks, 1) + task, kind="stable")
-    by_label = np.argsort(label_of, kind="stable")
-    dtype = torch.float64 if len(task) < SINGLE_FROM else torch.float32
-    place = torch.device(device)
-
-    def small(values: NDArray[Any]) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values, np.int32)).to(place)
-
-    def starts(values: NDArray[Any], groups: int) -> torch.Tensor:
-        counts = np.bincount(values, minlength=groups)
-        return small(np.cumsum(counts) - counts)
-
+    worker_of, label_of = pairs // classes, (pairs % classes).astype(np.int32)
+    number = np.arange(len(task), dtype=np.int32)
+    order, pair_start = passes.sorted_by(pair, passes.sorted_by(task, number, tasks)[0], len(pairs))
+    by_task, task_start = passes.sorted_by(task, order, tasks)
+    every = np.arange(len(pairs), dtype=np.int32)
+    label_pair, label_start = passes.sorted_by(label_of, every, classes)
     votes = np.bincount(task.astype(np.int64) * classes + label, minlength=tasks * classes).reshape(tasks, classes)
-    answered = votes.sum(1).clip(max=1)
+    dtype = np.dtype(np.float64 if len(task) < SINGLE_FROM else np.float32)
+    off = device != CPU
+
+    def put(values: NDArray[Any], dtype: Any = np.int32) -> Table:
+        found = np.ascontiguousarray(values, dtype)
+        return of(found, device) if off else found
+
     return Layout(
         tasks=tasks,
         workers=workers,
         classes=classes,
-        task=small(task[by_pair]),
-        task_start=starts(pair, len(pairs)),
-        pair=small(pair[by_task]),
-        pair_start=starts(task, tasks),
-        worker_pair=small(np.arange(len(pairs))),
-        worker_start=starts(worker_of, workers),
-        label_pair=small(by_label),
-        label_start=starts(label_of, classes),
-        worker_of=torch.from_numpy(worker_of).to(place),
-        label_of=torch.from_numpy(label_of).to(place),
-        votes=torch.from_numpy(votes).to(place, dtype),
-        answered=torch.from_numpy(answered).to(place, dtype),
+        pair=put(pair[by_task]),
+        task_start=put(task_start),
+        task=put(task[order] if off else order[:0]),
+        pair_start=put(pair_start if off else order[:0]),
+        pairs=put(every),
+        worker_start=put(np.searchsorted(worker_of, np.arange(workers + 1))),
+        label_pair=put(label_pair),
+        label_start=put(label_start),
+        worker_of=put(worker_of),
+        label_of=put(label_of),
+        votes=put(votes, dtype),
+        answered=put(task_start[1:] > task_start[:-1], dtype),
         dtype=dtype,
-        device=place,
+        device=device,
     )
 
 
-def _numbered(keys: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _numbered(keys: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], Int32]:
     """The keys that occur, ascending, and the place of each key among them; all lie below `size`."""
     if size > 4 * len(keys) + (1 << 20):
         values, place = np.unique(keys, return_inverse=True)
-        return values, place
+        return values, place.astype(np.int32)
     present = np.zeros(size, bool)
     present[keys] = True
-    return np.flatnonzero(present), (np.cumsum(present) - 1)[keys]
+    return np.flatnonzero(present), (np.cumsum(present, dtype=np.int32) - 1)[keys]
 
 
-def _bags(index: torch.Tensor, start: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-    """Sum of table[index] over each group: groups lie one after the other and begin at `start`. [groups, W]"""
+def _sums(index: Table, start: Table, table: Table) -> Table:
+    """Sum of table[index] over each group: groups lie one after the other, from `start` to the next. [groups, W]"""
+    if isinstance(table, np.ndarray):
+        found = np.zeros((len(start) - 1, table.shape[1]), table.dtype)
+        return passes.gathered(index, start, np.ascontiguousarray(table), found)
     if not len(table) or not len(index):
-        return table.new_zeros((len(start), table.shape[1]))
-    return embedding_bag(index, table, start, mode="sum")
+        return table.new_zeros((len(start) - 1, table.shape[1]))
+    from torch.nn.functional import embedding_bag  # noqa: PLC0415 - loads for seconds
+
+    return embedding_bag(index, table, start, mode="sum", include_last_offset=True)
 
 
-def normalised(scores: torch.Tensor) -> torch.Tensor:
-    """softmax of the rows of [T, W]. By columns, which for narrow rows is several times as fast."""
-    return torch.softmax(scores.t().contiguous(), 0).t().contiguous()
+# ---------------------------------------------------------------- what numpy and torch both know, by one name
 
 
-def evidence(scores: torch.Tensor) -> torch.Tensor:
-    """logsumexp of the rows of [T, W]: [T]"""
-    return torch.logsumexp(scores.t().contiguous(), 0)
+def of(values: NDArray[Any], device: str) -> Table:
+    """The array as a tensor on a device."""
+    import torch  # noqa: PLC0415 - loads for seconds, and only devices need it
+
+    return torch.from_numpy(values).to(device)
 
 
-def floats(table: torch.Tensor) -> Float:
+def names(table: Table) -> Any:
+    """numpy or torch: where exp, log, clip, where, stack and concatenate of this table are found."""
+    if isinstance(table, np.ndarray):
+        return np
+    import torch  # noqa: PLC0415
+
+    return torch
+
+
+def digamma(table: Table) -> Table:
+    """psi of numbers above 0."""
+    if isinstance(table, np.ndarray):
+        return passes.psi(np.ascontiguousarray(table).reshape(-1)).reshape(table.shape)
+    return table.double().digamma().to(table.dtype)
+
+
+def normalised(scores: Table) -> Table:
+    """softmax of the rows of [T, W]."""
+    if not isinstance(scores, np.ndarray):
+        return scores.softmax(1)
+    shares = np.exp(scores - _peak(scores))
+    return shares / shares.sum(1, keepdims=True)
+
+
+def _peak(scores: Table) -> Table:
+    """The highest of each row of [T, W]: [T, 1]; by columns, for numpy is slow along a short axis."""
+    peak = scores[:, 0].copy()
+    for c in range(1, scores.shape[1]):
+        np.maximum(peak, scores[:, c], out=peak)
+    return peak[:, None]
+
+
+def floats(table: Table) -> Float:
     """The table as a numpy array of float64."""
-    found: Float = table.cpu().double().numpy()
+    found: Float = np.asarray(table if isinstance(table, np.ndarray) else table.cpu().numpy(), np.float64)
     return found
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Bag sums wait for memory, a second thread gains nothing; on a busy machine its spinning costs seconds."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 # ---------------------------------------------------------------- checks

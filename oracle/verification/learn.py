@@ -31,9 +31,10 @@ from torch.nn import functional
 
 from oracle.protocol.errors import BadInput
 from oracle.verification import record as rec
+from oracle.verification.embed import one_thread
 from oracle.verification.engine import design_effect
 from oracle.verification.infer import Fit
-from oracle.verification.layout import indices, one_thread, same_length
+from oracle.verification.layout import indices, same_length
 
 HIDDEN = 16
 STEPS = 60
@@ -119,7 +120,7 @@ def learn(
                 spam += torch.sigmoid(heads.spam).numpy() / folds
                 foretold[answers] = _gain(net, crowd, cap)[answers].numpy()
     gain, error = _mean(foretold, crowd.task.numpy(), tasks)
-    effect = float(design_effect(torch.bincount(crowd.task, minlength=tasks).double()).mean())
+    effect = float(design_effect(np.bincount(task, minlength=tasks).astype(np.float64)).mean())
     return Learned(correction, right, difficulty, spam, effect, gain, error, bool(gain > SURE * error and gain > 0))
 
 

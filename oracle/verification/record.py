@@ -18,13 +18,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 
 from oracle.protocol.errors import BadInput
 from oracle.verification.engine import crowd_shape, design_effect
-from oracle.verification.layout import Float, Int32, Layout, checked, evidence, floats, lay_out, normalised, one_thread
+from oracle.verification.layout import Float, Int32, Layout, Table, checked, expect, lay_out
 
 ONE = 1 << 16  # one nat
 WEIGHT_CAP = 6 * ONE
@@ -73,7 +71,7 @@ def record(
     _cap("prior cap", prior_cap)
     task, worker, label = checked(task, worker, label, tasks, workers, classes)
     layout = lay_out(task, worker, label, tasks, workers, classes)
-    row_worker, row_label = (of.numpy().astype(np.int32) for of in (layout.worker_of, layout.label_of))
+    row_worker, row_label = layout.worker_of, layout.label_of
     row = np.searchsorted(
         row_worker.astype(np.int64) * classes + row_label, worker.astype(np.int64) * classes + label
     ).astype(np.int32)
@@ -84,13 +82,12 @@ def record(
     else:
         wanted = _shaped("posterior", posterior, (tasks, classes))
         whole = np.ones(workers) if part is None else _shaped("part", part, (workers,))
-        with torch.inference_mode(), one_thread():
-            rows = _rows(layout, torch.from_numpy(wanted), torch.from_numpy(whole), fitted)
+        rows = _rows(layout, wanted.astype(layout.dtype), whole.astype(layout.dtype), fitted)
         weight = weight_rows(rows, row_label, weight_cap)
         if fitted:
             priors = _beyond(wanted, score(task, row, weight, np.zeros((tasks, classes), np.int32)), prior_cap)
         else:
-            priors = np.tile(quantise(floats(_class_prior(layout, torch.from_numpy(wanted))), prior_cap), (tasks, 1))
+            priors = np.tile(quantise(_class_prior(layout, wanted), prior_cap), (tasks, 1))
     scores = score(task, row, weight, priors)
     labels = decide(scores)
     return Record(
@@ -105,39 +102,47 @@ def record(
     )
 
 
-def _rows(layout: Layout, posterior: torch.Tensor, part: torch.Tensor, fitted: bool) -> Float:
+def _rows(layout: Layout, posterior: Table, part: Table, fitted: bool) -> Float:
     """Log-likelihood rows [R, C] in nats, as they begin or as they fit the posterior best."""
-    posterior, part = posterior.to(layout.dtype), part.to(layout.dtype)
     counts = layout.by_pair(posterior)  # [R, C]
     pseudo = layout.classes * crowd_shape(layout, counts)  # [C, C]
-    rows = torch.log(counts + pseudo.T[layout.label_of])
-    rows = rows - torch.log(layout.by_worker(counts) + pseudo.sum(1))[layout.worker_of]
-    rows = rows - rows.mean(1, keepdim=True)
-    given = layout.votes.sum(1, keepdim=True)  # [T, 1]
-    answers = layout.by_pair(torch.ones_like(given))  # [R, 1]
+    rows = np.log(counts + pseudo.T[layout.label_of])
+    rows = rows - np.log(layout.by_worker(counts) + pseudo.sum(1))[layout.worker_of]
+    rows = rows - rows.mean(1, keepdims=True)
+    given = layout.votes.sum(1, keepdims=True)  # [T, 1]
+    answers = layout.by_pair(np.ones_like(given))  # [R, 1]
     rows = rows * layout.by_pair(1 / design_effect(given)) / answers * part[layout.worker_of, None]
     if not fitted or not len(rows):
-        return floats(rows)
-    prior = _class_prior(layout, posterior)
+        return np.asarray(rows, np.float64)
+    return _fitted(layout, rows, posterior, counts)
+
+
+def _fitted(layout: Layout, begin: Table, posterior: Table, counts: Table) -> Float:
+    """The rows that best say what the posterior says. sum_t P_t . score_t is linear in them: counts [R, C] . rows."""
+    from scipy.optimize import minimize  # noqa: PLC0415 - loads for most of a second
+
+    prior = _class_prior(layout, posterior).astype(layout.dtype)
+    by_prior = float(posterior.sum(0, dtype=np.float64) @ prior)
+    scratch = np.empty_like(posterior)
 
     def loss(flat: Float) -> tuple[float, Float]:
-        now = torch.from_numpy(flat.reshape(rows.shape)).to(layout.dtype)
-        scores = prior + layout.by_task(now)
-        apart = now - rows
-        miss = (evidence(scores) - (posterior * scores).sum(1)).sum(dtype=torch.float64) + apart.square().sum(
-            dtype=torch.float64
-        ) / 2
-        return float(miss), floats(layout.by_pair(normalised(scores) - posterior) + apart).ravel()
+        now = flat.reshape(begin.shape)
+        said = expect(layout, now.astype(layout.dtype), prior, scratch, evidence=True)
+        apart = now - begin
+        miss = said.evidence - by_prior - float((counts * now).sum()) + float((apart * apart).sum()) / 2
+        return miss, (said.counts - counts + apart).astype(np.float64).ravel()
 
-    found = minimize(loss, floats(rows).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
-    fit: Float = np.asarray(found.x, np.float64).reshape(rows.shape)
+    flat: Float = np.asarray(begin, np.float64).ravel()
+    found = minimize(loss, flat, jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    fit: Float = np.asarray(found.x, np.float64).reshape(begin.shape)
     return fit
 
 
-def _class_prior(layout: Layout, posterior: torch.Tensor) -> torch.Tensor:
+def _class_prior(layout: Layout, posterior: Table) -> Float:
     """Centred log of the mean posterior, cut by the mean design effect as the answers are. [C]"""
-    logs = posterior.mean(0).clamp_min(LEAST).log()
-    return (logs - logs.mean()) / design_effect(layout.votes.sum(1)).mean()
+    logs = np.log(posterior.mean(0, dtype=np.float64).clip(LEAST))
+    found: Float = (logs - logs.mean()) / design_effect(layout.votes.sum(1)).mean()
+    return found
 
 
 def _beyond(wanted: Float, rows: Int64, prior_cap: int) -> Int32:

@@ -322,6 +322,12 @@ def test_drop_registrations__some_wallets__drops_all_their_wishes_and_no_other(d
     assert database.registrations() == [wish(BOB, 10), wish(ALICE, 5)]
 
 
+def test_add_match__again__stays_where_it_stood(database: SqlDatabase) -> None:
+    for job, digest in ((2, word(9)), (1, word(4)), (2, word(9)), (2, word(4))):
+        database.add_match(job, digest)
+    assert database.matches() == [(2, word(9)), (1, word(4)), (2, word(4))]
+
+
 def test_add_claims__several_times__are_each_there_once(database: SqlDatabase) -> None:
     database.add_claims([7, 3, 7])
     database.add_claims([3, 1])

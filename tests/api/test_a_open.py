@@ -65,8 +65,7 @@ def answer(market: Market, offer: dict[str, Any], label: int = 0, key: PrivateKe
 
 
 def offers(market: Market, worker: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = market.client.get(f"/workers/{worker}/assignments").json()
-    return found
+    return market.api.worker(market.key(worker), worker).assignments()
 
 
 def stored(market: Market) -> list[StoredAnswer]:
@@ -123,7 +122,8 @@ def test_tasks__paging__walks_all(offered: Market) -> None:
         ("/workers/-1", 400),
         ("/workers/%D9%A1", 400),
         ("/workers/" + "1" * 5000, 400),
-        ("/workers/1/assignments?job=" + "9" * 40, 422),
+        ("/jobs/1/tasks?from=" + "9" * 40, 422),
+        ("/workers/1/assignments", 401),
         ("/receipts/0x" + "11" * 32, 404),
         ("/receipts/0x11", 400),
         ("/receipts/xyz", 400),
@@ -286,7 +286,7 @@ def test_answers__a_good_batch__a_receipt_that_a_quorum_signed(offered: Market) 
     assert receipt["size"] == 4
     check_receipt(offered.oracle.deployment, digests, receipt)
     with pytest.raises(Fatal):
-        check_receipt(offered.oracle.deployment, digests[::-1], receipt)
+        check_receipt(offered.oracle.deployment, [*digests, b"\1" * 32], receipt)
     assert offered.client.get(f"/receipts/0x{digests[0].hex()}").json()["root"] == receipt["root"]
     again = offered.client.post("/answers", json={"answers": bodies})
     assert again.status_code == 201
@@ -353,7 +353,8 @@ class Fuzz:
     def __init__(self, document: dict[str, Any], seed: int) -> None:
         self.random = random.Random(seed)
         self.schemas = document["components"]["schemas"]
-        self.routes = [(m, p, o) for p, ways in sorted(document["paths"].items()) for m, o in sorted(ways.items())]
+        ways = ((p, m, o) for p, ways in sorted(document["paths"].items()) for m, o in sorted(ways.items()))
+        self.routes = [(m, p, o) for p, m, o in ways if p != "/events"]  # a stream has no end
 
     def request(self) -> tuple[str, str, dict[str, Any]]:
         method, path, operation = self.random.choice(self.routes)
@@ -367,8 +368,8 @@ class Fuzz:
             elif self.random.random() < 0.7:
                 query[parameter["name"]] = value
         content: dict[str, Any] = {"params": query}
-        if "requestBody" in operation:
-            schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+        if schema is not None:
             content["json"] = self.value(schema) if self.random.random() < 0.9 else self.anything()
         return method.upper(), path, content
 

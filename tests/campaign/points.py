@@ -13,6 +13,7 @@ DATABASE, STORE, OUTBOX = (
     "oracle.services.outbox",
 )
 MEMBER, SETTLE, CROWD = "oracle.services.member:Member", "oracle.services.settle", "oracle.demo.crowd"
+JOURNAL = "api.journal:Journal"
 REPLY, RENAME = "starlette.responses:Response.__call__", "pathlib:Path.replace"
 ANVIL = "anvil"
 BOTH = ("before", "after")
@@ -84,8 +85,8 @@ def _wishes_and_answers() -> list[Point]:
         *_around("member.answers", f"{DATABASE}.add_answers", "member-*"),
         *_around("member.accept", f"{MEMBER}.accept", "member-*"),
         *_around("demo.worker.answer", f"{CROWD}:Api.post", "demo", "/answers"),
-        *_around("demo.worker.journal", f"{CROWD}:Journal.sign", "demo"),
-        *_around("demo.worker.receipt", f"{CROWD}:Journal.receive", "demo"),
+        *_around("demo.worker.journal", f"{JOURNAL}.sign", "demo"),
+        *_around("demo.worker.receipt", f"{JOURNAL}.receive", "demo"),
         *_around("demo.worker.register", f"{CROWD}:Api.post", "demo", "/registrations"),
         *_around("demo.worker.claim", f"{CROWD}:Api.post", "demo", "/claims"),
     ]

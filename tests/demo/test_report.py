@@ -14,6 +14,7 @@ DOCUMENT: dict[str, Any] = {
     "tasks": 800,
     "workers": 164,
     "answers": 8000,
+    "answers_recorded": 8000,
     "accuracy": 0.9275,
     "agreement": None,
     "epochs": 2,

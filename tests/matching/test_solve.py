@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.matching import solve as module
-from oracle.matching.solve import (
+from oracle.matching import programme as module
+from oracle.matching.market import (
     DuplicateEdge,
     NegativeLimit,
     NotOptimal,
     Solution,
     UnknownIndex,
     ValueNotFinite,
-    solve,
 )
+from oracle.matching.solve import solve
 from oracle.protocol.errors import BadInput
 
 

@@ -161,38 +161,41 @@ class Liar:
         self.asked.append(len(pairs))
         return [replace(offer, **self.lie) for offer in self.honest.assign(pairs)]
 
+    def store(self, car: bytes) -> None:
+        self.honest.store(car)
 
-EDGES = [(worker, task, 1.0) for worker in (1, 2, 3) for task in range(4)]
+
+EDGES = [(worker, task, 1) for worker in (1, 2, 3) for task in range(4)]
 
 
 def test_service__more_edges_than_places__fills_every_place_once(town: Town) -> None:
-    offers = assign(town.deployment, town.state, town.peers, town.database, 1, EDGES)
+    offers = assign(town.matcher(), town.state, 1, EDGES)
     assert len(offers) == 8
     assert all(sum(o.task == task for o in offers) == 2 for task in range(4))
     assert town.database.assignments(1) == sorted(offers, key=lambda o: (o.task, o.worker))
 
 
 def test_service__again__offers_nothing_twice(town: Town) -> None:
-    assign(town.deployment, town.state, town.peers, town.database, 1, EDGES[:5])
+    assign(town.matcher(), town.state, 1, EDGES[:5])
     before = town.database.assignments(1)
-    more = assign(town.deployment, town.state, town.peers, town.database, 1, EDGES)
+    more = assign(town.matcher(), town.state, 1, EDGES)
     assert len(before) + len(more) == 8
-    assert assign(town.deployment, town.state, town.peers, town.database, 1, EDGES) == []
+    assert assign(town.matcher(), town.state, 1, EDGES) == []
 
 
 def test_service__best_edges__are_taken(town: Town) -> None:
-    values = [(1, 0, 0.1), (2, 0, 0.9), (3, 0, 0.5)]
-    offers = assign(town.deployment, town.state, town.peers, town.database, 1, values)
+    values = [(1, 0, 1), (2, 0, 9), (3, 0, 5)]
+    offers = assign(town.matcher(), town.state, 1, values)
     assert {o.worker for o in offers} == {2, 3}
 
 
 def test_service__no_edges__asks_nobody(town: Town) -> None:
-    assert assign(town.deployment, town.state, [], town.database, 1, []) == []
+    assert assign(town.matcher([]), town.state, 1, []) == []
 
 
 def test_service__first_members_away__the_next_binds(town: Town) -> None:
     town.peers[0].away = town.peers[1].away = True
-    offers = assign(town.deployment, town.state, town.peers, town.database, 1, EDGES[:1])
+    offers = assign(town.matcher(), town.state, 1, EDGES[:1])
     assert town.nodes[2].database.assignments(1) == offers
 
 
@@ -200,13 +203,13 @@ def test_service__all_away__is_retryable_and_says_why(town: Town) -> None:
     for peer in town.peers:
         peer.away = True
     with pytest.raises(Retryable, match="connection refused"):
-        assign(town.deployment, town.state, town.peers, town.database, 1, EDGES)
+        assign(town.matcher(), town.state, 1, EDGES)
     assert town.database.assignments() == []
 
 
 def test_service__one_place_refused__the_others_are_offered(town: Town) -> None:
     job = town.open_job(tasks=4, answers=2, deny=[wallet(2)])
-    offers = assign(town.deployment, town.state, town.peers, town.database, job, EDGES)
+    offers = assign(town.matcher(), town.state, job, EDGES)
     assert {o.worker for o in offers} <= {1, 3}
     assert len(offers) >= 4
     assert town.database.assignments(job) == sorted(offers, key=lambda o: (o.task, o.worker))
@@ -217,7 +220,7 @@ def test_service__one_place_refused__the_others_are_offered(town: Town) -> None:
 )
 def test_service__member_that_offers_something_else__is_passed_over(town: Town, lie: dict[str, Any]) -> None:
     liar = Liar(town.peers[0], lie)
-    offers = assign(town.deployment, town.state, [liar, town.peers[1]], town.database, 1, EDGES[:1])  # type: ignore[list-item]
+    offers = assign(town.matcher([liar, town.peers[1]]), town.state, 1, EDGES[:1])  # type: ignore[list-item]
     assert liar.asked == [1]
     assert town.nodes[1].database.assignments(1) == offers == town.database.assignments(1)
 
@@ -227,10 +230,13 @@ def test_service__one_member_refuses_everything__the_next_binds(town: Town) -> N
         def assign(self, _: Sequence[Place]) -> list[OfferedAssignment]:
             raise Refused("task-full", "a lie")
 
-    offers = assign(town.deployment, town.state, [Refuser(), *town.peers[1:]], town.database, 1, EDGES)  # type: ignore[list-item]
+        def store(self, _: bytes) -> None:
+            raise Refused("no-room", "a lie")
+
+    offers = assign(town.matcher([Refuser(), *town.peers[1:]]), town.state, 1, EDGES)  # type: ignore[list-item]
     assert len(offers) == 8
 
 
 def test_service__many_places__go_in_batches(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "BATCH", 3)
-    assert len(assign(town.deployment, town.state, town.peers, town.database, 1, EDGES)) == 8
+    assert len(assign(town.matcher(), town.state, 1, EDGES)) == 8

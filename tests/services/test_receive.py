@@ -211,7 +211,7 @@ def test_receive__different_refusals__gives_the_most_frequent(town: Town, batch:
 def test_receive__receipt_cannot_be_stored__nobody_sees_it(
     town: Town, batch: list[StoredAnswer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(town.database, "add_receipt", lambda _: raises(Retryable("the disk is full"))())
+    monkeypatch.setattr(town.database, "add_receipt", lambda *_: raises(Retryable("the disk is full"))())
     with pytest.raises(Retryable, match="disk"):
         receiver(town).receive(batch, terms(town))
 

@@ -99,3 +99,15 @@ def test_model_card__judgements__is_a_block_that_says_method_and_sizes() -> None
     }  # fmt: skip
     assert job["certified"] == 9
     assert "vote share" in job["voices"]
+
+
+def test_judge__with_what_was_decided_before__hears_who_was_right_and_judges_only_the_new() -> None:
+    """Workers 1 and 2 agreed with everybody on twenty tasks, 3 and 4 with nobody; the new task is two against two."""
+    terms = replace(TERMS, classes=2)
+    before = lists(*({w: t % 2 if w not in (3, 4) else 1 - t % 2 for w in range(1, 8)} for t in range(20)))
+    new = {41: lists({1: 1, 2: 1, 3: 0, 4: 0})[0]}
+    alone, known = verify.judge(1, terms, new), verify.judge(1, terms, new, before)
+    assert alone.labels == {41: 0}  # a tie goes to the lowest
+    assert known.labels[41] == 1
+    assert known.card["tasks"] == 1
+    assert known.card["known_tasks"] == 20

@@ -142,10 +142,10 @@ def _binary(cid: str) -> bytes:
 
 
 def _judged(judge: Any) -> Any:
-    def judged(job: int, terms: Any, tasks: Any) -> Any:
-        key = (job, terms, tuple(sorted(tasks.items())) if len(tasks) > 1 else tuple(tasks.items()))
+    def judged(job: int, terms: Any, tasks: Any, before: Any) -> Any:
+        key = (job, terms, tuple(sorted(tasks.items())), tuple(sorted(before.items())))
         if key not in _JUDGED:
-            _JUDGED[key] = judge(job, terms, tasks)
+            _JUDGED[key] = judge(job, terms, tasks, before)
         return _JUDGED[key]
 
     return judged

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 from oracle.ports import Evidence, Incomplete, OfferedAssignment, Peer, Proposal, StoredAnswer
@@ -192,7 +193,8 @@ class World:
         def put(car: Any) -> None:
             content.held |= car
 
-        resources: Any = (self.chain, self.chain.market, content, None, None, peers, Books(content), put)
+        nothing: Any = SimpleNamespace(matches=list)
+        resources: Any = (self.chain, self.chain.market, content, nothing, None, peers, Books(content), put)
         return Settler(self.cast.deployment, *resources)
 
     def _begin(self) -> None:

@@ -12,7 +12,16 @@ from oracle.adapters.car import read_car, write_car
 from oracle.adapters.content import MemoryStore
 from oracle.adapters.database import SqlDatabase, memory_database
 from oracle.adapters.signer import KeySigner
-from oracle.ports import ContentStore, Evidence, OfferedAssignment, Peer, Proposal, Registration, StoredAnswer
+from oracle.ports import (
+    Appraisal,
+    ContentStore,
+    Evidence,
+    OfferedAssignment,
+    Peer,
+    Proposal,
+    Registration,
+    StoredAnswer,
+)
 from oracle.protocol.cids import Cid
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import Retryable
@@ -23,6 +32,7 @@ from oracle.protocol.manifest import check_manifest, make_job
 from oracle.protocol.messages import Answer, Header, digest
 from oracle.protocol.sealing import commitment, seal
 from oracle.protocol.state import State
+from oracle.services.assign import Matcher
 from oracle.services.books import Books
 from oracle.services.index import Index
 from oracle.services.member import Member
@@ -45,6 +55,9 @@ class LocalPeer:
 
     def assign(self, pairs: Sequence[tuple[int, int, int]]) -> list[OfferedAssignment]:
         return self._there().assign(pairs)
+
+    def appraise(self, pairs: Sequence[tuple[int, int, int]]) -> Appraisal:
+        return self._there().appraise(pairs)
 
     def accept(self, answers: Sequence[StoredAnswer]) -> bytes:
         return self._there().accept(answers)[1]
@@ -153,6 +166,10 @@ class Town:
             put,
         )
 
+    def matcher(self, peers: Sequence[Peer] | None = None) -> Matcher:
+        asked = tuple(self.peers if peers is None else peers)
+        return Matcher(self.deployment, self.database, self.content, asked, lambda root: car_of(self.content, root))
+
     # -------------------------------------------------------------------------------------------------------- people
 
     def register(self, count: int) -> range:
@@ -172,7 +189,7 @@ class Town:
         self, tasks: int = 3, answers: int = 3, everywhere: bool = True, parent: int = 0, **changes: Any
     ) -> int:
         """A job; its blocks lie in every store if `everywhere`. `changes` are fields of the manifest."""
-        document = manifest_document(redundancy={"most": answers, "least": 1}, **changes)
+        document = manifest_document(**{"redundancy": {"most": answers, "least": 1}, **changes})
         named = [Task(i, f"task {i} at {self.chain.now}", {"text": f"animal {i}"}) for i in range(tasks)]
         terms, blocks = make_job(check_manifest(document), named, 1)
         terms = replace(terms, parent=parent)

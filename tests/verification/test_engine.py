@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -127,9 +126,9 @@ def voice_alone(crowd: Crowd, voice: Voice, passes: int, monkeypatch: pytest.Mon
     monkeypatch.setattr(engine, "ITERATIONS", passes)
     monkeypatch.setattr(engine, "TOLERANCE", 0.0)
     laid = layout.lay_out(*crowd)
-    with torch.inference_mode(), layout.one_thread():
-        begin = engine._started(engine.shares(laid.votes), voice)
-        return engine._fit(laid, [begin], ((4.0, 3.0),), None, None, (voice,)).posteriors[0].numpy()
+    begin = engine._started(laid, engine.shares(laid.votes), voice)
+    table = engine._fit(laid, [begin], ((4.0, 3.0),), None, None, (voice,)).tables[0]
+    return layout.floats(layout.of_classes(table, crowd[5]))
 
 
 @pytest.mark.parametrize("passes", [1, 5])
@@ -220,12 +219,12 @@ def test_infer__half_of_the_answers_always_say_the_same__are_not_heard() -> None
 
 
 def test_design_effect__answers__follow_kish_up_to_the_most() -> None:
-    effect = design_effect(torch.tensor([0.0, 1.0, 2.0, 11.0, 1000.0]))
+    effect = design_effect(np.array([0.0, 1.0, 2.0, 11.0, 1000.0]))
     np.testing.assert_allclose(effect, [1, 1, 1 + engine.RHO, 1 + 10 * engine.RHO, engine.MOST], rtol=1e-6)
 
 
 def test_tempered__effect_of_two__is_the_root() -> None:
-    said = tempered(torch.tensor([[0.8, 0.2], [1.0, 0.0]]), torch.tensor([2.0, 2.0]))
+    said = tempered(np.array([[0.8, 0.2], [1.0, 0.0]]), np.array([2.0, 2.0]))
     root = np.sqrt([0.8, 0.2])
     np.testing.assert_allclose(said[0], root / root.sum(), rtol=1e-6)
     np.testing.assert_allclose(said[1], [1, 0], atol=1e-6)
@@ -356,17 +355,20 @@ def test_infer__single_precision__says_nearly_the_same(monkeypatch: pytest.Monke
     np.testing.assert_allclose(single.posterior, double.posterior, atol=2e-3)
 
 
-def test_digamma__single_precision__is_right_to_its_last_digits() -> None:
-    x = torch.logspace(-3, 6, 4000)
-    exact = torch.special.digamma(x.double())
-    assert ((engine.digamma(x).double() - exact).abs() <= 1e-5 + 1e-6 * exact.abs()).all()
-    assert (engine.digamma(x.double()) == exact).all()
-
-
-def test_infer__threads__are_left_as_they_were() -> None:
-    before = torch.get_num_threads()
-    infer([0], [0], [0], 1, 1, 2)
-    assert torch.get_num_threads() == before
+@pytest.mark.parametrize("single_from", [1, 1 << 16])
+def test_infer__torch__says_the_same(single_from: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code that runs on a GPU, on the CPU: gold, history, tasks without answers and every model."""
+    monkeypatch.setattr(layout, "SINGLE_FROM", single_from)
+    (task, worker, label, _, workers, classes), truth = crowd_of(16, 300, 30, 3, 4)
+    gold = np.where(np.arange(302) < 20, np.append(truth, (0, 0)), -1)
+    before = History(np.array([0, 0], np.int32), np.array([0, 1], np.int32), np.array([[40.0, 3, 1], [0, 20, 2]]))
+    here, there = (
+        infer(task, worker, label, 302, workers, classes, gold=gold, history=before, device=device)
+        for device in ("cpu", "cpu:0")
+    )
+    np.testing.assert_allclose(there.posterior, here.posterior, atol=1e-4)
+    assert there.iterations == here.iterations
+    np.testing.assert_array_equal(there.labels, here.labels)
 
 
 @pytest.mark.parametrize(

@@ -79,3 +79,41 @@ def test_wilson__known_values__are_met() -> None:
     assert explain.wilson(0, 0) == (0.0, 1.0)
     low, high = explain.wilson(8, 10)
     assert (low, high) == (pytest.approx(0.4902, abs=1e-3), pytest.approx(0.9433, abs=1e-3))
+
+
+def test_why_verdict__dissent__names_the_voices_that_say_another_class() -> None:
+    belief, decision = judged()
+    said = {}
+    for task in range(60):
+        why = explain.why_verdict(belief, decision, task)
+        said[task] = why.dissent
+        named = zip(belief.inference.voices, belief.inference.labels[:, task], strict=True)
+        assert why.dissent == tuple(name for name, label in named if label != why.verdict)
+    assert any(said.values()), "some verdict has a dissenter"
+    assert not all(said.values()), "and some has none"
+
+
+def test_why_worker__one_answer__is_neither_perfect_nor_worthless() -> None:
+    crowd, _ = crowd_of(3, 60, 9, 3, 4, (0.9, 0.95))
+    task, worker, label = (np.append(a, b) for a, b in zip(crowd[:3], (60, 9, 1), strict=True))
+    why = explain.why_worker(judge.believe(judge.crowd(task, worker, label, 61, 10, 3)), 9)
+    assert why.answers == 1
+    assert 0.4 < why.quality < 0.7
+
+
+def test_why_job__workers_all_alike__spread_is_less_than_the_luck_of_few_answers() -> None:
+    """Thirty answers each, right with probability 0.8: shares of right answers scatter by 0.07 by luck alone."""
+    luck = np.random.default_rng(4)
+    quality = luck.binomial(30, 0.8, 400) / 30
+    assert quality.std() > 0.06
+    assert explain._spread(np.full(400, 30, np.int32), quality) < 0.03
+    unlike = luck.binomial(30, luck.uniform(0.5, 1, 400)) / 30
+    assert explain._spread(np.full(400, 30, np.int32), unlike) == pytest.approx(0.5 / 12**0.5, abs=0.03)
+
+
+def test_why_job__tasks_without_answers__are_not_called_hard() -> None:
+    crowd, _ = crowd_of(5, 30, 9, 3, 4)
+    belief = judge.believe(judge.crowd(*crowd[:3], 40, *crowd[4:]))
+    job = explain.why_job(belief, judge.decide(belief), most=35)
+    assert len(job.hardest) == 30
+    assert max(job.hardest) < 30

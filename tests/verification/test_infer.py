@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -197,10 +196,17 @@ def test_dawid_skene__simulated_crowd__beats_the_vote_and_finds_the_workers() ->
     assert np.abs(found - right).max() < 0.06
 
 
-def test_dawid_skene__threads__are_left_as_they_were() -> None:
-    before = torch.get_num_threads()
-    dawid_skene([0], [0], [0], 1, 1, 2)
-    assert torch.get_num_threads() == before
+@settings(deadline=None, max_examples=20)
+@given(crowds())
+def test_dawid_skene__torch__says_the_same(crowd: Crowd) -> None:
+    """The code that runs on a GPU, on the CPU."""
+    gold = np.where(np.arange(crowd.tasks) % 3 == 1, 0, -1)
+    here, there = (
+        dawid_skene(*crowd.arguments, gold=gold, max_iterations=12, device=device) for device in ("cpu", "cpu:0")
+    )
+    np.testing.assert_allclose(there.posterior, here.posterior, atol=1e-9)
+    np.testing.assert_allclose(there.pair_count, here.pair_count, atol=1e-9)
+    np.testing.assert_allclose(there.trace, here.trace, atol=1e-8)
 
 
 # ---------------------------------------------------------------- odd crowds

@@ -12,13 +12,20 @@ errors have heavy tails a variance is known worse. The truth has a prior while t
 which is weighted least squares: nothing is drawn to the mean of the file, so tasks of several scales may stand in one.
 
 The three estimates of a task are averaged by their precision; that of the plain mean is computed from the spreads of `offset`,
-so it counts where workers are alike and hardly where they are not. The variance of the value is theirs, times the design effect
-1 + SHARED (n_t - 1) of n_t answers whose errors are not independent, and the variance between them. Numbers far outside (beyond
+so it counts where workers are alike and hardly where they are not. The interval is predictive. Nothing seen without gold tells how
+far a crowd errs together, so the truth is taken for one more voice: of n_t answers the variance of the value is theirs, and the
+variance between the estimates, times 1 + n_t (as if the errors of two workers in one task had the correlation 1/2); times what
+the task shows to be harder than the rest. With S_t the weighted squares of its d_t = n_t - 1 free residuals, and a task's
+variance drawn from a scaled inverse chi-square of nu and s2, both fitted to all tasks (S_t / d_t is s2 times an F of d_t and nu),
+
+    hardness_t = (nu s2 + S_t) / (nu + d_t)     (value - truth) / sqrt(variance (1 + n_t) hardness_t) ~ Student's t of nu + d_t
+
+What misleads everybody on all tasks alike stays unseen. Numbers far outside (beyond
 the 5 % and 95 % quantiles of all answers by more than twice their distance) are drawn in to that fence.
 
 Random effects by EM: Laird & Ware (1982), https://doi.org/10.2307/2529876; annotators of numbers: Raykar et al. (2010),
 Learning from crowds, JMLR 11:1297-1322; averaged models: Hoeting et al. (1999), https://doi.org/10.1214/ss/1009212519; design
-effect: Kish (1965), Survey Sampling.
+effect: Kish (1965), Survey Sampling; variances drawn together: Smyth (2004), https://doi.org/10.2202/1544-6115.1027.
 """
 
 from __future__ import annotations
@@ -30,15 +37,21 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import betaln, stdtr, stdtrit
 
 from oracle.verification.types import agreement
 from oracle.verification.types.answer import AnswerType, Categorical, Consensus, Float, Given, Ints, Unreadable
 
 WEIGHT = 10.0
-SHARED = 0.25  # correlation of the errors of two workers in one task
 MODELS = ((False, False), (True, False), (True, True))  # are biases, are stretches fitted
 ITERATIONS = 100
+SOFTNESS = np.geomspace(0.5, 200, 40)  # nu: few, and tasks differ much
+SCALES = np.geomspace(0.05, 20, 60)  # s2
+ENOUGH = 2_000  # tasks from which both are learned
+LEVEL, NORMAL = (
+    0.9,
+    1.6448536269514722,
+)  # the interval, and how many standard errors it is to either side of a normal value
 PARTS = 10  # the confidence is of a tenth of the scale about the value
 
 Sums = Callable[[Float], Float]  # of [N] over tasks or workers
@@ -82,14 +95,16 @@ def write(value: float) -> str:
 
 
 def aggregate(given: Given, _: Categorical, low: float | None = None, high: float | None = None) -> Consensus:
-    """Value, standard error (column `error`), and the probability that the truth lies within a tenth of the scale about the value.
+    """Value, its 90 % interval, and the probability that the truth lies within a tenth of the scale about the value.
 
-    The scale runs from `low` to `high`, or else from the lowest answer to the highest. Quality: 1 / the worker's spread.
+    The scale runs from `low` to `high`, or else from the lowest answer to the highest. Columns: `low` and `high` of the interval,
+    and `error`, its half by 1.645, a standard error. Quality: 1 / the worker's spread.
     """
     y = _fenced(np.asarray(given.value, np.float64))
     bottom, top = (float(low if low is not None else y.min()), float(high if high is not None else y.max()))
     centre, unit = float(y.mean()), float(y.std()) or 1.0
-    models = [fit(given, (y - centre) / unit, *free) for free in MODELS]
+    x = (y - centre) / unit
+    models = [fit(given, x, *free) for free in MODELS]
     many = np.bincount(given.task, minlength=given.tasks)  # [T]
     answered = many > 0
     means = np.stack([model.value for model in models])  # [3, T]
@@ -98,15 +113,46 @@ def aggregate(given: Given, _: Categorical, low: float | None = None, high: floa
     share = 1 / variances / (1 / variances).sum(0)  # [3, T]
     mean = (share * means).sum(0)
     value = np.clip(mean * unit + centre, bottom, top)
-    design = 1 + SHARED * np.maximum(many - 1, 0)
-    error = np.sqrt((share * (variances * design + (means - mean) ** 2)).sum(0)) * unit
-    within = 2 * ndtr((top - bottom) / PARTS / 2 / np.maximum(error, 1e-300)) - 1
+    hardness, freedom = hard(_squares(given, x, models[1]), many - 1)
+    scale = np.sqrt((share * (variances + (means - mean) ** 2)).sum(0) * (1 + many) * hardness) * unit
+    half = scale * stdtrit(freedom, (1 + LEVEL) / 2)
+    within = 2 * stdtr(freedom, (top - bottom) / PARTS / 2 / np.maximum(scale, 1e-300)) - 1
     return Consensus(
         value=[float(v) if seen else None for v, seen in zip(value, answered, strict=True)],
         confidence=np.where(answered, within, 0.0),
         quality=1 / (unit * np.sqrt(models[1].spread)),
-        columns={"error": np.where(answered, error, np.nan)},
+        columns={
+            "error": np.where(answered, half / NORMAL, np.nan),
+            "low": np.where(answered, np.maximum(value - half, bottom), np.nan),
+            "high": np.where(answered, np.minimum(value + half, top), np.nan),
+        },
     )
+
+
+def hard(squares: Float, freedom: Ints) -> tuple[Float, Float]:
+    """How much harder each task is than its answers' spreads say, and of how many degrees of freedom its t is: [T], [T].
+
+    squares [T]: weighted squares of a task's residuals, freedom [T]: how many of them are free (below 1: none, nothing is said).
+    """
+    free, seen = np.maximum(freedom, 0).astype(np.float64), np.flatnonzero(freedom > 0)
+    if not len(seen):
+        return np.ones(len(squares)), np.full(len(squares), SOFTNESS[-1])
+    some = seen[:: -(-len(seen) // ENOUGH)]
+    d, sums = free[some], squares[some]  # [n]
+    best, nu, s2 = -np.inf, SOFTNESS[-1], 1.0
+    for soft in SOFTNESS:
+        total = soft * SCALES[:, None]  # [S, 1] nu s2
+        fits = d / 2 * np.log(1 / total) - (d + soft) / 2 * np.log1p(sums / total) - betaln(d / 2, soft / 2)
+        at = int(fits.sum(1).argmax())
+        if float(fits[at].sum()) > best:
+            best, nu, s2 = float(fits[at].sum()), float(soft), float(SCALES[at])
+    return (nu * s2 + np.where(freedom > 0, squares, 0.0)) / (nu + free), nu + free
+
+
+def _squares(given: Given, x: Float, model: Fit) -> Float:
+    """Of each task's residuals about the model's value, in its workers' variances. [T]"""
+    off = x - model.bias[given.worker] - model.stretch[given.worker] * model.value[given.task]
+    return np.bincount(given.task, off**2 / model.spread[given.worker], given.tasks).astype(np.float64)
 
 
 def score(values: Sequence[float], known: Sequence[float]) -> dict[str, float]:

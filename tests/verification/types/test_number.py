@@ -8,7 +8,7 @@ import pytest
 from oracle import labels as lb
 from oracle.commands.typed import read_given
 from oracle.verification.types.answer import Given, Unreadable
-from oracle.verification.types.number import fit, number, read, score, write
+from oracle.verification.types.number import fit, hard, number, read, score, write
 from tests.support.answers import Luck, aggregated, crowd, engine, shuffled
 
 KIND = number()
@@ -47,12 +47,79 @@ def test_fit__bias_stretch_and_spread__found_again() -> None:
     assert np.corrcoef(found.value, truth)[0, 1] > 0.99
 
 
-def test_aggregate__error__is_as_large_as_it_says_where_errors_are_independent() -> None:
-    found = aggregated(KIND, crowd(TRUTHS, SKILLS, spread, 7))
-    off = np.abs(np.array(found.value) - TRUTHS)
-    assert np.mean(off < 1.645 * np.asarray(found.columns["error"])) > 0.9
+def of_hard_tasks(seed: int, shared: float, answers: int = 7) -> tuple[Given, np.ndarray, np.ndarray]:
+    """Answers to 500 tasks, their truths and how hard each is; half of the tasks are five times as hard as the others.
+
+    `shared` is the correlation of two errors in one task.
+    """
+    luck, tasks, workers = np.random.default_rng(seed), 500, 25
+    truth, hard, skill = (
+        luck.uniform(0, 100, tasks),
+        np.where(np.arange(tasks) % 2, 5.0, 1.0),
+        luck.uniform(2, 6, workers),
+    )
+    task = np.repeat(np.arange(tasks, dtype=np.int32), answers)
+    worker = np.concatenate([luck.choice(workers, answers, replace=False) for _ in range(tasks)]).astype(np.int32)
+    together, alone = luck.standard_normal(tasks)[task], luck.standard_normal(len(task))
+    off = hard[task] * skill[worker] * (np.sqrt(shared) * together + np.sqrt(1 - shared) * alone)
+    return Given(task, worker, (truth[task] + off).tolist(), tasks, workers), truth, hard
+
+
+def covered(given: Given, truth: np.ndarray) -> np.ndarray:
+    found = aggregated(KIND, given)
+    return (np.asarray(found.columns["low"]) <= truth) & (truth <= np.asarray(found.columns["high"]))
+
+
+def test_aggregate__errors_shared_in_tasks__interval_holds_the_truth_as_often_as_it_says() -> None:
+    """At the correlation that it allows for; easy tasks and hard ones alike."""
+    hits, hard = [], []
+    for seed in range(3):
+        given, truth, how_hard = of_hard_tasks(seed, 0.5)
+        hits.append(covered(given, truth))
+        hard.append(how_hard > 1)
+    hit, is_hard = np.concatenate(hits), np.concatenate(hard)
+    assert 0.86 < hit.mean() < 0.97
+    assert 0.83 < hit[is_hard].mean() < 0.97
+    assert 0.83 < hit[~is_hard].mean() < 0.97
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.3])
+def test_aggregate__errors_less_alike__interval_holds_more(shared: float) -> None:
+    given, truth, _ = of_hard_tasks(5, shared)
+    assert covered(given, truth).mean() > 0.9
+
+
+def test_aggregate__one_more_answer__falls_into_the_interval_as_often_as_it_says() -> None:
+    """It can be checked without gold: an answer that was hidden, however much the others err together."""
+    given, _, _ = of_hard_tasks(6, 0.8, answers=8)
+    hidden = np.arange(len(given.value)) % 8 == 7
+    value = np.array(given.value)
+    rest = Given(given.task[~hidden], given.worker[~hidden], value[~hidden].tolist(), given.tasks, given.workers)
+    assert 0.85 < covered(rest, value[hidden]).mean() < 0.95
+
+
+def test_aggregate__harder_tasks__have_the_wider_intervals() -> None:
+    given, truth, hard = of_hard_tasks(7, 0.25)
+    found = aggregated(KIND, given)
+    width, off = np.asarray(found.columns["high"]) - found.columns["low"], np.abs(np.array(found.value) - truth)
+    assert np.median(width[hard > 1]) > 2 * np.median(width[hard == 1])
     sure = found.confidence > np.median(found.confidence)
-    assert off[sure].mean() < off[~sure].mean()
+    assert off[sure].mean() < 0.6 * off[~sure].mean()
+
+
+def test_hard__squares_of_known_law__finds_scale_and_hardness_again() -> None:
+    luck = np.random.default_rng(8)
+    true, d = 2.0 * 6 / luck.chisquare(6, 1500), np.full(1500, 5)
+    found, freedom = hard(true * luck.chisquare(5, 1500), d)
+    assert 9 < freedom[0] < 14, "nu is 6, and each task has 5 of its own"
+    assert np.mean(found) == pytest.approx(2.0 * 6 / (6 - 2), rel=0.2)
+    assert np.corrcoef(np.log(found), np.log(true))[0, 1] > 0.6
+
+
+def test_hard__tasks_with_one_answer__are_as_hard_as_the_rest() -> None:
+    found, freedom = hard(np.array([0.0, 0.0]), np.array([0, -1]))
+    assert found.tolist() == [1, 1]
+    assert (freedom > 0).all()
 
 
 def test_aggregate__same_answers_moved_and_scaled__value_moves_along() -> None:
@@ -112,3 +179,4 @@ def test_snow_affect__beside_the_mean__smaller_error_and_r_not_lower(crowd_data:
     assert mean["mae"] == pytest.approx(12.02, abs=0.01)
     assert ours["mae"] <= 12.0
     assert ours["r"] >= mean["r"]
+    assert covered(given, np.array(known)).mean() > 0.88

@@ -1,0 +1,73 @@
+"""Answers that hold until the chain's state changes: verdicts, balances and evidence, kept as they were sent.
+
+Whoever asks again within one state gets the same bytes without their being made anew. The state is looked at as often as for any
+other request; what was kept under another state is forgotten at once.
+"""
+
+import re
+from collections import OrderedDict
+from types import SimpleNamespace
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.reader import Reader
+
+PROVEN = re.compile(
+    r"/jobs/\d{1,10}/verdicts(/\d{1,10}(/evidence)?)?|/workers/\d{1,10}/balance|/epochs/\d{1,10}(/[a-z]+)?"
+)
+MOST_BYTES = 64 << 20
+MOST_OF_ONE = 1 << 18
+COUNTED = SimpleNamespace(path="remembered")  # as the metrics name these requests
+
+
+class Remembered:
+    """Sits behind what adds headers and counts; a session changes nothing about what it keeps."""
+
+    def __init__(self, app: ASGIApp, reader: Reader) -> None:
+        self._app, self._reader = app, reader
+        self._state: object = None
+        self._kept: OrderedDict[str, tuple[Message, bytes]] = OrderedDict()
+        self._bytes = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET" or not PROVEN.fullmatch(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        name = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+        state = self._reader.fresh()
+        if state is not None and state is self._state and (found := self._kept.get(name)):
+            self._kept.move_to_end(name)
+            scope["route"] = COUNTED
+            begun, body = found
+            await send({**begun, "headers": list(begun["headers"])})
+            await send({"type": "http.response.body", "body": body})
+            return
+        await self._app(scope, receive, self._keeping(name, state, send))
+
+    def _keeping(self, name: str, before: object, send: Send) -> Send:
+        """Keeps what is sent, if it was made under one state."""
+        begun: list[Message] = []
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                begun.append({**message, "headers": list(message["headers"])})
+            elif begun and not message.get("more_body", False) and before is not None:
+                self._keep(name, before, begun[0], message.get("body", b""))
+            elif begun and message.get("more_body", False):
+                begun.clear()
+            await send(message)
+
+        return noted
+
+    def _keep(self, name: str, before: object, begun: Message, body: bytes) -> None:
+        now = self._reader.fresh()
+        if now is not before or len(body) > MOST_OF_ONE:
+            return
+        if now is not self._state:
+            self._kept.clear()
+            self._state, self._bytes = now, 0
+        if name not in self._kept:
+            self._kept[name] = (begun, body)
+            self._bytes += len(body)
+        while self._bytes > MOST_BYTES:
+            self._bytes -= len(self._kept.popitem(last=False)[1][1])

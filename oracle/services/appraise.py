@@ -1,0 +1,118 @@
+"""What a member thinks of asking whom what, from the answers that it holds and may open: worth, and no label.
+
+answers in the member's database -> Appraisal. The engine's opinion of an open job is kept until another answer comes. What leaves
+says how much a pair is worth: so whoever matches learns which tasks are still doubtful and who is believed, before they close.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oracle.matching import value
+from oracle.ports import Appraisal, Database, StoredAnswer
+from oracle.protocol.ledger import Ledger
+from oracle.protocol.state import Job
+from oracle.services import draft, verify
+from oracle.services.books import Books
+from oracle.services.draft import Opened
+from oracle.services.index import View
+from oracle.services.verify import Opinion
+
+MICRO = 1_000_000  # parts of a nat
+LEAST = 2  # answers with which a task can be sure: one worker alone would decide
+Place = tuple[int, int, int]  # job, task, worker
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is stored of a job, and what is believed of it."""
+
+    answered: dict[int, set[int]]  # task -> workers
+    opinion: Opinion
+
+
+class Appraiser:
+    """Holds the last opinion of each job; safe between threads, which take turns."""
+
+    def __init__(self, database: Database, books: Books, opened: Callable[[StoredAnswer], Opened | None]) -> None:
+        self._database, self._books, self._opened = database, books, opened
+        self._turn = Lock()
+        self._labels: dict[Place, int | None] = {}  # None: does not open, or names no class
+        self._known: dict[int, tuple[int, _Known]] = {}  # job -> answers, what followed from them
+
+    def appraise(self, view: View, ledger: Ledger, pairs: Sequence[Place]) -> Appraisal:
+        """A worth for each pair, in their order."""
+        worth = np.zeros(len(pairs), np.int64)
+        answered: list[Place] = []
+        for number in sorted({job for job, _, _ in pairs}):
+            job, known = view.state.jobs[number], self._look(view.state.jobs[number], number)
+            sure = self.sure(view, number)
+            at = [
+                i
+                for i, (of, task, worker) in enumerate(pairs)
+                if of == number and self._wanted(ledger, job, known, sure, (number, task, worker))
+            ]
+            worth[at] = _worth(known.opinion, [pairs[i] for i in at])
+            open_ = sorted(task for task in known.answered if (number, task) not in ledger.decided)
+            answered += [(number, task, w) for task in open_ for w in sorted(known.answered[task])]
+        return Appraisal(tuple(worth.tolist()), tuple(answered))
+
+    def sure(self, view: View, number: int) -> set[int]:
+        """Tasks that need no more answers, by the confidence that the job's manifest names; none where it names none."""
+        job = view.state.jobs[number]
+        manifest, _ = self._books.job(job.terms)
+        if manifest.confidence is None:
+            return set()
+        known = self._look(job, number)
+        rows = known.opinion.row_of_task
+        counts = [len(known.answered[task]) for task in rows]
+        least = max(LEAST, manifest.least)
+        found = value.is_sure(known.opinion.posterior, counts, least=least, level=manifest.confidence)
+        return {task for task, row in rows.items() if found[row]}
+
+    def _wanted(self, ledger: Ledger, job: Job, known: _Known, sure: set[int], place: Place) -> bool:
+        number, task, worker = place
+        there = known.answered.get(task, set())
+        closed = task in sure or (number, task) in ledger.decided
+        return not closed and worker not in there and len(there) < job.terms.answers
+
+    def _look(self, job: Job, number: int) -> _Known:
+        with self._turn:
+            answers = self._database.answers(number)
+            size, known = self._known.get(number, (-1, None))
+            if known is None or size != len(answers):
+                known = self._think(job, answers)
+                self._known[number] = (len(answers), known)
+            return known
+
+    def _think(self, job: Job, answers: Sequence[StoredAnswer]) -> _Known:
+        answered: dict[int, set[int]] = {}
+        counted = []
+        for a in answers:
+            answered.setdefault(a.task, set()).add(a.worker)
+            label = self._label(job, a)
+            if label is not None:
+                counted.append((a.task, a.worker, label))
+        return _Known(answered, verify.believe(job.terms.classes, counted))
+
+    def _label(self, job: Job, a: StoredAnswer) -> int | None:
+        place = (a.job, a.task, a.worker)
+        if place not in self._labels:
+            opened = self._opened(a)
+            fits = opened is not None and draft.is_label(opened[0], job.terms.classes)
+            self._labels[place] = opened[0][0] if opened is not None and fits else None
+        return self._labels[place]
+
+
+def _worth(opinion: Opinion, pairs: Sequence[Place]) -> NDArray[np.int64]:
+    """Information in millionths of a nat, at least one: what is wanted is wanted."""
+    from oracle.matching import predict  # noqa: PLC0415 - numba loads for a second
+
+    of = opinion.pairs
+    rows = np.array([opinion.row_of_task.get(task, len(opinion.row_of_task)) for _, task, _ in pairs], np.int64)
+    people = np.array([opinion.row_of_worker.get(w, len(opinion.row_of_worker)) for _, _, w in pairs], np.int64)
+    found = value.information(of.posterior[rows], predict.row(of, people, rows))
+    return np.maximum(np.rint(found * MICRO), 1).astype(np.int64)

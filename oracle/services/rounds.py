@@ -1,0 +1,165 @@
+"""One round of matching for one open job: free places and free workers -> what asking each is worth -> assignments.
+
+A place is free when it was never offered, or its offer ran out without an answer: then anybody may have it; or was given back:
+then anybody else may. What the manifest says is kept: what waits for other tasks is not offered; nobody has more tasks than
+allowed, or two that conflict, or is asked who is not admitted or lacks a qualification. A member looks at admission and order
+again when it binds an offer.
+"""
+
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from oracle.matching import schedule
+from oracle.ports import OfferedAssignment
+from oracle.protocol.errors import Refused
+from oracle.protocol.leaves import Status
+from oracle.protocol.manifest import Manifest
+from oracle.protocol.state import Job, State
+from oracle.services import assign, rules
+from oracle.services.appraise import LEAST
+from oracle.services.assign import Edge, Matcher, Pair
+from oracle.services.books import Books
+from oracle.services.index import View
+
+HELD = 10  # tasks that a worker has open at a time
+QUALIFICATION = re.compile(r"(agreement|answers) *>= *(\d+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a worker did in all jobs, by epochs that stand: counted answers, and those that agree with the verdict."""
+
+    answers: int = 0
+    agreeing: int = 0
+
+
+def offer(matcher: Matcher, books: Books, view: View, number: int) -> list[OfferedAssignment]:
+    """Up to HELD open tasks for every worker who may have them."""
+    job = view.state.jobs[number]
+    manifest, _ = books.job(job.terms)
+    offers = matcher.database.assignments(number)
+    given_back = {(task, worker, expiry) for _, task, worker, expiry in matcher.database.given_back(number)}
+    returned = {(o.task, o.worker) for o in offers if (o.task, o.worker, o.expiry) in given_back}
+    live = {(o.task, o.worker) for o in offers if o.expiry >= view.now} - returned
+    past = {(o.task, o.worker) for o in offers} - live - returned
+    places = Counter(task for task, _ in live)
+    tasks = [t for t in _open(books, view, number, job) if places[t] < job.terms.answers]
+    people = _people(books, view, number, manifest)
+    draw = random.Random(view.block)  # a fair draw, no secret
+    against = books.conflicts(job.terms)
+    drawn = ((t, w) for w in people for t in _drawn(draw, tasks, against))
+    pairs = [pair for pair in drawn if pair not in live | returned]
+    if not pairs:
+        return []
+    found = assign.appraised(matcher, [(number, *pair) for pair in pairs])
+    answered = {(task, worker) for _, task, worker in found.answered}
+    conflicts = _conflicts(against, live | answered)
+    edges: list[Edge] = [
+        (worker, task, worth)
+        for (task, worker), worth in zip(pairs, found.worth, strict=True)
+        if worth and task not in conflicts[worker]
+    ]
+    given_up = past - answered
+    capacity = _capacity(manifest, people, live, answered, given_up)
+    room = _room(job, manifest, tasks, live, answered)
+    return assign.assign(matcher, view.state, number, edges, capacity, room, given_up, returned - answered)
+
+
+def _open(books: Books, view: View, number: int, job: Job) -> list[int]:
+    """Tasks that are undecided, wait for none that is, and are not past a deadline of their own."""
+    decided = books.ledger(view.state).decided
+    due = books.task_deadlines(job.terms)
+    return [
+        task
+        for task in range(job.terms.tasks)
+        if (number, task) not in decided
+        and due.get(task, view.now) >= view.now
+        and books.is_released(view.state, number, task)
+    ]
+
+
+def _people(books: Books, view: View, number: int, manifest: Manifest) -> list[int]:
+    wanted = manifest.document["qualifications"]
+    records = records_of(books, view.state) if any(map(QUALIFICATION.fullmatch, wanted)) else {}
+    return [
+        worker
+        for worker in range(1, len(view.state.workers))
+        if _admitted(view, manifest, number, worker) and qualified(records.get(worker, Record()), wanted)
+    ]
+
+
+def _admitted(view: View, manifest: Manifest, number: int, worker: int) -> bool:
+    try:
+        rules.check_admitted(view.state, manifest, number, worker)
+    except Refused:
+        return False
+    return True
+
+
+def qualified(record: Record, wanted: Iterable[str]) -> bool:
+    """Whether a record meets every `answers>=N` and `agreement>=SHARE`; what is not of this form is for people to read."""
+    for match in filter(None, map(QUALIFICATION.fullmatch, wanted)):
+        share = record.agreeing / record.answers if record.answers else 0.0
+        if {"answers": float(record.answers), "agreement": share}[match[1]] < float(match[2]):
+            return False
+    return True
+
+
+def records_of(books: Books, state: State) -> dict[int, Record]:
+    """Each worker's record; anyone can recompute it."""
+    answers: Counter[int] = Counter()
+    agreeing: Counter[int] = Counter()
+    for post in state.unstruck():
+        for verdict in books.epoch(post.epoch, post.content).verdicts:
+            for core in verdict.cores:
+                if core.status is Status.COUNTED:
+                    answers[core.worker] += 1
+                    agreeing[core.worker] += core.label == verdict.label
+    return {worker: Record(count, agreeing[worker]) for worker, count in answers.items()}
+
+
+def _drawn(draw: random.Random, tasks: list[int], against: Mapping[int, set[int]]) -> list[int]:
+    """Up to HELD of the tasks, no two of which conflict."""
+    found: list[int] = []
+    for task in draw.sample(tasks, min(len(tasks), HELD)):
+        if against.get(task, set()).isdisjoint(found):
+            found.append(task)
+    return found
+
+
+def _conflicts(against: Mapping[int, set[int]], taken: set[Pair]) -> dict[int, set[int]]:
+    """worker -> tasks that conflict with one that it has."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for task, worker in taken:
+        found[worker] |= against.get(task, set())
+    return found
+
+
+def _capacity(
+    manifest: Manifest, people: Iterable[int], live: set[Pair], answered: set[Pair], given_up: set[Pair]
+) -> dict[int, int]:
+    """How many places each may take now: what it may hold, less what it holds, within its share of the job."""
+    most = manifest.document.get("workerTasks")
+    open_, done, left = (Counter(w for _, w in pairs) for pairs in (live - answered, answered, given_up))
+    return {
+        w: max(
+            0,
+            min(
+                schedule.allowance(HELD, done[w], left[w]) - open_[w],
+                HELD if most is None else most - open_[w] - done[w],
+            ),
+        )
+        for w in people
+    }
+
+
+def _room(job: Job, manifest: Manifest, tasks: Iterable[int], live: set[Pair], answered: set[Pair]) -> dict[int, int]:
+    """Places of each task to be offered now: all that are open; one after the other, where a task may be sure before the last."""
+    waiting, done = (Counter(t for t, _ in pairs) for pairs in (live - answered, answered))
+    most = {t: job.terms.answers - waiting[t] - done[t] for t in tasks}
+    if manifest.confidence is None:
+        return most
+    return {t: min(left, max(LEAST - done[t], 1) - waiting[t]) for t, left in most.items()}
