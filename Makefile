@@ -39,7 +39,8 @@ demo: setup
 	@$(VENV)/bin/crowdproof demo
 
 test: dev
-	$(PY) -m pytest -n $(JOBS) --dist loadfile
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --ignore tests/browser
+	$(PY) -m pytest tests/browser
 	$(FORGE) test
 
 screenshots: dev

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -57,6 +58,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stopped)
     try:
         app()
+    except _Stopped as stop:
+        _fail("stopped", 128 + stop.number)
     except BadInput as problem:
         _fail(str(problem), 2)
     except CrowdproofError as problem:
@@ -68,9 +71,27 @@ def main() -> None:
         _fail(f"internal error: {what} (run with CROWDPROOF_TRACEBACK=1 for the whole story)", 1)
 
 
+class _Stopped(BaseException):
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 def _stopped(number: int, _: Any) -> NoReturn:
-    """Leaves through every `finally`, so that nothing that was started stays behind."""
-    _fail("stopped", 128 + number)
+    """Leaves through every `finally`, so that nothing that was started stays behind.
+
+    A signal that arrives inside a callback of the interpreter, which swallows what is raised there, is sent again.
+    """
+    others = sys.unraisablehook
+
+    def again(swallowed: Any) -> None:
+        if isinstance(swallowed.exc_value, _Stopped):
+            threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+        else:
+            others(swallowed)
+
+    sys.unraisablehook = again
+    raise _Stopped(number)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -105,6 +105,22 @@ def test_main__stopped__says_so_and_leaves_with_the_signals_code(
     assert (ended.code, ended.err) == (code, "crowdproof: stopped\n")
 
 
+def test_main__stopped_while_a_callback_of_the_interpreter_runs__stops_all_the_same(
+    inside: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Dying:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def work(*_: object) -> None:
+        Dying()
+        time.sleep(20)
+
+    monkeypatch.setattr(inferring, "infer", work)
+    ended = inside("infer", "--labels", tmp_path / "a.csv", "--out", tmp_path / "b.csv")
+    assert (ended.code, ended.err) == (143, "crowdproof: stopped\n")
+
+
 # ---------------------------------------------------------------------- infer
 
 

@@ -22,6 +22,7 @@ from oracle.protocol.errors import BadInput, Refused
 from oracle.protocol.keys import checksum
 from oracle.protocol.leaves import Balance
 from oracle.protocol.state import EpochStatus
+from oracle.protocol.terms import MAX_AMOUNT
 from oracle.services import refute
 
 
@@ -51,10 +52,12 @@ def _add_jobs(routes: APIRouter, reader: Reader) -> None:
     def top_up(body: schemas.TopUpIn) -> schemas.Transactions:
         """More escrow for a job, from anybody: allow it, then add it."""
         reader.job(body.job)
-        if body.amount % oracle.deployment.unit:
-            raise BadInput(f"amount: {body.amount} is no multiple of {oracle.deployment.unit}, the Market's unit")
+        units, rest = divmod(body.amount, oracle.deployment.unit)
+        if rest or units > MAX_AMOUNT:
+            what = "is no multiple of" if rest else f"is more than {MAX_AMOUNT} times"
+            raise BadInput(f"amount: {body.amount} {what} {oracle.deployment.unit}, the Market's unit")
         allow = oracle.calls.approve(oracle.deployment.token, oracle.deployment.market, body.amount)
-        return ready(oracle, allow, oracle.calls.top_up(body.job, body.amount // oracle.deployment.unit), atomic=True)
+        return ready(oracle, allow, oracle.calls.top_up(body.job, units), atomic=True)
 
     @routes.post("/close")
     def close(body: schemas.JobIn) -> schemas.Transactions:

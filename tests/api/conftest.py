@@ -42,10 +42,12 @@ class Market:
 
     def answer_as_recorded(self, workers: int) -> None:
         """The first `workers` workers answer; the others are the tests'."""
-        demo, keys = self.demo, [self.key(number) for number in self.demo.numbers[:workers]]
+        demo, numbers = self.demo, self.demo.numbers
         labels = {pair: label for pair, label in demo.recording.labels.items() if pair[0] < workers}
         journal = crowd.Journal(demo.home.path / "crowd")
-        crowd.answer_all(self.api, keys, demo.numbers, labels, demo.job, journal, demo.show.count)
+        keys = [self.key(number) for number in numbers]
+        asked = set(numbers[:workers])
+        crowd.answer_all(self.api, keys, numbers, labels, demo.job, journal, demo.show.count, asked)
 
 
 @pytest.fixture(scope="package")

@@ -427,6 +427,14 @@ def test_fuzz__five_hundred_requests__no_5xx_and_every_refusal_a_problem(offered
     assert stored(offered) == before
 
 
+def test_top_up__more_than_an_escrow_holds__says_so(offered: Market) -> None:
+    most = ((1 << 64) - 1) * offered.oracle.deployment.unit
+    for amount, status in [(most, 200), (most + 1, 400), ((1 << 256) - 1, 400)]:
+        response = offered.client.post("/transactions/top-up", json={"job": offered.demo.job, "amount": amount})
+        assert response.status_code == status
+        assert status == 200 or (is_problem(response, 400) and str(amount) in response.json()["detail"])
+
+
 def test_openapi__every_route_is_described(offered: Market) -> None:
     document = offered.client.get("/openapi.json").json()
     for path, ways in document["paths"].items():

@@ -31,7 +31,10 @@ def test_recipes__requester_bot_and_auditor__a_job_from_file_to_proof(settled: M
     one = settled.demo.numbers[0]
     town.offer(settled, job, [one])
     url = str(settled.client.base_url)
-    assert bot.run(url, settled.key(one), rounds=1, pause=0) == 2
+    offered = town.worker(settled, one).client.get("/me/assignments")
+    waiting = [a["job"] for a in offered if a["state"] in {"RESERVED", "ACTIVE"}]
+    assert waiting.count(job) == 2
+    assert bot.run(url, settled.key(one), rounds=1, pause=0) == len(waiting)
     town.decide(settled)
     rows = [json.loads(line) for line in owner.client.download(f"/jobs/{job}/export", format="jsonl").splitlines()]
     assert [row["label"] for row in rows] == ["good", "bad"]

@@ -10,6 +10,7 @@ from coincurve import PrivateKey
 from eth_account import Account
 
 from api.client import Client, Worker
+from api.reader import LOOK_S
 from oracle.adapters import anvil
 from oracle.protocol.keys import address_of, checksum
 from oracle.services import assign, settle
@@ -60,6 +61,7 @@ def send(market: Market, key: PrivateKey, document: dict[str, Any]) -> None:
                 break
             time.sleep(0.02)
         assert outcome and outcome.succeeded, call["what"]
+    time.sleep(LOOK_S)  # the API's earlier look at the chain is no longer good
 
 
 def tokens(market: Market, key: PrivateKey) -> int:
@@ -106,8 +108,9 @@ def offer(market: Market, job: int, workers: Sequence[int]) -> None:
     oracle = market.oracle
     view = oracle.index.view()
     tasks = view.state.jobs[job].terms.tasks
-    edges = [(number, task, 1.0) for number in workers for task in range(tasks)]
-    assign.assign(oracle.deployment, view.state, oracle.peers, oracle.database, job, edges, view.now)
+    edges = [(number, task, 1) for number in workers for task in range(tasks)]
+    returned = {(task, number) for _, task, number, _ in oracle.database.given_back(job)}
+    assign.assign(oracle.matcher(), view.state, job, edges, returned=returned)
 
 
 def decide(market: Market) -> None:
@@ -125,7 +128,9 @@ def finish(market: Market) -> None:
     anvil.warp(market.demo._url, oracle.deployment.window + 10)
     view = oracle.index.view()
     settle.finalise_pending(market.demo._settler, view.state, view.now)
+    time.sleep(LOOK_S)
 
 
 def until_refundable(market: Market) -> None:
     anvil.warp(market.demo._url, 5 * market.oracle.deployment.window)
+    time.sleep(LOOK_S)

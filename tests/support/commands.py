@@ -81,6 +81,7 @@ def inside(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     def called(*words: object) -> Ended:
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         monkeypatch.setattr(sys, "argv", ["crowdproof", *map(str, words)])
+        monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
         capsys.readouterr()
         try:
             with pytest.raises(SystemExit) as ended:
