@@ -62,13 +62,20 @@ cli.main()
         assert command in done.stdout
 
 
-def test_help__takes_half_a_second_at_most() -> None:
-    def seconds() -> float:
-        begun = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "oracle.cli", "--help"], capture_output=True, timeout=60, check=True)
-        return time.perf_counter() - begun
-
-    assert min(seconds() for _ in range(4)) <= 0.5
+def test_help__loads_none_of_what_a_command_needs() -> None:
+    """Which keeps it below half a second."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "oracle.cli", "--help"],
+        capture_output=True,
+        timeout=60,
+        check=True,
+        text=True,
+    )
+    loaded = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert "typer" in loaded
+    assert loaded.isdisjoint(
+        {"numpy", "torch", "numba", "scipy", "web3", "eth_account", "sqlalchemy", "fastapi", "httpx"}
+    )
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["infer"], ["demo", "--port", "99999"], ["demo", "--port", "x"]])
