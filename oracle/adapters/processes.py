@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ STEADY_S = 10.0  # a child that lived so long is started again at once
 LONGEST_PAUSE_S = 30.0
 FORKS = 10  # tries to start a process
 MOST_DEATHS = 5  # at the start, before its trouble is taken for its own
+MODELS = ["oracle.verification.record", "oracle.verification.judge", "oracle.matching.predict", "oracle.matching.solve"]
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
@@ -77,8 +79,9 @@ class Child:
 
 
 def warm(modules: Sequence[str]) -> None:
-    """Begins to load `modules` for the children to come, in another process; returns at once."""
-    _CONTEXT.set_forkserver_preload(list(modules))
+    """Begins to load `modules` and the models for the children to come, in another process; returns at once."""
+    models = MODELS if sys.platform == "linux" else []  # elsewhere a process that has loaded numba is not to be forked
+    _CONTEXT.set_forkserver_preload([*modules, *models])
     forkserver.ensure_running()
 
 

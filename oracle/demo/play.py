@@ -5,7 +5,6 @@ HOME/demo.json keeps what was asked for, so that `--resume` goes on with it afte
 
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
@@ -83,7 +82,7 @@ def play(
     if before and before.recording != _digest(recording):
         raise BadInput(f"the labels are not those with which the demo in {home.path} began")
     processes.bind(options.port).close()
-    processes.warm(needed_by_children())
+    processes.warm(["api.serve"])
     from oracle.demo.run import Demo, check_endpoint  # noqa: PLC0415 - they load for seconds, and the children meanwhile
 
     if options.rpc:
@@ -139,9 +138,3 @@ def _digest(recording: Recording) -> str:
     answers = recording.answers
     columns = (answers.tasks, answers.workers, answers.classes, answers.task, answers.worker, answers.label)
     return hashlib.sha256(json.dumps([list(map(str, column)) for column in columns]).encode()).hexdigest()
-
-
-def needed_by_children() -> list[str]:
-    """Loaded once for all. The engine too, where a process that has loaded numba may be forked."""
-    engine = ["oracle.verification.record"] if sys.platform == "linux" else []
-    return ["api.serve", *engine]

@@ -26,7 +26,7 @@ from oracle.adapters.signer import KeySigner
 from oracle.bootstrap import RELAYER, Oracle, open_oracle
 from oracle.config import Home, only_one
 from oracle.demo import crowd
-from oracle.demo.play import STAGES, Begun, Options, needed_by_children
+from oracle.demo.play import STAGES, Begun, Options
 from oracle.demo.progress import Show, Silent
 from oracle.demo.recording import Recording
 from oracle.demo.summary import summarise
@@ -79,7 +79,7 @@ class Demo:
         self.oracle: Oracle | None = None
 
     def __enter__(self) -> Self:
-        processes.warm(needed_by_children())
+        processes.warm(["api.serve"])
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

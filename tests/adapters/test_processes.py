@@ -1,5 +1,6 @@
 """Ports are had before anything starts; a child that does not start says why."""
 
+import importlib
 import os
 import signal
 import socket
@@ -90,3 +91,9 @@ def test_add__fork_server_killed__another_is_started(tmp_path: Path) -> None:
             assert time.monotonic() < end
     finally:
         crew.stop()
+
+
+def test_models__each__is_a_module_that_loads() -> None:
+    """The fork server says nothing of one that does not."""
+    for name in processes.MODELS:
+        assert importlib.import_module(name)
