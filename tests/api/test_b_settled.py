@@ -80,7 +80,7 @@ def test_answers__after_closing__refused_and_not_stored(settled: Market) -> None
 
 def test_claims__asked_by_each__are_paid_and_shown(settled: Market) -> None:
     settled.play("pay")
-    answered = settled.demo.numbers[:2]  # and the third, where its answers were asked for before
+    answered = settled.demo.numbers[:2]  # the third, where other tests had it answer
     for number in settled.demo.numbers:
         found = settled.client.get(f"/workers/{number}/balance").json()
         assert found["claimable"] == "0"

@@ -8,16 +8,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_up import running
-from tests.support.commands import run
+from tests.support.commands import Run
 
 pytestmark = pytest.mark.sockets
 PAY, BONUS = 10_000, 2_500  # of an answer
-
-
-def do(*words: object) -> dict[str, Any]:
-    found = run(*words, "--json")
-    assert found.code == 0, found.err
-    return found.document
 
 
 def until(look: Any, seconds: float = 90) -> Any:
@@ -45,7 +39,12 @@ def written(folder: Path, deadline: int) -> tuple[Path, Path]:
     return manifest, tasks
 
 
-def test_commands__a_job_from_escrow_to_pay__every_step_by_its_command(tmp_path: Path) -> None:
+def test_commands__a_job_from_escrow_to_pay__every_step_by_its_command(tmp_path: Path, inside: Run) -> None:
+    def do(*words: object) -> dict[str, Any]:
+        found = inside(*words, "--json")
+        assert found.code == 0, found.err
+        return found.document
+
     home = tmp_path / "home"
     labels = tmp_path / "labels.csv"
     labels.write_text("task,label\npear,no\nplum,yes\n")
@@ -58,7 +57,8 @@ def test_commands__a_job_from_escrow_to_pay__every_step_by_its_command(tmp_path:
         manifest, tasks = written(tmp_path, int(time.time()) + 3_600)
         job = do("job", "create", manifest, "--tasks", tasks, "--key", "asks", *here)["job"]
         for name in ("ann", "ben"):
-            sent = until(lambda name=name: _worked(name, labels, home))
+            # once both tasks are offered
+            sent = until(lambda name=name: do("work", "--key", name, "--labels", labels, *here)["tasks"])
             assert {one["state"] for one in sent} == {"SUBMITTED"}
         do("job", "close", job, "--key", "asks", *here)
         earned = 2 * (PAY + BONUS)
@@ -71,9 +71,3 @@ def test_commands__a_job_from_escrow_to_pay__every_step_by_its_command(tmp_path:
         assert do("job", "export", job, "--format", "csv", "--out", out, *here)["bytes"] == out.stat().st_size
         assert {"pear", "plum"} <= set(out.read_text().replace("\n", ",").split(","))
         assert do("audit", *here)["ok"]
-
-
-def _worked(name: str, labels: Path, home: Path) -> list[dict[str, Any]]:
-    """What a worker sent, once both tasks are offered to it."""
-    found: list[dict[str, Any]] = do("work", "--key", name, "--labels", labels, "--home", home)["tasks"]
-    return found
