@@ -4,12 +4,13 @@ A person is a browser context with a wallet of its own: ten lines of EIP-6963 ov
 """
 
 import json
+import os
 import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,13 +107,14 @@ class Site:
         finally:
             context.close()
 
-    def publish(self, requester: int, document: dict[str, Any], payloads: list[Any]) -> int:
-        """A job as the command line opens one; its number."""
+    def publish(self, requester: int, document: dict[str, Any], payloads: list[Any], kept: bool = True) -> int:
+        """A job as the command line opens one; its number. Where it is not `kept`, nobody has its manifest."""
         signer = KeySigner(anvil.dev_key(requester))
         with closing(open_oracle(Home(self.home))) as oracle:
             whole = {"version": 1, "deadline": oracle.chain.latest().timestamp + 86_400, **document}
             tasks = [Task(number, f"task-{number}", payload) for number, payload in enumerate(payloads)]
             terms = publishing.store(oracle, check_manifest(whole), tasks, "the test's manifest")
+            terms = terms if kept else replace(terms, manifest=os.urandom(32))
             self.give(signer.address)
             return publishing.fund(oracle, signer, terms, whole["deadline"])
 

@@ -55,6 +55,21 @@ def test_assignment__expired__is_said_and_nothing_is_sent(site: Site, worker: Pe
     expect(page.get_by_role("button", name="Send answer")).to_be_hidden()
 
 
+def test_job__whose_manifest_nobody_has__keeps_nobody_from_work(site: Site, worker: Person) -> None:
+    lost = site.publish(1, CATS, [{"text": "It purrs."}], kept=False)
+    job = site.publish(1, {**CATS, "allow": [worker.wallet]}, [{"text": "It purrs."}])
+    site.employ(worker)
+    page = worker.page
+    expect(page.locator(f"a[href^='#/work/{job}/']", has_text="Start")).to_be_visible(timeout=LONG_MS)
+    expect(page.locator(f"a[href='#/work/{lost}']")).to_have_count(0)
+    worker.go("#/jobs")
+    expect(page.get_by_role("link", name=f"Job {lost}", exact=True)).to_be_visible()
+    for address in (f"#/jobs/{lost}", f"#/work/{lost}"):
+        worker.go(address)
+        expect(page.locator("main")).to_contain_text("not in the store")
+    assert worker.errors == []
+
+
 def test_two_tabs__of_one_worker__show_one_answer(site: Site, worker: Person) -> None:
     job = site.publish(1, {**CATS, "allow": [worker.wallet]}, [{"text": "It purrs."}])
     site.employ(worker)
