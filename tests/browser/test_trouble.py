@@ -7,8 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from coincurve import PrivateKey
 from playwright.sync_api import Route, expect
 
+from oracle.adapters import anvil
+from oracle.adapters.satellites import disputes_of
 from tests.browser.conftest import CATS, LONG_MS, Person, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets]
@@ -68,6 +71,32 @@ def test_job__whose_manifest_nobody_has__keeps_nobody_from_work(site: Site, work
         worker.go(address)
         expect(page.locator("main")).to_contain_text("not in the store")
     assert worker.errors == []
+
+
+def test_contest__of_an_answer_that_does_not_count__is_filed_with_its_deposit(site: Site) -> None:
+    """The members cannot read its label as a class: its worker says why it counts, while the epoch is pending."""
+    key = PrivateKey(anvil.dev_key(3))
+    number = site.enrol(key)
+    with site.person(3) as person:
+        page = person.page
+        person.go("#/earnings")
+        person.connect()
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("#no-answers")).to_be_visible()
+        disputes = disputes_of(site.oracle.chain, site.oracle.deployment)
+        before = disputes.ask("contestCount")
+        job = site.publish(1, {**CATS, "allow": [person.wallet]}, [{"text": "It purrs."}])
+        with site.standing():
+            site.answer(key, number, job, label=9)
+            page.get_by_role("button", name="Contest (").click(timeout=LONG_MS)
+            expect(page.locator("main")).to_contain_text("the committee could not open the sealed answer")
+            page.get_by_label("Why it counts").fill("I said cat, and cat it is.")
+            page.get_by_role("button", name="File the contest").click()
+            expect(page.locator("#notice")).to_contain_text("Your contest is filed.")
+        assert disputes.ask("contestCount") == before + 1
+        contest = disputes.struct("contestOf", before + 1)
+        assert "0x" + contest["contester"].hex() == person.wallet.lower(), contest
+        assert person.errors == []
 
 
 def test_two_tabs__of_one_worker__show_one_answer(site: Site, worker: Person) -> None:
