@@ -46,6 +46,32 @@ def test_wallet__on_another_chain__is_asked_to_switch_and_nothing_is_signed_ther
         assert page.evaluate("window.walletChain") is None
 
 
+def test_sign_in__while_an_older_look_at_the_session_is_under_way__stays(site: Site) -> None:
+    with site.person(1) as person:
+        page, held = person.page, list[Route]()
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        person.go("#/earnings")
+        page.route("**/auth/session", hold)
+        page.get_by_role("button", name="Connect wallet").first.click()
+        page.get_by_role("button", name="Test wallet").click()
+        while len(held) < 2:
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # the page looks again
+            page.wait_for_timeout(100)
+        held[0].continue_()
+        expect(page.locator("#me")).to_be_visible()
+        page.goto(f"{site.api}/#/jobs/1")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("#controls")).to_be_visible()
+        with page.expect_response("**/auth/session"):
+            held[1].fulfill(json={"wallet": None})
+        page.wait_for_timeout(200)
+        expect(page.locator("#controls")).to_be_visible()
+        assert person.errors == []
+
+
 def test_assignment__expired__is_said_and_nothing_is_sent(site: Site, worker: Person) -> None:
     job = site.publish(1, {**CATS, "allow": [worker.wallet], "assignmentSeconds": 60}, [{"text": "It purrs."}])
     site.employ(worker)
@@ -70,6 +96,7 @@ def test_job__whose_manifest_nobody_has__keeps_nobody_from_work(site: Site, work
     for address in (f"#/jobs/{lost}", f"#/work/{lost}"):
         worker.go(address)
         expect(page.locator("main")).to_contain_text("not in the store")
+        expect(page.locator("main")).not_to_contain_text(str(site.home))  # whose server it is, is nobody's business
     assert worker.errors == []
 
 

@@ -1,4 +1,4 @@
-"""A quorum posts what does not follow from the answers; an auditor strikes it from the page. The last: it costs members their stake."""
+"""A quorum posts what does not follow from the answers; an auditor strikes it. The last: it costs members their stake."""
 
 from collections.abc import Sequence
 from dataclasses import replace
