@@ -15,7 +15,7 @@ from oracle.ports import Block
 from oracle.protocol import epoch as ep
 from oracle.protocol import trees
 from oracle.protocol.epoch import Epoch
-from oracle.protocol.errors import BadInput, Refused
+from oracle.protocol.errors import BadInput, ContentMissing, Refused
 from oracle.protocol.leaves import Task, Verdict
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.messages import Header
@@ -118,7 +118,16 @@ class Reader:
         return next((name for end, name in zip(ends, ("open", "deciding", "hatch"), strict=True) if now < end), "over")
 
     def content(self, job: Job) -> tuple[Manifest, list[Task]]:
+        """Raises ContentMissing."""
         return self.oracle.books.job(job.terms)
+
+    def holds(self, job: Job) -> bool:
+        """Whether its manifest and tasks are here: a job can be opened without giving them to anybody."""
+        try:
+            self.content(job)
+        except ContentMissing:
+            return False
+        return True
 
     def worker(self, name: str) -> tuple[int, Worker]:
         """By index, or by wallet (0x...)."""

@@ -23,11 +23,11 @@ from oracle.adapters.contracts import decode_post
 from oracle.bootstrap import RELAYER, WATCHER, Oracle, open_database, open_key, open_oracle
 from oracle.config import Home
 from oracle.ports import StoredReceipt
-from oracle.protocol.errors import CrowdproofError, Fatal, Retryable
+from oracle.protocol.errors import ContentMissing, CrowdproofError, Fatal, Retryable
 from oracle.protocol.heads import Debit
 from oracle.protocol.messages import Answer, Header
 from oracle.protocol.state import Post, State
-from oracle.services import audit, outbox, refute, rounds, rules, settle
+from oracle.services import audit, outbox, refute, rounds, settle
 from oracle.services.index import View
 from oracle.services.refute import Refuter
 from oracle.services.settle import Settler
@@ -138,12 +138,11 @@ def matcher(_: Home, oracle: Oracle) -> Tick:
     hands = oracle.matcher()
 
     def tick() -> str:
-        view = oracle.index.view()
-        offered = 0
-        for number, job in view.state.jobs.items():
-            if job.deadline > view.now and not rules.waits(view, job):
-                offered += len(rounds.offer(hands, oracle.books, view, number))
-        return "" if offered else "open tasks and workers without work"
+        offers, problems = rounds.offer_all(hands, oracle.books, oracle.index.view())
+        for problem in problems:
+            if not isinstance(problem, ContentMissing):  # that is its requester's to mend
+                raise problem
+        return "" if offers else "open tasks and workers without work"
 
     return _leased("matcher", oracle, tick)
 

@@ -57,7 +57,7 @@ def _add_assignments(routes: APIRouter, reader: Reader) -> None:
         found = [
             (number, job)
             for number, job in sorted(reader.state().jobs.items())
-            if number >= first and job.deadline > now
+            if number >= first and job.deadline > now and reader.holds(job)
         ]
         following = found[limit][0] if len(found) > limit else 0
         return [_work(reader, visitor, *item) for item in part(request, response, found, limit, following)]

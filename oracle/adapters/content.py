@@ -238,7 +238,7 @@ class FolderStore:
         except FileNotFoundError as error:
             if self._was_there and not self.path.is_dir():
                 raise _unusable(self.path, "read", error) from None
-            raise ContentMissing(f"{self.path} does not hold {cid}") from None
+            raise ContentMissing(f"the store does not hold {cid}") from None
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise ContentMismatch(f"{path} is a symbolic link, not a block file") from None

@@ -121,7 +121,7 @@ class KuboStore:
             body: bytes = self._ask(f"get {cid}", lambda: self._client.block.get(cid, opts=opts), BLOCK_LIMIT)
         except DaemonRefused as refused:
             if refused.says(404, 410) or refused.says(500, words=MISSING):
-                raise ContentMissing(f"{self.address} does not hold {cid}: {refused.reason}") from None
+                raise ContentMissing(f"the store does not hold {cid}: {refused.reason}") from None
             raise
         return body
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from oracle.matching import schedule
 from oracle.ports import OfferedAssignment
-from oracle.protocol.errors import Refused
+from oracle.protocol.errors import Refused, Retryable
 from oracle.protocol.leaves import Status
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.state import Job, State
@@ -34,6 +34,19 @@ class Record:
 
     answers: int = 0
     agreeing: int = 0
+
+
+def offer_all(matcher: Matcher, books: Books, view: View) -> tuple[list[OfferedAssignment], list[Retryable]]:
+    """A round in every open job, and why there was none in some: a job whose content is not here holds up no other."""
+    offers: list[OfferedAssignment] = []
+    problems: list[Retryable] = []
+    for number, job in view.state.jobs.items():
+        if job.deadline > view.now and not rules.waits(view, job):
+            try:
+                offers += offer(matcher, books, view, number)
+            except Retryable as problem:
+                problems.append(problem)
+    return offers, problems
 
 
 def offer(matcher: Matcher, books: Books, view: View, number: int) -> list[OfferedAssignment]:

@@ -4,29 +4,31 @@ A person is a browser context with a wallet of its own: ten lines of EIP-6963 ov
 """
 
 import json
+import os
 import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from coincurve import PrivateKey
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from oracle import publishing
 from oracle.adapters import anvil
 from oracle.adapters.signer import KeySigner
-from oracle.bootstrap import open_oracle
+from oracle.bootstrap import Oracle, open_oracle
 from oracle.config import Home
 from oracle.demo import crowd
 from oracle.protocol.keys import Address, address_of, checksum
 from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import check_manifest
-from oracle.services import outbox
+from oracle.services import outbox, verify
 from tests.support.commands import begin
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -44,6 +46,7 @@ QUIET = [
 WINDOW_S = 8
 START_S = 150
 expect.set_options(timeout=20_000)  # a busy machine is slow, and nothing waits longer than it must
+PURSE = 1_000 * 10**6  # of play money
 LONG_MS = 60_000  # an epoch: proposed, signed, posted, final
 CATS = {
     "title": "Cat or dog?",
@@ -82,8 +85,9 @@ class Site:
     api: str
     rpc: str
     home: Path
-    pids: dict[str, int]
-    browser: Browser | None = None
+    pids: dict[str, int]  # by role; "up" is the one that looks after all, and makes a block a second
+    browser: Browser
+    oracle: Oracle
     job: int = 0
 
     def ask(self, method: str, *params: Any) -> Any:
@@ -93,7 +97,6 @@ class Site:
     @contextmanager
     def person(self, number: int, **options: Any) -> Iterator[Person]:
         """With Anvil's account of that number: 0 is the deployment's own."""
-        assert self.browser
         wallet = self.ask("eth_accounts")[number]
         context = self.browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
         context.set_default_timeout(40_000)
@@ -106,15 +109,16 @@ class Site:
         finally:
             context.close()
 
-    def publish(self, requester: int, document: dict[str, Any], payloads: list[Any]) -> int:
-        """A job as the command line opens one; its number."""
-        signer = KeySigner(anvil.dev_key(requester))
-        with closing(open_oracle(Home(self.home))) as oracle:
-            whole = {"version": 1, "deadline": oracle.chain.latest().timestamp + 86_400, **document}
-            tasks = [Task(number, f"task-{number}", payload) for number, payload in enumerate(payloads)]
-            terms = publishing.store(oracle, check_manifest(whole), tasks, "the test's manifest")
+    def publish(self, requester: int, document: dict[str, Any], payloads: list[Any], kept: bool = True) -> int:
+        """A job as the command line opens one; its number. Where it is not `kept`, nobody has its manifest."""
+        oracle, signer = self.oracle, KeySigner(anvil.dev_key(requester))
+        whole = {"version": 1, "deadline": oracle.chain.latest().timestamp + 86_400, **document}
+        tasks = [Task(number, f"task-{number}", payload) for number, payload in enumerate(payloads)]
+        terms = publishing.store(oracle, check_manifest(whole), tasks, "the test's manifest")
+        terms = terms if kept else replace(terms, manifest=os.urandom(32))
+        if oracle.chain.token_balance(oracle.deployment.token, signer.address) < PURSE // 2:
             self.give(signer.address)
-            return publishing.fund(oracle, signer, terms, whole["deadline"])
+        return publishing.fund(oracle, signer, terms, whole["deadline"])
 
     def employ(self, person: Person) -> None:
         """Connected, registered and signed in, on the page of work: whatever of it is still to do."""
@@ -132,28 +136,52 @@ class Site:
             expect(page.locator(f"#{name}")).to_be_hidden(timeout=LONG_MS)
         expect(there).to_be_visible(timeout=LONG_MS)
 
+    def enrol(self, key: PrivateKey) -> int:
+        """A bot, whose wallet also signs its answers; its number, once it is registered."""
+        with self._bots() as bots:
+            crowd.register(bots, [key], lambda *_: None)
+            return int(wait(lambda: self.oracle.index.advance().worker_of.get(address_of(key)), "the registration"))
+
+    def answer(self, key: PrivateKey, number: int, job: int, label: int) -> None:
+        """That bot's answer to the only task of a job."""
+        wait(lambda: self.oracle.database.assignments(job, number), "the bot's assignment")
+        journal = crowd.Journal(self.home / f"bot-{number}")
+        with self._bots() as bots:
+            crowd.answer_all(bots, [key], [number], {(0, 0): label}, job, journal, lambda *_: None)
+
+    @contextmanager
+    def _bots(self) -> Iterator[crowd.Api]:
+        with httpx.Client(base_url=self.api, trust_env=False, timeout=60) as client:
+            until = self.oracle.chain.latest().timestamp + crowd.FAR
+            yield crowd.Api(client, self.oracle.deployment, until)
+
+    @contextmanager
+    def standing(self, *roles: str) -> Iterator[None]:
+        """Block time moves by a second a transaction, however long a step takes; these roles stand still."""
+        pids = [self.pids[role] for role in ("up", *roles)]
+        self.ask("anvil_setBlockTimestampInterval", 1)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+            self.ask("anvil_removeBlockTimestampInterval")
+
     def warm(self) -> None:
         """A first epoch, by a bot: each member loads its engine for it, which takes long on a busy machine."""
         key = crowd.wallet("browser", "bot")
         job = self.publish(1, {**CATS, "allow": [checksum(address_of(key))]}, [{"text": "It purrs."}])
-        with (
-            closing(open_oracle(Home(self.home))) as oracle,
-            httpx.Client(base_url=self.api, trust_env=False, timeout=60) as client,
-        ):
-            bots = crowd.Api(client, oracle.deployment, oracle.chain.latest().timestamp + crowd.FAR)
-            crowd.register(bots, [key], lambda *_: None)
-            number = _wait(lambda: oracle.index.advance().worker_of.get(address_of(key)), "the bot's registration")
-            _wait(lambda: oracle.database.assignments(job, number), "the bot's assignment")
-            crowd.answer_all(bots, [key], [number], {(0, 0): 0}, job, crowd.Journal(self.home / "bot"), lambda *_: None)
-            _wait(lambda: oracle.index.advance().final(), "the first epoch")
+        self.answer(key, self.enrol(key), job, 0)
+        wait(lambda: self.oracle.index.advance().final(), "the first epoch")
 
-    def give(self, wallet: Address, tokens: int = 1_000) -> None:
+    def give(self, wallet: Address) -> None:
         """Play money, from the deployer."""
-        with closing(open_oracle(Home(self.home))) as oracle:
-            giver = KeySigner(anvil.dev_key(0))
-            purpose = f"play money {len(oracle.database.sent(giver.address))}"
-            call = oracle.calls.transfer(oracle.deployment.token, wallet, tokens * 10**6, purpose)
-            outbox.run(oracle.database, oracle.chain, giver, call, "tests")
+        oracle, giver = self.oracle, KeySigner(anvil.dev_key(0))
+        purpose = f"play money {len(oracle.database.sent(giver.address))}"
+        call = oracle.calls.transfer(oracle.deployment.token, wallet, PURSE, purpose)
+        outbox.run(oracle.database, oracle.chain, giver, call, "tests")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -192,20 +220,22 @@ def site(chromium: str, playwright: Playwright, tmp_path_factory: pytest.TempPat
     """One deployment for all of these tests: each brings its own job and its own people."""
     folder = tmp_path_factory.mktemp("browser")
     said, home = folder / "said.jsonl", folder / "home"
+    verify.believe(2, [(0, 1, 0)])  # compiled and kept on disk once, rather than by four members at a time
     process = begin(said, "up", "--home", home, "--window", WINDOW_S, "--json")
     try:
         facts = _wait_up(said, process.poll)
         browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        started = Site(facts["api"], facts["rpc"], home, facts["pids"], browser)
-        started.warm()
-        yield started
+        with closing(open_oracle(Home(home))) as oracle:
+            started = Site(facts["api"], facts["rpc"], home, {**facts["pids"], "up": process.pid}, browser, oracle)
+            started.warm()
+            yield started
         browser.close()
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
 
 
-def _wait(look: Callable[[], Any], what: str) -> Any:
+def wait(look: Callable[[], Any], what: str) -> Any:
     end = time.monotonic() + START_S
     while time.monotonic() < end:
         if found := look():

@@ -156,7 +156,8 @@ def test_page__by_axe__has_no_violation_and_fits(people: Callable[[int], Person]
 
 
 def _violations(page: Page) -> list[str]:
-    page.evaluate(AXE.read_text("utf-8"))
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text("utf-8"))
     found = page.evaluate("(rules) => axe.run(document, { runOnly: rules })", RULES)
     return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found["violations"]]
 
@@ -165,7 +166,7 @@ def test_axe__on_a_page_with_a_planted_fault__finds_it(site: Site) -> None:
     with site.person(5) as person:
         person.go("")
         expect(person.page.locator("h1")).to_be_visible()
-        person.page.evaluate("document.querySelector('main').append(document.createElement('img'))")
+        person.page.evaluate("document.body.append(document.createElement('img'))")  # where the page does not tidy up
         assert any(found.startswith("image-alt") for found in _violations(person.page))
 
 

@@ -171,3 +171,16 @@ def test_seal__made_in_the_browser__opens_for_each_member_and_fits_its_commitmen
         assert opened is not None
         assert opened[0] == b"\x07" and sealing.commitment(1, 2, 3, *opened) == commitment
     assert sealing.unseal(keys[0], 1, 4, commitment, bytes.fromhex(envelope[2:])) is None
+
+
+def test_look__twice_at_a_time__takes_no_event_twice(site: Site, page: Page) -> None:
+    code = """
+      const { look } = await import('/web/js/auditor.js')
+      const { over, reader } = await import('/web/js/chain.js')
+      const deployment = await (await fetch('/deployment')).json()
+      const chain = reader(over(given), deployment)
+      const [one, two] = await Promise.all([look(chain, deployment), look(chain, deployment)])
+      return [one.events.length, two.events.length, one.history.posts.length]"""
+    first, second, epochs = run(page, code, site.rpc)
+    assert second >= first > 0 and epochs > 0
+    assert second - first < first  # a block may have come between, not the whole past

@@ -7,8 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from coincurve import PrivateKey
 from playwright.sync_api import Route, expect
 
+from oracle.adapters import anvil
+from oracle.adapters.satellites import disputes_of
 from tests.browser.conftest import CATS, LONG_MS, Person, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets]
@@ -43,6 +46,32 @@ def test_wallet__on_another_chain__is_asked_to_switch_and_nothing_is_signed_ther
         assert page.evaluate("window.walletChain") is None
 
 
+def test_sign_in__while_an_older_look_at_the_session_is_under_way__stays(site: Site) -> None:
+    with site.person(1) as person:
+        page, held = person.page, list[Route]()
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        person.go("#/earnings")
+        page.route("**/auth/session", hold)
+        page.get_by_role("button", name="Connect wallet").first.click()
+        page.get_by_role("button", name="Test wallet").click()
+        while len(held) < 2:
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # the page looks again
+            page.wait_for_timeout(100)
+        held[0].continue_()
+        expect(page.locator("#me")).to_be_visible()
+        page.goto(f"{site.api}/#/jobs/1")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("#controls")).to_be_visible()
+        with page.expect_response("**/auth/session"):
+            held[1].fulfill(json={"wallet": None})
+        page.wait_for_timeout(200)
+        expect(page.locator("#controls")).to_be_visible()
+        assert person.errors == []
+
+
 def test_assignment__expired__is_said_and_nothing_is_sent(site: Site, worker: Person) -> None:
     job = site.publish(1, {**CATS, "allow": [worker.wallet], "assignmentSeconds": 60}, [{"text": "It purrs."}])
     site.employ(worker)
@@ -53,6 +82,48 @@ def test_assignment__expired__is_said_and_nothing_is_sent(site: Site, worker: Pe
     page.clock.fast_forward(61_000)
     expect(page.locator("#over")).to_contain_text("The time for this task is over")
     expect(page.get_by_role("button", name="Send answer")).to_be_hidden()
+
+
+def test_job__whose_manifest_nobody_has__keeps_nobody_from_work(site: Site, worker: Person) -> None:
+    lost = site.publish(1, CATS, [{"text": "It purrs."}], kept=False)
+    job = site.publish(1, {**CATS, "allow": [worker.wallet]}, [{"text": "It purrs."}])
+    site.employ(worker)
+    page = worker.page
+    expect(page.locator(f"a[href^='#/work/{job}/']", has_text="Start")).to_be_visible(timeout=LONG_MS)
+    expect(page.locator(f"a[href='#/work/{lost}']")).to_have_count(0)
+    worker.go("#/jobs")
+    expect(page.get_by_role("link", name=f"Job {lost}", exact=True)).to_be_visible()
+    for address in (f"#/jobs/{lost}", f"#/work/{lost}"):
+        worker.go(address)
+        expect(page.locator("main")).to_contain_text("not in the store")
+        expect(page.locator("main")).not_to_contain_text(str(site.home))  # whose server it is, is nobody's business
+    assert worker.errors == []
+
+
+def test_contest__of_an_answer_that_does_not_count__is_filed_with_its_deposit(site: Site) -> None:
+    """The members cannot read its label as a class: its worker says why it counts, while the epoch is pending."""
+    key = PrivateKey(anvil.dev_key(3))
+    number = site.enrol(key)
+    with site.person(3) as person:
+        page = person.page
+        person.go("#/earnings")
+        person.connect()
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("#no-answers")).to_be_visible()
+        disputes = disputes_of(site.oracle.chain, site.oracle.deployment)
+        before = disputes.ask("contestCount")
+        job = site.publish(1, {**CATS, "allow": [person.wallet]}, [{"text": "It purrs."}])
+        with site.standing():
+            site.answer(key, number, job, label=9)
+            page.get_by_role("button", name="Contest (").click(timeout=LONG_MS)
+            expect(page.locator("main")).to_contain_text("the committee could not open the sealed answer")
+            page.get_by_label("Why it counts").fill("I said cat, and cat it is.")
+            page.get_by_role("button", name="File the contest").click()
+            expect(page.locator("#notice")).to_contain_text("Your contest is filed.")
+        assert disputes.ask("contestCount") == before + 1
+        contest = disputes.struct("contestOf", before + 1)
+        assert "0x" + contest["contester"].hex() == person.wallet.lower(), contest
+        assert person.errors == []
 
 
 def test_two_tabs__of_one_worker__show_one_answer(site: Site, worker: Person) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from oracle.matching import schedule
-from oracle.protocol.errors import Refused
+from oracle.protocol.errors import ContentMissing, Refused
+from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import check_manifest, make_job
 from oracle.services import rounds, settle
 from oracle.services.books import Books
@@ -24,13 +25,11 @@ def town() -> Iterator[Town]:
     town.close()
 
 
-def job_of(town: Town, tasks: int, answers: int, **changes: Any) -> int:
-    """Tasks named a, b, c, ..."""
-    from oracle.protocol.leaves import Task
-
+def job_of(town: Town, tasks: int, answers: int, kept: bool = True, **changes: Any) -> int:
+    """Tasks named a, b, c, ...; where the content is not `kept`, nobody has it."""
     document = manifest_document(**{"redundancy": {"most": answers, "least": 1}, **changes})
     terms, blocks = make_job(check_manifest(document), [Task(i, "abcdefgh"[i], None) for i in range(tasks)], 1)
-    for content in (town.content, *(node.content for node in town.nodes)):
+    for content in (town.content, *(node.content for node in town.nodes)) if kept else ():
         content.put_many(blocks)
     town.chain.mine(*town.market.run(town.market.open_job(terms, town.chain.now + LIFE).data))
     return len(town.market.state().jobs)
@@ -116,6 +115,25 @@ def test_offer__place_that_ran_out__goes_to_somebody_and_answered_ones_do_not(to
     again = offer(town, job)
     assert again.isdisjoint(answered)
     assert Counter(t for t, _ in again) == Counter({0: 1, 1: 2})
+
+
+def test_offer_all__job_whose_content_nobody_has__holds_up_no_other(town: Town) -> None:
+    lost, job = job_of(town, 1, 1, kept=False, title="lost"), job_of(town, 1, 1)
+    town.index.advance()
+    offers, problems = rounds.offer_all(town.matcher(), Books(town.content), town.all[0].view())
+    assert {o.job for o in offers} == {job} and lost < job
+    assert [type(problem) for problem in problems] == [ContentMissing]
+
+
+def test_offer_all__job_whose_content_the_members_lack__holds_up_no_other(town: Town) -> None:
+    lost = job_of(town, 1, 1, kept=False, title="lost")
+    document = manifest_document(redundancy={"most": 1, "least": 1}, title="lost")
+    town.content.put_many(make_job(check_manifest(document), [Task(0, "a", None)], 1)[1])
+    job = job_of(town, 1, 1)
+    town.index.advance()
+    offers, problems = rounds.offer_all(town.matcher(), Books(town.content), town.all[0].view())
+    assert {o.job for o in offers} == {job} and lost < job
+    assert "no quorum" in str(problems[0])
 
 
 def test_offer__with_a_confidence__two_places_first_then_one_at_a_time(town: Town) -> None:

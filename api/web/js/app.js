@@ -148,8 +148,10 @@ async function who() {
   if (!state.wallet) return
   if (state.session === null) {
     const found = await get('/auth/session')
-    state.session = found.wallet?.toLowerCase() === state.wallet.address.toLowerCase() ? found : false
+    const own = state.wallet && found.wallet?.toLowerCase() === state.wallet.address.toLowerCase()
+    if (state.session === null) state.session = own ? found : false // who signed in meanwhile stays so
   }
+  if (!state.wallet) return
   try {
     state.worker = await get(`/workers/${state.wallet.address}`)
   } catch (problem) {

@@ -16,17 +16,23 @@ import { proof, verify } from './protocol/trees.js'
 
 const known = { market: '', events: [], newest: -1, history: null }
 
-/** {events, history}: all events so far, and what follows from them. */
-export async function look(chain, deployment) {
+let turn = Promise.resolve()
+
+/** {events, history}: all events so far, and what follows from them. One look after the other: two would take the same events twice. */
+export function look(chain, deployment) {
+  const mine = turn.then(() => lookOn(chain, deployment))
+  turn = mine.catch(() => {})
+  return mine
+}
+
+async function lookOn(chain, deployment) {
   if (known.market !== deployment.market) Object.assign(known, { market: deployment.market, events: [], newest: -1, history: null })
   const from = known.newest < 0 ? deployment.block : known.newest + 1
-  const { events, newest } = await chain.events(from)
-  if (events.length || !known.history) {
-    known.events = [...known.events, ...events]
-    known.history = fold(deployment, known.events)
-  }
-  known.newest = newest
-  return { events: known.events, history: known.history, newest }
+  const found = await chain.events(from)
+  const events = [...known.events, ...found.events]
+  const history = found.events.length || !known.history ? fold(deployment, events) : known.history
+  Object.assign(known, { events, history, newest: found.newest })
+  return { events, history, newest: found.newest }
 }
 
 export const cidOfContent = (content) => fromDigest(CODECS.dagCbor, fromHex(content))

@@ -90,8 +90,14 @@ export function isComplete(spec, value) {
 /** {label} of the class that a value stands for, or {why} not. */
 export function labelOf(spec, value) {
   if (!isComplete(spec, value)) return { why: 'This is not answered yet.' }
-  const label = OPEN.has(spec.type) ? nearest(spec, value) : spec.type === 'choice' ? value : spec.classes.indexOf(textOf(spec, value))
+  const label = OPEN.has(spec.type) ? nearest(spec, value) : spec.type === 'choice' ? value : position(spec, textOf(spec, value))
   return label >= 0 ? { label } : { why: OUTSIDE[spec.type] ?? 'This job has no class for that answer.' }
+}
+
+/** Of the class that says the same. The fields of a form have no order: a manifest keeps its keys in an order of its own. */
+function position(spec, text) {
+  const plain = (one) => (spec.type === 'form' ? JSON.stringify(Object.entries(parsed(one, {})).map((pair) => JSON.stringify(pair)).sort()) : one)
+  return spec.classes.map(plain).indexOf(plain(text))
 }
 
 const OUTSIDE = {
@@ -121,12 +127,13 @@ function nearest(spec, value) {
   return best
 }
 
-function parsed(text) {
+/** What a class says, or `blank` where it is no JSON of that kind. */
+function parsed(text, blank = []) {
   try {
     const found = JSON.parse(text)
-    return Array.isArray(found) ? found : []
+    return found && Array.isArray(found) === Array.isArray(blank) ? found : blank
   } catch {
-    return []
+    return blank
   }
 }
 

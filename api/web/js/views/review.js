@@ -11,6 +11,7 @@ import { signInCard } from './session.js'
 
 const SURE = 0.9
 const SHOWN = 10
+const WHOSE = 'The queue is for the requester of the job.'
 
 export default { title: () => 'Review', load, view, every: 10_000 }
 
@@ -26,7 +27,7 @@ async function load(state) {
 function view(state, act) {
   const { job } = state.route.params
   const { manifest, unsure, payloads, all } = state.data
-  if (!state.session) return signInCard(state, act, 'Sign in to review', 'The queue is for the requester of the job.') ?? needsWallet(state, act, 'The queue is for the requester of the job.')
+  if (!state.session) return state.wallet ? signInCard(state, act, 'Sign in to review', WHOSE) : needsWallet(state, act, WHOSE)
   if (!unsure) return h('p', { class: 'loading' }, 'Loading…')
   const spec = specOf(manifest)
   return [

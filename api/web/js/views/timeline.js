@@ -29,13 +29,13 @@ function epochs({ deployment }, history) {
   if (!history.posts.length) return h('section', {}, h('h2', {}, 'Epochs'), h('div', { class: 'empty', id: 'no-epochs' }, h('strong', {}, 'No epoch yet'), h('p', {}, 'The first is posted when a task has all its answers.')))
   return h('section', { 'aria-labelledby': 'epochs' }, h('h2', { id: 'epochs' }, 'Epochs'),
     h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Table' }, h('table', {},
-      h('thead', {}, h('tr', {}, ['Epoch', 'State', 'Signed by', 'Total earned', 'Where'].map((name) => h('th', { scope: 'col', class: name === 'Total earned' ? 'number' : null }, name)))),
+      h('thead', {}, h('tr', {}, [['Epoch'], ['State'], ['Signed by'], ['Total earned', 'number'], ['Where', 'wide']].map(([name, kind]) => h('th', { scope: 'col', class: kind }, name)))),
       h('tbody', {}, history.posts.toReversed().slice(0, STEP).map((post) => h('tr', {},
-        h('td', {}, h('a', { href: `#/audit/epochs/${post.epoch}` }, `Epoch ${post.epoch}`)),
+        h('td', { class: 'name' }, h('a', { href: `#/audit/epochs/${post.epoch}` }, `Epoch ${post.epoch}`)),
         h('td', {}, h('span', { class: `tag ${TAGS[post.status]}` }, post.status)),
         h('td', {}, `${[...post.signers.toString(2)].filter((bit) => bit === '1').length} of ${post.committee.members.length}`),
         h('td', { class: 'number' }, post.total === undefined ? '' : money(post.total * BigInt(deployment.unit))),
-        h('td', {}, proof(post.transaction, cidOfContent(post.content)))))))))
+        h('td', { class: 'wide' }, proof(post.transaction, cidOfContent(post.content)))))))))
 }
 
 const TAGS = { pending: 'warn', final: 'good', struck: 'bad' }
