@@ -23,6 +23,8 @@ Ints = NDArray[Any]
 
 BLOCK = 64  # tasks whose scores stay in the fastest memory
 SINGLE = 4  # bytes of a number
+LINE = 16  # such numbers in a line of the cache
+AHEAD = 64  # answers: as many rows are on their way from memory while one is added
 WIDEST = 24  # columns; beyond, to know their number is worth little
 LEAST = np.float32(-80)
 ONE, HALF, LOG2E = np.float32(1), np.float32(0.5), np.float32(1.44269504088896341)
@@ -73,26 +75,42 @@ def scattered(index: Ints, start: Ints, table: Table, sums: Table) -> Table:
     return sums
 
 
-@intrinsic(prefer_literal=True)
-def _add(_: Any, target: Any, at: Any, source: Any, begin: Any, width: Any) -> Any:
-    """target[at + c] += source[begin + c] for c < width, of two C-contiguous arrays, counted flat, as one sum of vectors.
+def _sent_for(_: Any, array: Any, at: Any) -> Any:
+    """Send for the line of memory in which array[at] lies, counted flat, to be read and written."""
 
-    A loop would be compiled to one number after the other, as the arrays might overlap: they must not. The bits are the same.
+    def emit(context: Any, builder: Any, _: Any, given: Any) -> Any:
+        data = context.make_array(array)(context, builder, given[0]).data
+        place, number = builder.bitcast(builder.gep(data, [given[1]]), ir.IntType(8).as_pointer()), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+        builder.call(prefetch, [place, number(1), number(3), number(1)])  # to be written, to be kept, data
+        return context.get_dummy_value()
+
+    return types.void(array, at), emit
+
+
+def _added(_: Any, target: Any, at: Any, source: Any, begin: Any, width: Any) -> Any:
+    """target[at + c] += source[begin + c] for c < width, as one sum of vectors; of C-contiguous arrays of one type, counted flat.
+
+    A loop is compiled to one number after the other, since its arrays might overlap. These must not; the bits are the same.
     """
+    bytes_each = target.dtype.bitwidth // 8
 
-    def emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+    def emit(context: Any, builder: Any, _: Any, given: Any) -> Any:
         places = []
         for kind, array, first in ((target, given[0], given[1]), (source, given[2], given[3])):
             data = context.make_array(kind)(context, builder, array).data
             vector = ir.VectorType(context.get_data_type(kind.dtype), width.literal_value)
             places.append(builder.bitcast(builder.gep(data, [first]), vector.as_pointer()))
-        into, of = places
-        align = target.dtype.bitwidth // 8
-        total = builder.fadd(builder.load(into, align=align), builder.load(of, align=align))
-        builder.store(total, into, align=align)
+        mine, more = (builder.load(place, align=bytes_each) for place in places)
+        builder.store(builder.fadd(mine, more), places[0], align=bytes_each)
         return context.get_dummy_value()
 
-    return types.void(target, types.intp, source, types.intp, width), emit
+    return types.void(target, at, source, begin, width), emit
+
+
+_send_for: Any = intrinsic(_sent_for)
+_add: Any = intrinsic(prefer_literal=True)(_added)
 
 
 def expected(
@@ -140,7 +158,7 @@ def _pass(fixed_width: int, fixed_classes: int) -> Callable[..., float]:  # noqa
         classes = fixed_classes or of_classes
         kinds = width // classes
         score, power = np.empty(BLOCK * width, table.dtype), np.empty(BLOCK * width, np.int32)
-        moved = 0.0
+        moved, last = 0.0, len(pair) - 1
         for begin in range(0, tasks, BLOCK):
             end = min(begin + BLOCK, tasks)
             for t in range(begin, end):
@@ -149,6 +167,8 @@ def _pass(fixed_width: int, fixed_classes: int) -> Callable[..., float]:  # noqa
                     score[at + c] = prior[c]
                 for n in range(start[t], start[t + 1]):
                     if fixed_width:
+                        for line in range(0, 2 * fixed_width, LINE):
+                            _send_for(rows, 2 * fixed_width * pair[min(n + AHEAD, last)] + line)
                         _add(score, at, rows, 2 * fixed_width * pair[n], fixed_width)
                     else:
                         for c in range(width):
