@@ -75,6 +75,29 @@ def scattered(index: Ints, start: Ints, table: Table, sums: Table) -> Table:
     return sums
 
 
+@njit(cache=True, error_model="numpy")
+def beside(rows: Table) -> Table:
+    """rows [R, W] in the first halves of the rows [R, 2 W] that a pass takes, zeros in the second."""
+    height, width = rows.shape
+    both = np.empty((height, 2 * width), rows.dtype)
+    for r in range(height):
+        for c in range(width):
+            both[r, c] = rows[r, c]
+            both[r, width + c] = 0
+    return both
+
+
+@njit(cache=True, error_model="numpy")
+def gathered_of(both: Table) -> Table:
+    """What a pass has gathered: the second halves [R, W] of rows [R, 2 W]."""
+    height, width = both.shape[0], both.shape[1] // 2
+    counts = np.empty((height, width), both.dtype)
+    for r in range(height):
+        for c in range(width):
+            counts[r, c] = both[r, width + c]
+    return counts
+
+
 def _sent_for(_: Any, array: Any, at: Any) -> Any:
     """Send for the line of memory in which array[at] lies, counted flat, to be read and written."""
 
