@@ -612,3 +612,14 @@ def test_plain_columns__anything_odd__is_left_to_the_line_by_line(tmp_path: Path
     assert columns.plain_columns(str(save(tmp_path / "a.csv", body)), ("task", "worker", "label"), 1 << 28) is not None
     path = save(tmp_path / "b.csv", body + b"t" + spoilt + b",w,1\n")
     assert columns.plain_columns(str(path), ("task", "worker", "label"), 1 << 28) is None
+
+
+def test_infer__large_plain_file__loads_only_what_it_needs(tmp_path: Path) -> None:
+    """Each of these takes half a second to load, as long as the inference itself."""
+    rows = "".join(f"t{n // 5},w{n % 997},{n % 3}\n" for n in range(columns.WORTH // 8))
+    path = save(tmp_path / "a.csv", ("task,worker,label\n" + rows).encode())
+    asked = ["infer", "--labels", str(path), "--method", "dawid-skene", "--out", str(tmp_path / "out.csv")]
+    code = f"import sys; from oracle.cli import app; app({asked!r}, standalone_mode=False); print('|', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "pyarrow" in done.stdout.split("|")[1].split(), "the file is read column by column"
+    assert not {"pandas", "scipy.optimize", "torch"} & set(done.stdout.split("|")[1].split())

@@ -30,10 +30,12 @@ def infer(
     as_json: JsonOption = False,
 ) -> None:
     """Infer the truth behind a crowd's labels."""
-    from oracle.commands import inferring, typed
+    from oracle.commands import inferring
     from oracle.protocol.errors import BadInput
 
     if kind != "choice":
+        from oracle.commands import typed
+
         if method != "auto" or proba or prior_workers or workers_out or explain:
             raise BadInput(
                 "--type with --method, --proba, --prior-workers, --workers-out or --explain: they are for choices; "

@@ -194,7 +194,7 @@ def heard(layout: Layout) -> Table:
     mine = mine / mine.sum(1)[:, None]
     log, clip = names(mine).log, names(mine).clip
     varied = (mine * log(mine)).sum(1) / clip((crowd * log(crowd)).sum(), None, -1e-9)  # [K]
-    return shares(layout.by_task(said * clip(varied, None, 1)[layout.worker_of][:, None]))
+    return shares(layout.by_task(said * layout.of_worker(clip(varied, None, 1))[:, None]))
 
 
 def design_effect(answers: Table, rho: float = RHO, most: float = MOST) -> Table:
@@ -298,7 +298,7 @@ def _taught(layout: Layout, share: Table, known: Int32) -> Table:
     """Posteriors [T, C] by what the known tasks alone say of the workers: EM would not leave a consensus that gold refutes."""
     counts = layout.by_pair(hold(0 * share, known))  # [R, C]
     pseudo = _own_prior(layout)
-    rows = _rows(layout, counts, layout.by_worker(counts), pseudo.T[layout.label_of], pseudo.sum(1))
+    rows = _rows(layout, counts, layout.by_worker(counts), layout.of_label(pseudo.T), pseudo.sum(1))
     return normalised(layout.by_task(rows))
 
 
@@ -352,7 +352,7 @@ def _expected_logs(
             prior = float(layout.classes) * crowd_shape(layout, counts)  # [C, C]
         case Form.SUBTYPES:
             prior = _of_kinds(_own_prior(layout).T, voice.kinds).T  # [C kinds, C]
-    return _rows(layout, counts, totals, prior.T[layout.label_of], prior.sum(1)), strengths
+    return _rows(layout, counts, totals, layout.of_label(prior.T), prior.sum(1)), strengths
 
 
 def _of_kinds(table: Table, kinds: int) -> Table:
@@ -362,7 +362,7 @@ def _of_kinds(table: Table, kinds: int) -> Table:
 
 def _rows(layout: Layout, counts: Table, totals: Table, pseudo: Table, spread: Table) -> Table:
     """psi(n + A) - psi(sum n + sum A): counts and A [R, W], their sums over labels [K, W] and [W] or [K, W]."""
-    return digamma(counts + pseudo) - digamma(totals + spread)[layout.worker_of]
+    return digamma(counts + pseudo) - layout.of_worker(digamma(totals + spread))
 
 
 def crowd_shape(layout: Layout, counts: Table) -> Table:
@@ -377,8 +377,8 @@ def _coin(layout: Layout, counts: Table, totals: Table, strengths: Strengths) ->
     wins = digamma(right + strength * mean) - sure  # [K, 1]
     fails = digamma(given - right + strength * (1 - mean)) - sure
     where, log = names(counts).where, names(counts).log
-    errors = log(_errors(layout, counts)).T[layout.label_of]  # [R, C]
-    rows = where(layout.is_own(), wins[layout.worker_of], fails[layout.worker_of] + errors)
+    errors = layout.of_label(log(_errors(layout, counts)).T)  # [R, C]
+    rows = where(layout.is_own(), layout.of_worker(wins), layout.of_worker(fails) + errors)
     return rows, (strength, strengths[1])
 
 
@@ -391,8 +391,8 @@ def _pooled(layout: Layout, counts: Table, totals: Table, strengths: Strengths) 
     easier = log((hits + 1) / (tries - hits + 1)) - log((wanted + 1) / (tries - wanted + 1))
     sure = ability.clip(LEAST, 1 - LEAST)
     hit = 1 / (1 + exp(log((1 - sure) / sure) - easier))  # [K, C]
-    errors = _errors(layout, counts).T[layout.label_of]  # [R, C]
-    each = hit[layout.worker_of]
+    errors = layout.of_label(_errors(layout, counts).T)  # [R, C]
+    each = layout.of_worker(hit)
     shape = where(layout.is_own(), each, (1 - each) * errors)  # [R, C]
     around = _polya(strengths[1], shape, counts, totals)
     return _rows(layout, counts, totals, around * shape, around), (strength, around)

@@ -134,7 +134,7 @@ def _em(
 ) -> Fit:
     now = first(layout, start)
     pseudo = _pooled(layout, now.counts, strength)  # [C, C]
-    mine, spread, log = pseudo.T[layout.label_of], pseudo.sum(1), names(pseudo).log  # [R, C], [C]
+    mine, spread, log = layout.of_label(pseudo.T), pseudo.sum(1), names(pseudo).log  # [R, C], [C]
     trace: list[float] = []
     converged = False
     enough = CHECK * tolerance * max(1, len(layout.pair))
@@ -143,7 +143,7 @@ def _em(
         before = now
         totals = layout.by_worker(before.counts)  # [K, C]
         prior = (before.seen + 1) / (before.seen + 1).sum()  # [C]
-        logs = log(before.counts + mine) - log(totals + spread)[layout.worker_of]  # [R, C]
+        logs = log(before.counts + mine) - layout.of_worker(log(totals + spread))  # [R, C]
         iterations += 1
         looks = iterations % CHECK == 0 or iterations >= max_iterations
         now = expect(layout, logs, log(prior), before.table, known, evidence=looks)
@@ -193,6 +193,6 @@ def _log_prior(layout: Layout, prior: Table, pseudo: Table, logs: Table, totals:
     spread = pseudo.sum(1)  # [C]
     denominator = log(totals + spread)  # [K, C]
     unseen = float(len(totals) * (pseudo * log(pseudo)).sum() - (spread * denominator).sum(dtype=double))
-    mine = pseudo.T[layout.label_of]  # [R, C]
-    seen = float((mine * (logs + denominator[layout.worker_of] - log(mine))).sum(dtype=double))
+    mine = layout.of_label(pseudo.T)  # [R, C]
+    seen = float((mine * (logs + layout.of_worker(denominator) - log(mine))).sum(dtype=double))
     return float(log(prior).sum()) + unseen + seen

@@ -13,7 +13,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 Table = NDArray[Any]
@@ -21,6 +23,8 @@ Ints = NDArray[Any]
 
 BLOCK = 64  # tasks whose scores stay in the fastest memory
 SINGLE = 4  # bytes of a number
+LINE = 16  # such numbers in a line of the cache
+AHEAD = 64  # answers: as many rows are on their way from memory while one is added
 WIDEST = 24  # columns; beyond, to know their number is worth little
 LEAST = np.float32(-80)
 ONE, HALF, LOG2E = np.float32(1), np.float32(0.5), np.float32(1.44269504088896341)
@@ -71,6 +75,67 @@ def scattered(index: Ints, start: Ints, table: Table, sums: Table) -> Table:
     return sums
 
 
+@njit(cache=True, error_model="numpy")
+def beside(rows: Table) -> Table:
+    """rows [R, W] in the first halves of the rows [R, 2 W] that a pass takes, zeros in the second."""
+    height, width = rows.shape
+    both = np.empty((height, 2 * width), rows.dtype)
+    for r in range(height):
+        for c in range(width):
+            both[r, c] = rows[r, c]
+            both[r, width + c] = 0
+    return both
+
+
+@njit(cache=True, error_model="numpy")
+def gathered_of(both: Table) -> Table:
+    """What a pass has gathered: the second halves [R, W] of rows [R, 2 W]."""
+    height, width = both.shape[0], both.shape[1] // 2
+    counts = np.empty((height, width), both.dtype)
+    for r in range(height):
+        for c in range(width):
+            counts[r, c] = both[r, width + c]
+    return counts
+
+
+def _sent_for(_: Any, array: Any, at: Any) -> Any:
+    """Send for the line of memory in which array[at] lies, counted flat, to be read and written."""
+
+    def emit(context: Any, builder: Any, _: Any, given: Any) -> Any:
+        data = context.make_array(array)(context, builder, given[0]).data
+        place, number = builder.bitcast(builder.gep(data, [given[1]]), ir.IntType(8).as_pointer()), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+        builder.call(prefetch, [place, number(1), number(3), number(1)])  # to be written, to be kept, data
+        return context.get_dummy_value()
+
+    return types.void(array, at), emit
+
+
+def _added(_: Any, target: Any, at: Any, source: Any, begin: Any, width: Any) -> Any:
+    """target[at + c] += source[begin + c] for c < width, as one sum of vectors; of C-contiguous arrays of one type, counted flat.
+
+    A loop is compiled to one number after the other, since its arrays might overlap. These must not; the bits are the same.
+    """
+    bytes_each = target.dtype.bitwidth // 8
+
+    def emit(context: Any, builder: Any, _: Any, given: Any) -> Any:
+        places = []
+        for kind, array, first in ((target, given[0], given[1]), (source, given[2], given[3])):
+            data = context.make_array(kind)(context, builder, array).data
+            vector = ir.VectorType(context.get_data_type(kind.dtype), width.literal_value)
+            places.append(builder.bitcast(builder.gep(data, [first]), vector.as_pointer()))
+        mine, more = (builder.load(place, align=bytes_each) for place in places)
+        builder.store(builder.fadd(mine, more), places[0], align=bytes_each)
+        return context.get_dummy_value()
+
+    return types.void(target, at, source, begin, width), emit
+
+
+_send_for: Any = intrinsic(_sent_for)
+_add: Any = intrinsic(prefer_literal=True)(_added)
+
+
 def expected(
     pair: Ints,
     start: Ints,
@@ -116,7 +181,7 @@ def _pass(fixed_width: int, fixed_classes: int) -> Callable[..., float]:  # noqa
         classes = fixed_classes or of_classes
         kinds = width // classes
         score, power = np.empty(BLOCK * width, table.dtype), np.empty(BLOCK * width, np.int32)
-        moved = 0.0
+        moved, last = 0.0, len(pair) - 1
         for begin in range(0, tasks, BLOCK):
             end = min(begin + BLOCK, tasks)
             for t in range(begin, end):
@@ -124,9 +189,13 @@ def _pass(fixed_width: int, fixed_classes: int) -> Callable[..., float]:  # noqa
                 for c in range(width):
                     score[at + c] = prior[c]
                 for n in range(start[t], start[t + 1]):
-                    row = pair[n]
-                    for c in range(width):
-                        score[at + c] += rows[row, c]
+                    if fixed_width:
+                        for line in range(0, 2 * fixed_width, LINE):
+                            _send_for(rows, 2 * fixed_width * pair[min(n + AHEAD, last)] + line)
+                        _add(score, at, rows, 2 * fixed_width * pair[n], fixed_width)
+                    else:
+                        for c in range(width):
+                            score[at + c] += rows[pair[n], c]
                 if len(known) and known[t] >= 0:
                     for c in range(width):
                         if c // kinds != known[t]:
@@ -155,9 +224,11 @@ def _pass(fixed_width: int, fixed_classes: int) -> Callable[..., float]:  # noqa
                         table[t, k] = score[at + k]
                     moved += abs(change)
                 for n in range(start[t], start[t + 1]):
-                    row = pair[n]
-                    for c in range(width):
-                        rows[row, width + c] += score[at + c]
+                    if fixed_width:
+                        _add(rows, 2 * fixed_width * pair[n] + fixed_width, score, at, fixed_width)
+                    else:
+                        for c in range(width):
+                            rows[pair[n], width + c] += score[at + c]
                 if start[t] < start[t + 1]:
                     for c in range(width):
                         seen[c] += score[at + c]

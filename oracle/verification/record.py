@@ -106,8 +106,8 @@ def _rows(layout: Layout, posterior: Table, part: Table, fitted: bool) -> Float:
     """Log-likelihood rows [R, C] in nats, as they begin or as they fit the posterior best."""
     counts = layout.by_pair(posterior)  # [R, C]
     pseudo = layout.classes * crowd_shape(layout, counts)  # [C, C]
-    rows = np.log(counts + pseudo.T[layout.label_of])
-    rows = rows - np.log(layout.by_worker(counts) + pseudo.sum(1))[layout.worker_of]
+    rows = np.log(counts + layout.of_label(pseudo.T))
+    rows = rows - layout.of_worker(np.log(layout.by_worker(counts) + pseudo.sum(1)))
     rows = rows - rows.mean(1, keepdims=True)
     given = layout.votes.sum(1, keepdims=True)  # [T, 1]
     answers = layout.by_pair(np.ones_like(given))  # [R, 1]

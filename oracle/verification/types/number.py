@@ -43,6 +43,7 @@ from oracle.verification.types import agreement
 from oracle.verification.types.answer import AnswerType, Categorical, Consensus, Float, Given, Ints, Unreadable
 
 WEIGHT = 10.0
+SHARED = 0.25  # correlation of the errors of two workers in one task, where the value is one voice among others
 MODELS = ((False, False), (True, False), (True, True))  # are biases, are stretches fitted
 ITERATIONS = 100
 SOFTNESS = np.geomspace(0.5, 200, 40)  # nu: few, and tasks differ much
@@ -100,32 +101,62 @@ def aggregate(given: Given, _: Categorical, low: float | None = None, high: floa
     The scale runs from `low` to `high`, or else from the lowest answer to the highest. Columns: `low` and `high` of the interval,
     and `error`, its half by 1.645, a standard error. Quality: 1 / the worker's spread.
     """
+    found = estimate(given, low, high)
+    answered, value = found.answers > 0, found.value
+    half = found.scale * stdtrit(found.freedom, (1 + LEVEL) / 2)
+    reach = (found.top - found.bottom) / PARTS / 2
+    within = 2 * stdtr(found.freedom, reach / np.maximum(found.scale, 1e-300)) - 1
+    return Consensus(
+        value=[float(v) if seen else None for v, seen in zip(value, answered, strict=True)],
+        confidence=np.where(answered, within, 0.0),
+        quality=1 / found.spread,
+        columns={
+            "error": np.where(answered, half / NORMAL, np.nan),
+            "low": np.where(answered, np.maximum(value - half, found.bottom), np.nan),
+            "high": np.where(answered, np.minimum(value + half, found.top), np.nan),
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the three models say of each task, in the unit of the answers; of a task without answers it means nothing."""
+
+    answers: Ints  # [T]
+    value: Float  # [T]
+    error: Float  # [T] of the value as one voice among others: errors in a task are alike by SHARED
+    scale: Float  # [T] of the value that stands alone: the truth is taken for one more voice
+    freedom: Float  # [T] degrees of freedom of Student's t on that scale
+    spread: Float  # [K] standard deviation of a worker's errors
+    bottom: float  # of the scale of answers
+    top: float
+
+
+def estimate(given: Given, low: float | None = None, high: float | None = None) -> Estimate:
+    """The mean of the three models by their precision, and two widths: for a mean with other evidence, and for an interval."""
     y = _fenced(np.asarray(given.value, np.float64))
     bottom, top = (float(low if low is not None else y.min()), float(high if high is not None else y.max()))
     centre, unit = float(y.mean()), float(y.std()) or 1.0
     x = (y - centre) / unit
     models = [fit(given, x, *free) for free in MODELS]
     many = np.bincount(given.task, minlength=given.tasks)  # [T]
-    answered = many > 0
     means = np.stack([model.value for model in models])  # [3, T]
     plain = np.bincount(given.task, models[1].spread[given.worker], given.tasks) / np.maximum(many, 1) ** 2
     variances = np.maximum(np.stack((plain, models[1].variance, models[2].variance)), 1e-12)
     share = 1 / variances / (1 / variances).sum(0)  # [3, T]
     mean = (share * means).sum(0)
-    value = np.clip(mean * unit + centre, bottom, top)
+    between = (means - mean) ** 2
+    design = 1 + SHARED * np.maximum(many - 1, 0)
     hardness, freedom = hard(_squares(given, x, models[1]), many - 1)
-    scale = np.sqrt((share * (variances + (means - mean) ** 2)).sum(0) * (1 + many) * hardness) * unit
-    half = scale * stdtrit(freedom, (1 + LEVEL) / 2)
-    within = 2 * stdtr(freedom, (top - bottom) / PARTS / 2 / np.maximum(scale, 1e-300)) - 1
-    return Consensus(
-        value=[float(v) if seen else None for v, seen in zip(value, answered, strict=True)],
-        confidence=np.where(answered, within, 0.0),
-        quality=1 / (unit * np.sqrt(models[1].spread)),
-        columns={
-            "error": np.where(answered, half / NORMAL, np.nan),
-            "low": np.where(answered, np.maximum(value - half, bottom), np.nan),
-            "high": np.where(answered, np.minimum(value + half, top), np.nan),
-        },
+    return Estimate(
+        answers=many,
+        value=np.clip(mean * unit + centre, bottom, top),
+        error=np.sqrt((share * (variances * design + between)).sum(0)) * unit,
+        scale=np.sqrt((share * (variances + between)).sum(0) * (1 + many) * hardness) * unit,
+        freedom=freedom,
+        spread=unit * np.sqrt(models[1].spread),
+        bottom=bottom,
+        top=top,
     )
 
 

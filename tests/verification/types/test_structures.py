@@ -47,6 +47,25 @@ def test_ordinal__workers_of_different_skill__nearer_than_vote_median_and_random
     assert aggregated(kind, shuffled(given)).value == aggregated(kind, given).value
 
 
+def test_ordinal__beside_the_engine_alone__the_order_brings_it_nearer_and_makes_it_surer_of_the_truth() -> None:
+    """The number model must weigh as one voice: as wide as an interval that stands alone it adds hardly anything."""
+    ours, alone = [], []
+    for seed in range(4):
+        luck = np.random.default_rng(100 + seed)
+        levels = luck.integers(1, 8, 150)
+        given = crowd([str(level) for level in levels], SKILLS, rated, 6, seed)
+        found = aggregated(type_of("ordinal"), given)
+        mine = np.array([list(json.loads(row).values()) for row in found.columns["probabilities"]])
+        said = engine(given.task, given.worker, np.array([int(v) - 1 for v in given.value], np.int32), 150, 22, 7)
+        for scores, posterior in ((ours, mine), (alone, said)):
+            middle = (posterior.cumsum(1) < 0.5).sum(1)
+            loss = -np.log(posterior[np.arange(150), levels - 1].clip(1e-6))
+            scores.append((np.abs(middle + 1 - levels).mean(), loss.mean()))
+    error, loss = np.mean(ours, 0) / np.mean(alone, 0)
+    assert error < 0.85
+    assert loss < 0.85
+
+
 def test_ordinal__named_levels__their_order_counts() -> None:
     kind = type_of({"type": "ordinal", "classes": ["low", "middle", "high"]})
     given = Given(np.zeros(4, np.int32), np.arange(4, dtype=np.int32), ["low", "low", "high", "high"], 1, 4)
