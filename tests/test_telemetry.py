@@ -165,6 +165,15 @@ def full() -> None:
 # -------------------------------------------------------------------------------------------------------------- metrics
 
 
+def test_metrics__each_route_of_a_large_application__is_counted_by_its_name() -> None:
+    metrics = Metrics()
+    for number in range(2 * telemetry.MOST_VALUES):
+        metrics.request(f"/route/{number}", 200, 0.1)
+    page = metrics.page().decode()
+    assert page.count("crowdproof_requests_total{") == 2 * telemetry.MOST_VALUES
+    assert 'route="other"' not in page
+
+
 def test_metrics__what_was_counted__is_on_the_page() -> None:
     metrics = Metrics()
     metrics.process("member-1")

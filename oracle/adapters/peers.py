@@ -54,6 +54,7 @@ class HttpPeer:
         return self._post("/assignments", {"pairs": to_json(pairs)}, list[OfferedAssignment], "assignments")
 
     def appraise(self, pairs: Sequence[tuple[int, int, int]]) -> Appraisal:
+        self._probe()
         return self._post("/appraisals", {"pairs": to_json(pairs)}, Appraisal, "appraisal")
 
     def accept(self, answers: Sequence[StoredAnswer]) -> bytes:
@@ -86,7 +87,7 @@ class HttpPeer:
         return True
 
     def _probe(self) -> None:
-        """For questions that are put to one member after another: a member that hangs costs seconds, not the whole time."""
+        """For questions on which others wait: a member that hangs costs them seconds, not the whole time."""
         try:
             self._ask("GET", "/health", MOST_JSON, timeout=PROBE_S)
         except CrowdproofError as problem:
