@@ -1,6 +1,6 @@
 """What every answer goes through: how much one visitor may ask, names of versions for caches, headers that keep content harmless.
 
-A visitor is its session, else its address. Each has a bucket that fills at `rate` a second up to `burst`; a request takes what it
+A visitor is its address. Each has a bucket that fills at `rate` a second up to `burst`; a request takes what it
 costs. Who asks fifty times as much as others waits, the others do not.
 """
 
