@@ -117,6 +117,24 @@ def test_offer__place_that_ran_out__goes_to_somebody_and_answered_ones_do_not(to
     assert Counter(t for t, _ in again) == Counter({0: 1, 1: 2})
 
 
+def test_offer__place_given_back__goes_to_anybody_else_at_once_and_never_to_who_gave_it_back(town: Town) -> None:
+    job = job_of(town, 2, 2)
+    first = offer(town, job)
+    assert len(first) == 4
+    back = town.database.assignments(job)[0]
+    town.database.give_back(back)
+    ((task, worker),) = offer(town, job)
+    assert task == back.task
+    assert worker not in {w for t, w in first if t == task}
+    assert offer(town, job) == set()
+    answer(town, job, {(task, worker)} | first - {(task, back.worker)})
+    finalise(town)
+    assert len(town.state.posts) == 1
+    for given in town.database.assignments(job):
+        town.database.give_back(given)  # of a decided task it changes nothing
+    assert offer(town, job) == set()
+
+
 def test_offer_all__job_whose_content_nobody_has__holds_up_no_other(town: Town) -> None:
     lost, job = job_of(town, 1, 1, kept=False, title="lost"), job_of(town, 1, 1)
     town.index.advance()
