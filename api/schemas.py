@@ -413,10 +413,14 @@ class Template(Schema):
 
 
 class Progress(Schema):
-    """Counts of a job. `answered`: answers with a receipt of this API; `phase`: waiting, open, deciding, hatch or over."""
+    """Counts of a job. `answered`: answers with a receipt of this API; `phase`: waiting, open, deciding, hatch or over.
+
+    `paused`: its requester wants no more offers for now.
+    """
 
     job: int
     phase: str
+    paused: bool
     now: int
     deadline: int
     refunds_from: int

@@ -40,7 +40,7 @@ export interface Page { local: boolean; rpc: string; faucet: boolean }
 export interface PermitDataIn { owner: string; amount: number; deadline: number }
 export interface PermitIn { deadline: number; signature: string }
 export interface Problem { type: string; title: string; status: number; detail: string }
-export interface Progress { job: number; phase: string; now: number; deadline: number; refundsFrom: number; tasks: number; wanted: number; assigned: number; answered: number; decided: number; final: number; escrow: string; debited: string; refunded: string; locked: string }
+export interface Progress { job: number; phase: string; paused: boolean; now: number; deadline: number; refundsFrom: number; tasks: number; wanted: number; assigned: number; answered: number; decided: number; final: number; escrow: string; debited: string; refunded: string; locked: string }
 export interface Queued { status: string }
 export interface Quote { tasks: number; answers: number; classes: number; base: string; bonus: string; pay: string; fee: string; escrow: string }
 export interface QuoteIn { manifest: Record<string, unknown>; tasks: number }
@@ -130,8 +130,12 @@ export class Crowdproof {
   export(job: number, query?: { format?: string }, options?: Options): Promise<void>;
   /** What the requester asked for, as it is stored under the job's terms. */
   manifest(job: number, options?: Options): Promise<Record<string, unknown>>;
+  /** No more offers for now. What is offered already may be answered, and the deadline stays. Twice is once. */
+  pause(job: number, options?: Options): Promise<Progress>;
   /** How far a job is, and where its money is. */
   progress(job: number, options?: Options): Promise<Progress>;
+  /** Offers again. */
+  resume(job: number, options?: Options): Promise<Progress>;
   /** Verdicts that are less sure than `below`, the least sure first, from the place `from` on. */
   review(job: number, query?: { below?: number; from?: number; limit?: number }, options?: Options): Promise<Array<Verdict>>;
   /** Agreement, confidence and quality by worker, of what is decided so far. */

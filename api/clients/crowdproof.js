@@ -166,8 +166,16 @@ export class Crowdproof {
     return (await this.ask("GET", `/jobs/${encodeURIComponent(job)}/manifest`, { options })).json();
   }
 
+  async pause(job, options) {
+    return (await this.ask("POST", `/jobs/${encodeURIComponent(job)}/pause`, { options })).json();
+  }
+
   async progress(job, options) {
     return (await this.ask("GET", `/jobs/${encodeURIComponent(job)}/progress`, { options })).json();
+  }
+
+  async resume(job, options) {
+    return (await this.ask("POST", `/jobs/${encodeURIComponent(job)}/resume`, { options })).json();
   }
 
   async review(job, query, options) {

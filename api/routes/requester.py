@@ -1,4 +1,4 @@
-"""A requester's own view of its jobs: progress, agreement, confidence, quality by worker, the queue of unsure verdicts, exports.
+"""A requester's own view of its jobs: progress, agreement, confidence, quality by worker, unsure verdicts, exports; pause.
 
 Progress is public. What speaks about workers, and what opens sealed payloads, is served to the job's requester alone.
 """
@@ -13,12 +13,14 @@ from api.reader import Reader
 from api.routes import From, Limit, Number, part
 from api.routes.drafts import payload_key
 from api.routes.jobs import verdict_of
+from oracle.ports import Kept
 from oracle.protocol import scoring
 from oracle.protocol.leaves import Status
 from oracle.protocol.state import EpochStatus, Job
-from oracle.services import rules
+from oracle.services import rounds, rules
 
 Format = Annotated[str, Query(alias="format", pattern="^(jsonl|csv|parquet|car|croissant)$")]
+NEVER = 1e11  # when it runs out, in Unix time
 Below = Annotated[float, Query(ge=0, le=1)]
 
 
@@ -29,6 +31,20 @@ def router(reader: Reader) -> APIRouter:
     def progress(job: Number) -> schemas.Progress:
         """How far a job is, and where its money is."""
         return _progress(reader, job, reader.job(job))
+
+    @routes.post("/{job}/pause")
+    def pause(job: Number, session: SignedIn) -> schemas.Progress:
+        """No more offers for now. What is offered already may be answered, and the deadline stays. Twice is once."""
+        found = own_job(reader, session, job)
+        reader.oracle.database.put(Kept(rounds.PAUSED, str(job), session.owner, {}, NEVER))
+        return _progress(reader, job, found)
+
+    @routes.post("/{job}/resume")
+    def resume(job: Number, session: SignedIn) -> schemas.Progress:
+        """Offers again."""
+        found = own_job(reader, session, job)
+        reader.oracle.database.take(rounds.PAUSED, str(job))
+        return _progress(reader, job, found)
 
     @routes.get("/{job}/statistics")
     def stats(job: Number, session: SignedIn) -> schemas.Statistics:
@@ -89,6 +105,7 @@ def _progress(reader: Reader, number: int, job: Job) -> schemas.Progress:
     return schemas.Progress(
         job=number,
         phase=reader.phase(job),
+        paused=database.kept(rounds.PAUSED, str(number)) is not None,
         now=now,
         deadline=job.deadline,
         refunds_from=rules.refund_opens(state, job, window),

@@ -25,6 +25,7 @@ from oracle.services.books import Books
 from oracle.services.index import View
 
 HELD = 10  # tasks that a worker has open at a time
+PAUSED = "paused"  # kind of what is kept, by number, for jobs whose requester wants no more offers for now
 QUALIFICATION = re.compile(r"(agreement|answers) *>= *(\d+(?:\.\d+)?)")
 
 
@@ -37,11 +38,12 @@ class Record:
 
 
 def offer_all(matcher: Matcher, books: Books, view: View) -> tuple[list[OfferedAssignment], list[Retryable]]:
-    """A round in every open job, and why there was none in some: a job whose content is not here holds up no other."""
+    """A round in every open job that is not paused, and why there was none in some: missing content of one holds up no other."""
     offers: list[OfferedAssignment] = []
     problems: list[Retryable] = []
+    paused = {int(one.name) for one in matcher.database.kept_of(PAUSED)}
     for number, job in view.state.jobs.items():
-        if job.deadline > view.now and not rules.waits(view, job):
+        if number not in paused and job.deadline > view.now and not rules.waits(view, job):
             try:
                 offers += offer(matcher, books, view, number)
             except Retryable as problem:

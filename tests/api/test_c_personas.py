@@ -259,6 +259,8 @@ def test_private__changes_by_others__are_refused(settled: Market) -> None:
     for ask in (
         lambda: stranger.client.delete(f"/jobs/drafts/{draft['terms']}"),
         lambda: stranger.client.post("/transactions/open", {"terms": draft["terms"]}),
+        lambda: stranger.client.post(f"/jobs/{job}/pause"),
+        lambda: stranger.client.post(f"/jobs/{job}/resume"),
         lambda: stranger.client.get(f"/jobs/{job}/statistics"),
         lambda: stranger.client.get(f"/jobs/{job}/review"),
         lambda: stranger.client.get("/me/assignments"),
@@ -267,6 +269,15 @@ def test_private__changes_by_others__are_refused(settled: Market) -> None:
         with pytest.raises((Refused, BadInput)):
             ask()
     assert owner.client.get(f"/jobs/drafts/{draft['terms']}")["title"] == "mine"
+
+
+def test_requester__pauses_and_resumes__everybody_sees_it(settled: Market) -> None:
+    owner = town.client(settled, PrivateKey(settled.demo.key("requester")._key.secret))
+    job = settled.demo.job
+    for step, paused in (("pause", True), ("pause", True), ("resume", False), ("resume", False)):
+        assert owner.post(f"/jobs/{job}/{step}")["paused"] is paused
+        assert settled.client.get(f"/jobs/{job}/progress").json()["paused"] is paused
+    assert settled.client.post(f"/jobs/{job}/pause").status_code == 401
 
 
 def test_requester__statistics_review_and_exports__agree(settled: Market) -> None:

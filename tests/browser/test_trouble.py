@@ -89,6 +89,23 @@ def test_assignment__expired__is_said_and_nothing_is_sent(site: Site, worker: Pe
     expect(page.get_by_role("button", name="Send answer")).to_be_hidden()
 
 
+def test_job__paused_by_its_requester__says_so_to_all_and_goes_on_when_resumed(site: Site) -> None:
+    job = site.publish(1, CATS, [{"text": "It purrs."}])
+    with site.person(1) as person:
+        page = person.page
+        person.go(f"#/jobs/{job}")
+        person.connect()
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Pause").click()
+        expect(page.locator("#phase")).to_have_text("paused")
+        assert str(job) in {one.name for one in site.oracle.database.kept_of("paused")}
+        page.get_by_role("button", name="Resume").click()
+        expect(page.locator("#phase")).to_have_text("open")
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+        assert str(job) not in {one.name for one in site.oracle.database.kept_of("paused")}
+        assert person.errors == []
+
+
 def test_job__whose_manifest_nobody_has__keeps_nobody_from_work(site: Site, worker: Person) -> None:
     lost = site.publish(1, CATS, [{"text": "It purrs."}], kept=False)
     job = site.publish(1, {**CATS, "allow": [worker.wallet]}, [{"text": "It purrs."}])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from oracle.matching import schedule
+from oracle.ports import Kept
 from oracle.protocol.errors import ContentMissing, Refused
 from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import check_manifest, make_job
@@ -133,6 +134,19 @@ def test_offer__place_given_back__goes_to_anybody_else_at_once_and_never_to_who_
     for given in town.database.assignments(job):
         town.database.give_back(given)  # of a decided task it changes nothing
     assert offer(town, job) == set()
+
+
+def test_offer_all__job_that_is_paused__is_offered_again_when_it_is_not(town: Town) -> None:
+    held, other = job_of(town, 1, 1, title="held"), job_of(town, 1, 1)
+    town.database.put(Kept(rounds.PAUSED, str(held), "", {}, 1e11))
+    offered = set()
+    for _ in range(2):
+        town.index.advance()
+        offers, problems = rounds.offer_all(town.matcher(), Books(town.content), town.all[0].view())
+        offered |= {o.job for o in offers}
+    assert (offered, problems) == ({other}, [])
+    town.database.take(rounds.PAUSED, str(held))
+    assert {o.job for o in rounds.offer_all(town.matcher(), Books(town.content), town.all[0].view())[0]} == {held}
 
 
 def test_offer_all__job_whose_content_nobody_has__holds_up_no_other(town: Town) -> None:

@@ -1,6 +1,6 @@
 /** A job under way: progress, agreement, confidence, quality by worker; stop, top up, take back; results to take along. */
 
-import { get } from '../api.js'
+import { get, post } from '../api.js'
 import { blockTime } from '../app.js'
 import { bar, columns } from '../charts.js'
 import { h } from '../dom.js'
@@ -33,7 +33,7 @@ function view(state, act) {
   if (!progress) return h('p', { class: 'loading' }, 'Loading…')
   return [
     h('p', {}, h('a', { href: '#/jobs' }, 'Jobs')),
-    h('h1', {}, manifest.title, ' ', h('span', { class: `tag ${progress.phase === 'open' ? 'on' : ''}`, id: 'phase' }, PHASES[progress.phase] ?? progress.phase)),
+    h('h1', {}, manifest.title, ' ', h('span', { class: `tag ${progress.phase === 'open' ? 'on' : ''}`, id: 'phase' }, progress.paused && progress.phase === 'open' ? 'paused' : PHASES[progress.phase] ?? progress.phase)),
     h('p', { class: 'lead' }, progress.phase === 'open' ? `Open for ${duration(job.deadline - blockTime())}` : `${Number(job.tasks).toLocaleString('en')} tasks, ${job.answers} answers each`),
     h('section', { class: 'card stack', 'aria-label': 'Progress' }, bar('Answers', progress.answered, progress.wanted), bar('Verdicts', progress.decided, progress.tasks), bar('Final', progress.final, progress.tasks)),
     h('dl', { class: 'figures' }, figure('Escrow', money(progress.escrow)), figure('Earned', money(progress.debited)), figure('Still locked', money(progress.locked)), figure('Taken back', money(progress.refunded))),
@@ -64,11 +64,16 @@ function controls(state, act) {
     await requester.act(state, 'refund', { job: number })
     return 'What nobody earned is back in your wallet.'
   })
+  const hold = () => act.run(progress.paused ? 'Offering again' : 'Pausing', async () => {
+    await post(`/jobs/${number}/${progress.paused ? 'resume' : 'pause'}`)
+    return progress.paused ? 'The tasks are offered again.' : 'Nothing more is offered for now. What is offered already may be answered; the deadline stays.'
+  })
   const refundable = blockTime() >= progress.refundsFrom
   return h('section', { class: 'card', id: 'controls', 'aria-labelledby': 'controls-title' }, h('h2', { id: 'controls-title' }, 'Manage'),
     h('div', { class: 'row' },
       open && [h('label', { for: 'more', class: 'hidden' }, 'How much to add'), h('div', {}, h('input', { id: 'more', placeholder: 'How much, e.g. 1.50', inputmode: 'decimal', value: state.draft.more ?? '', oninput: (event) => act.draft({ more: event.target.value }) })),
         h('button', { id: 'top-up', disabled: !!state.busy, onclick: more }, 'Top up'),
+        h('button', { id: 'pause', disabled: !!state.busy, onclick: hold }, progress.paused ? 'Resume' : 'Pause'),
         state.draft.sure ? h('button', { class: 'danger', id: 'close-now', disabled: !!state.busy, onclick: stop }, 'Yes, close it now') : h('button', { class: 'danger', id: 'close', onclick: () => act.draft({ sure: true }) }, 'Close early')],
       !open && h('button', { id: 'refund', disabled: !!state.busy || !refundable || BigInt(progress.locked) === 0n, onclick: back }, BigInt(progress.locked) === 0n ? 'Nothing to take back' : `Take back ${money(progress.locked)}`),
       !open && !refundable && h('span', { class: 'muted small' }, `from ${duration(progress.refundsFrom - blockTime())} on`),
