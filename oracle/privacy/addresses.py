@@ -19,20 +19,20 @@ _STREETS = (
     "|Terrace|Throughway|Trace|Track|Trafficway|Trail|Tunnel|Turnpike|Underpass|Unions?|Valleys?|Viaduct|Views?|Villages?|Ville|Vista|Walks?|Wall"
     "|Ways?|Wells?"
 )
-_STATES = "A[AEKLPRZ]|C[AOT]|D[CE]|F[LM]|G[AU]|HI|I[ADLN]|K[SY]|LA|M[ADEHINOPST]|N[CDEHJMVY]|O[HKR]|P[ARW]|RI|S[CD]|T[NX]|UT|V[AIT]|W[AIVY]"
+_STATES = "A[AEKLPRSZ]|C[AOT]|D[CE]|F[LM]|G[AU]|HI|I[ADLN]|K[SY]|LA|M[ADEHINOPST]|N[CDEHJMVY]|O[HKR]|P[ARW]|RI|S[CD]|T[NX]|UT|V[AIT]|W[AIVY]"
 _CAP = r"[A-ZÀ-Þ][\w'’.-]*"
 _GAP = r"(?:,? ?\n|,? )"
 _UNIT = rf"(?:{_GAP}(?:Apt|Apartment|Suite|Ste|Unit|Flat|Room|Floor|Fl|Bldg|Studio|#)\.? ?#?\w{{1,6}})"
 _CITY = rf"(?:{_CAP}(?: {_CAP}){{0,3}}{_GAP}(?:{_STATES}),? \d{{5}}(?:-\d{{4}})?)"
 _POSTCODE = r"[A-Z]{1,2}\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}"
 _TOWN = rf"(?:{_GAP}{_CAP}(?: {_CAP}){{0,2}}){{0,3}}"
-_ROAD = rf"(?:\d{{1,6}}[A-Za-z]?(?:[-/]\d{{1,5}})? (?:[NSEW]\.? )?(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|of|the) ){{0,4}}(?:{_STREETS})\b\.?)"
+_ROAD = rf"(?:\d{{1,6}}[A-Za-z]?(?:[-/]\d{{1,5}})? (?:[NSEW]\.? )?(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|of|the) ){{1,4}}(?:{_STREETS})\b\.?)"
 _ENGLISH = tuple(
     re.compile(pattern)
     for pattern in (
         rf"(?<![\w.,-])(?:(?:Flat|Apt|Apartment|Unit|Suite|Studio) \w{{1,5}}{_GAP})?{_ROAD}{_UNIT}?(?:{_GAP}{_CITY}|{_TOWN}{_GAP}{_POSTCODE})?(?!\w)",
         rf"(?<![\w.,-])\d{{1,6}}[A-Za-z]? (?:{_CAP} ){{0,4}}{_CAP}{_UNIT}?{_GAP}{_CITY}(?!\w)",
-        rf"(?<![\w.,-])(?:(?:Flat|Studio|Apt) \w{{1,5}}{_GAP})?\d{{1,5}}[A-Za-z]? {_CAP}(?: {_CAP}){{0,3}}{_TOWN}{_GAP}{_POSTCODE}(?!\w)",
+        rf"(?<![\w.,-])(?:(?:Flat|Apt|Apartment|Unit|Suite|Studio) \w{{1,5}}{_GAP})?(?:\d{{1,5}}[A-Za-z]? )?{_CAP}(?: {_CAP}){{0,3}}{_TOWN}{_GAP}{_POSTCODE}(?!\w)",
         rf"(?<!\w)P\.? ?O\.? Box \d{{1,6}}(?:{_GAP}{_CITY})?",
         rf"(?<!\w)(?:Unit \d{{1,5}} Box \d{{1,5}}|PSC \d{{1,5}},? Box \d{{1,5}}|US(?:NS|NV|S|CGC) {_CAP}){_GAP}(?:[AFD]PO) A[AEP] \d{{5}}",
         rf"(?<!\w){_CAP}(?: {_CAP}){{0,2}}, (?:{_STATES}) \d{{5}}(?:-\d{{4}})?(?!\w)",
@@ -43,10 +43,9 @@ _PROVINCES = (
     "北京|天津|上海|重庆|河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北|湖南|广东|海南|四川|贵州|云南|陕西|甘肃|青海|台湾"
     "|内蒙古|广西壮族|广西|西藏|宁夏回族|宁夏|新疆维吾尔|新疆|香港|澳门"
 )
-_C = r"[一-鿿]"
-_P = r"(?:(?![在于到至是为的址住寄来从去往了和及与家]|[省市区县州旗镇乡路街道巷弄号])[一-鿿])"  # part of a place's name
+_P = r"(?:(?![在于到至是为的址住寄来从去往了及与]|[省市区县旗镇乡路街道巷弄号])[一-鿿]|[区镇街乡](?=[区县市路街]))"  # part of a place's name
 _CHINESE = re.compile(
-    rf"(?:(?:中国)?(?:{_PROVINCES})(?:省|市|自治区|特别行政区)?)?(?:{_P}{{1,6}}(?:市|自治州|地区|盟|州(?![一-鿿]?[路街])))?"
+    rf"(?:(?:中国)?(?:{_PROVINCES})(?:省|市|自治区|特别行政区)?)?(?:{_P}{{1,6}}(?:市|自治州|地区|盟)){{0,2}}"
     rf"(?:{_P}{{1,6}}(?:区|县|旗|市)){{0,2}}(?:{_P}{{1,6}}(?:街道|镇|乡|村))?"
     rf"(?:{_P}{{1,8}}(?:大街|大道|胡同|路|街|道|巷|弄|里)(?:[东西南北中]?[一二三四五六七八九十\d]{{0,3}}段)?)?"
     r"(?:[\dA-Za-z]{1,5}(?:弄|巷))?(?:[\dA-Za-z-]{1,8}号(?:院|楼)?)?"

@@ -44,6 +44,9 @@ _CUE = re.compile(
     r"|patient|customer|client|employee|student|applicant|tenant|witness|author|sender|recipient|name|from|by|with|and|to|for|of|told|met|meet|saw|asked|thanks)"
     r"|[:：]|姓名|叫|联系)[\s,:：]{0,3}$"
 )
+_LEADS = re.compile(
+    r"(?i)\b(?:by|with|named|called|dear|hi|hello|ask|asks|asked|told|tell|met|meet|thank|thanks|thanked|contact|patient|tenant|customer|client|mr|ms) $"
+)
 _STATED = re.compile(
     r"(?i)\b(?:full |first |last |family )?name\s?[:=：]\s?(?P<it>[^\W\d_]{2,20}(?:[ '’-][^\W\d_]{1,20}){0,3})(?=\s*(?:[,;|\n.]|$))"
 )
@@ -126,6 +129,12 @@ def _name(text: str, tokens: Sequence[tuple[int, int]], words: Sequence[str], at
             return n
         if cued and not shouted and (ends or surname) and not ordinary and lower[0] not in known.ordinary:
             return n
+        if (
+            n == 2
+            and _LEADS.search(text[max(0, tokens[at][0] - 24) : tokens[at][0]])
+            and not {last, lower[0]} & known.ordinary
+        ):
+            return n
         if not shouted and n == 2 and _romanised(lower[0], last):
             return n
     single = given and lower[0] not in known.ordinary and lower[0] not in known.surnames - known.common and not shouted
@@ -198,10 +207,14 @@ _STRONG = re.compile(
 _TITLES = re.compile(
     r"(?:先生|女士|小姐|太太|夫人|老师|医生|大夫|教授|经理|主任|律师|总监|师傅|同学|同志|博士|院长|局长|校长|处长|科长|警官|护士|阿姨|叔叔|奶奶|爷爷|老板|董事)"
 )
-_LEFT = frozenset("和与跟同给向由被请让将把对问找是叫为及、在到替陪带约送见按名人即据经托")
+_LEFT = frozenset(
+    "和与跟同给向由被请让将把对问找是叫为及、在到替陪带约送见按名人即据经托上下里中前后时周月日年天晨晚午员客师生者长手"
+)
+_COUNTS = frozenset("一二两三四五六七八九十百千万几第这那每某多半0123456789")  # before what may be a measure word
 _RIGHT = frozenset(
     "的说在是和与及于来去到给已将把被也都就才又向对从出不会能要有住先女小老同医教经主师提打发表写问答称认今昨目因任担拨签申购收预登曾正想请领完办没刚"
 )
+ENOUGH = 2.2  # for a name of three signs: both of its given name are such, and one of its sides
 _HAN = re.compile(r"[一-鿿]+")
 
 
@@ -210,25 +223,19 @@ class _Chinese:
     surnames: frozenset[str]
     double: frozenset[str]
     given: frozenset[str]
-    single: frozenset[str]
-    ordinary: frozenset[str]
-    longer: frozenset[str]
+    ordinary: frozenset[str]  # that begin with a surname
+    longer: frozenset[str]  # the same, of three signs
+    words: frozenset[str]  # of two signs, the commonest of all
 
 
 @cache
 def _signs() -> _Chinese:
     rows = dict(row.split(" ", 1) for row in _read("names_zh.txt"))
-    ordinary = frozenset(part[0] + sign for part in rows["ordinary"].split() for sign in part[1:])
-    longer = frozenset(rows["longer"].split())
-    single = frozenset(rows["given"][:500])
-    return _Chinese(
-        frozenset(rows["surnames"]),
-        frozenset(rows["double"].split()),
-        frozenset(rows["given"]),
-        single,
-        ordinary,
-        longer,
+    ordinary, words = (
+        frozenset(part[0] + sign for part in rows[name].split() for sign in part[1:]) for name in ("ordinary", "words")
     )
+    double, longer = frozenset(rows["double"].split()), frozenset(rows["longer"].split())
+    return _Chinese(frozenset(rows["surnames"]), double, frozenset(rows["given"]), ordinary, longer, words)
 
 
 def _chinese(text: str) -> Iterator[tuple[int, int]]:
@@ -251,28 +258,56 @@ def _here(text: str, at: int, size: int, end: int) -> int:
         stop = at + size + given
         if stop <= end and (score := _score(text, at, size, stop)) > best:
             best, length = score, size + given
-    return length if best >= 3 else 0
+    return length if best >= (ENOUGH if length > size + 1 else 3) else 0
 
 
 def _score(text: str, at: int, size: int, stop: int) -> float:
-    """3 is enough: a cue or a title alone, or both sides and signs of names."""
+    """3 is enough, ENOUGH for three signs: a cue or a title alone, or the sides and signs of names."""
     signs, name = _signs(), text[at:stop]
     before, own = text[max(0, at - 8) : at], text[at + size : stop]
     title = _TITLES.match(text, stop) is not None
-    left = 1.0 if not before or not _is_han(before[-1]) or before[-1] in _LEFT else 0.0
+    left = _ends(text, at)
+    if at and text[at - 1] in _COUNTS:
+        return 0.0
     if not own:
         return 3.0 if title and (left or _CUES.search(before)) else 0.0
     if _TITLES.match(text, at + size) or any(sign in "的了吗呢吧啊先" for sign in own):
         return 0.0
-    right = 1.0 if stop == len(text) or not _is_han(text[stop]) or text[stop] in _RIGHT else 0.0
-    usual = signs.given if len(own) == 2 else signs.single
-    score = left + right + (1.2 if all(sign in usual for sign in own) else -0.6) + (size == 2) + 3.0 * title
+    score = (
+        left
+        + _begins(text, stop)
+        + (1.2 if all(sign in signs.given for sign in own) else -0.6)
+        + (size == 2)
+        + 3.0 * title
+    )
     score += 3.0 if _STRONG.search(before) else 2.0 if _CUES.search(before) else 0.0
     if name in signs.longer or (len(name) == 2 and name in signs.ordinary):
         score -= 3.0
     elif size == 1 and text[at : at + 2] in signs.ordinary:
         score -= 1.0
-    return score
+    return (
+        score - 0.5 * (text[stop - 1 : stop + 1] in signs.words) - (text[at - 1 : at + 1] in signs.words if at else 0)
+    )
+
+
+def _ends(text: str, at: int) -> float:
+    """1 where something ends before `at`: the run of signs, a word of every day, or what leads to people."""
+    ends = (
+        at == 0
+        or not _is_han(text[at - 1])
+        or text[at - 1] in _LEFT
+        or (at > 1 and text[at - 2 : at] in _signs().words)
+    )
+    return float(ends)
+
+
+def _begins(text: str, at: int) -> float:
+    """1 where something begins at `at`: a word of every day, or what people do."""
+    verb = bool(set(text[at + 1 : at + 3]) & set("了着过") or set(text[at + 1 : at + 2]) & set("到给完出起"))
+    begins = (
+        verb or at == len(text) or not _is_han(text[at]) or text[at] in _RIGHT or text[at : at + 2] in _signs().words
+    )
+    return float(begins)
 
 
 def _is_han(sign: str) -> bool:

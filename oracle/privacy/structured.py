@@ -142,51 +142,58 @@ _ISSUERS = re.compile(
     r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3[068]\d{12}|35\d{14}|6(?:011|5\d\d|4[4-9]\d)\d{12}"
     r"|62\d{14,17}|(?:50[0-9]\d|5[6-8]\d\d|6304|6759|676[1-3])\d{8,15}"
 )
+
+
+def _ascii(pattern: str) -> re.Pattern[str]:
+    """Signs of other scripts end a word here: in Chinese nothing else stands between a word and a number."""
+    return re.compile(pattern, re.ASCII)
+
+
 _IBAN = next(pattern for kind, pattern, _ in texts.KINDS if kind == IBAN)
 _CUE_GAP = r"(?:\s*(?:number|no\.?|num|is|was|号码?|号|是|为|[:=：#]))*\s*"
 _DIGIT, _LONG = "0", ""  # what a text must hold before a rule is tried
 _RULES: tuple[tuple[str, str, re.Pattern[str], Check], ...] = (
-    (LINK, "://", re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,15}://[^\s/@:]{1,80}:[^\s/@]{1,200}@[^\s\"'<>，。；）]{1,2000}"), _all),
-    (LINK, "://", re.compile(
-        r"(?i)\bhttps?://[^\s\"'<>?，。；）]{1,1000}[?#](?:[^\s\"'<>&，。；）]{0,500}&){0,20}?"
+    (LINK, "://", _ascii(r"(?i)\b[a-z][a-z0-9+.-]{1,15}://[^\s/@:]{1,80}:[^\s/@]{1,200}@[!#-&(-;=?-~]{1,2000}"), _all),
+    (LINK, "://", _ascii(
+        r"(?i)\bhttps?://[!$-&(-;=@-~]{1,1000}[?#](?:[!#-%(-;=?-~]{0,500}&){0,20}?"
         r"(?:(?:access_|auth_|refresh_|id_|session_)?token|(?:api_?|access_?|secret_?)?key|sig(?:nature)?|secret|pass(?:word|wd)?|session(?:id)?|code|x-amz-signature|auth)"
-        r"=[^\s\"'<>&，。；）]{4,1000}(?:&[^\s\"'<>，。；）]{0,1000})?"), _all),
-    (SECRET, "-----BEGIN", re.compile(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:[\sA-Za-z0-9+/=:,-]{0,8000}?-----END [A-Z ]{0,20}PRIVATE KEY-----)?"), _all),
-    (SECRET, _LONG, re.compile(
+        r"=[!#-%(-;=?-~]{4,1000}(?:&[!#-&(-;=?-~]{0,1000})?"), _all),
+    (SECRET, "-----BEGIN", _ascii(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:[\sA-Za-z0-9+/=:,-]{0,8000}?-----END [A-Z ]{0,20}PRIVATE KEY-----)?"), _all),
+    (SECRET, _LONG, _ascii(
         r"(?<![\w-])(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[0-9A-Za-z]{36,251}|github_pat_\w{40,120}|glpat-[\w-]{20,60}|xox[abprs]-[\w-]{10,200}"
         r"|sk-[\w-]{20,200}|[sr]k_(?:live|test)_[0-9A-Za-z]{16,200}|AIza[\w-]{35}|hf_[0-9A-Za-z]{30,60}|npm_[0-9A-Za-z]{36}"
         r"|pypi-[\w-]{50,300}|SG\.[\w-]{16,40}\.[\w-]{30,60}|eyJ[\w-]{8,2000}\.eyJ[\w-]{8,4000}\.[\w-]{8,2000}|ya29\.[\w-]{20,300})(?![\w-])"), _all),
-    (SECRET, _DIGIT, re.compile(rf"{_ALONE}(?:0x)?[0-9a-fA-F]{{64}}{_END}"), _long_hex),
-    (SECRET, _LONG, re.compile(rf"{_ALONE}(?:[5KL9c][{_58}]{{50,51}}|[xyz]prv[{_58}]{{100,112}}){_END}"), _if(base58check)),
-    (SECRET, _LONG, re.compile(
+    (SECRET, _DIGIT, _ascii(rf"{_ALONE}(?:0x)?[0-9a-fA-F]{{64}}{_END}"), _long_hex),
+    (SECRET, _LONG, _ascii(rf"{_ALONE}(?:[5KL9c][{_58}]{{50,51}}|[xyz]prv[{_58}]{{100,112}}){_END}"), _if(base58check)),
+    (SECRET, _LONG, _ascii(
         r"(?i)(?:\b(?:pass(?:word|wd|phrase)?|pwd|api[ _-]?key|secret(?:[ _-]?key)?|(?:access|auth|bearer)[ _-]?token|token|private[ _-]?key)\b|密码|口令|私钥|密钥|令牌)"
-        r"(?:\s{0,2}(?:is|was|是|为|[:=：]))\s{0,2}[\"'“]?(?P<it>[^\s\"'“”,，。;；、]{6,200}?)(?=\.?[\s\"'“”,，。;；、]|\.?$)"), _if(_mixed)),
-    (MAIL, "@", re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}(?![A-Za-z0-9-])"), _all),
+        r"(?:\s{0,2}(?:is|was|是|为|[:=：]))\s{0,2}[\"'“]?(?P<it>[!#-&(-+.-:<-~-]{6,200}?)(?=\.?(?:[\s\"',;]|[^!-~]|$))"), _if(_mixed)),
+    (MAIL, "@", _ascii(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}(?![A-Za-z0-9-])"), _all),
     (MAIL, "@", re.compile(r"(?<![\w.%+-])[\w.%+-]{1,64}@(?:[\w-]{1,63}\.){1,6}[^\W\d_]{2,24}(?![\w-])"), _all),
     (IBAN, _DIGIT, _IBAN, lambda match: texts.iban(match[0])),
-    (WALLET, _DIGIT, re.compile(rf"{_ALONE}0x[0-9a-fA-F]{{40}}{_END}"), _all),
-    (WALLET, _DIGIT, re.compile(rf"{_ALONE}[13LMDTtmn2][{_58}]{{24,34}}{_END}"), _if(base58check)),
-    (WALLET, _DIGIT, re.compile(rf"(?i){_ALONE}(?:bc|tb)1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{{11,71}}{_END}"), _if(lambda found: bool(texts.bech32("bc1" + found[3:].lower())) if found[:2].lower() == "bc" else True)),
-    (WALLET, _DIGIT, re.compile(rf"(?i)(?:\b(?:wallet|solana|sol|address)\b|钱包|地址){_CUE_GAP}(?P<it>(?-i:[{_58}]{{43,44}})){_END}"), _all),
-    (IDENTITY, _DIGIT, re.compile(r"(?<![\dA-Za-z])[1-9]\d{16}[\dXx](?![\dA-Za-z])"), _if(chinese_id)),
-    (IDENTITY, _DIGIT, re.compile(r"(?<![\dA-Za-z])[A-Z]{1,2}\d{6}\([\dA]\)"), _if(hong_kong_id)),
-    (IDENTITY, _DIGIT, re.compile(r"(?<![\dA-Za-z])[A-Z][1289]\d{8}(?![\dA-Za-z])"), _if(taiwan_id)),
-    (IDENTITY, _DIGIT, re.compile(r"(?<![\w.-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])"), _all),
-    (IDENTITY, _DIGIT, re.compile(r"(?<![\dA-Za-z])(?![DFIQUV]|BG|GB|KN|NK|NT|TN|ZZ)[A-Z](?![DFIOQUV])[A-Z] ?\d\d ?\d\d ?\d\d ?[A-D](?![\dA-Za-z])"), _all),
-    (IDENTITY, _DIGIT, re.compile(
+    (WALLET, _DIGIT, _ascii(rf"{_ALONE}0x[0-9a-fA-F]{{40}}{_END}"), _all),
+    (WALLET, _DIGIT, _ascii(rf"{_ALONE}[13LMDTtmn2][{_58}]{{24,34}}{_END}"), _if(base58check)),
+    (WALLET, _DIGIT, _ascii(rf"(?i){_ALONE}(?:bc|tb)1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{{11,71}}{_END}"), _if(lambda found: bool(texts.bech32("bc1" + found[3:].lower())) if found[:2].lower() == "bc" else True)),
+    (WALLET, _DIGIT, _ascii(rf"(?i)(?:\b(?:wallet|solana|sol|address)\b|钱包|地址){_CUE_GAP}(?P<it>(?-i:[{_58}]{{43,44}})){_END}"), _all),
+    (IDENTITY, _DIGIT, _ascii(r"(?<![\dA-Za-z])[1-9]\d{16}[\dXx](?![\dA-Za-z])"), _if(chinese_id)),
+    (IDENTITY, _DIGIT, _ascii(r"(?<![\dA-Za-z])[A-Z]{1,2}\d{6}\([\dA]\)"), _if(hong_kong_id)),
+    (IDENTITY, _DIGIT, _ascii(r"(?<![\dA-Za-z])[A-Z][1289]\d{8}(?![\dA-Za-z])"), _if(taiwan_id)),
+    (IDENTITY, _DIGIT, _ascii(r"(?<![\w.-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])"), _all),
+    (IDENTITY, _DIGIT, _ascii(r"(?<![\dA-Za-z])(?![DFIQUV]|BG|GB|KN|NK|NT|TN|ZZ)[A-Z](?![DFIOQUV])[A-Z] ?\d\d ?\d\d ?\d\d ?[A-D](?![\dA-Za-z])"), _all),
+    (IDENTITY, _DIGIT, _ascii(
         rf"(?i)(?:\b(?:passport|ssn|social security|national id|id card|driver'?s licen[cs]e)\b|护照|身份证|证件|驾驶证){_CUE_GAP}(?P<it>(?=[A-Z\d]{{0,3}}\d{{5}})[A-Z\d]{{6,18}})(?![\dA-Za-z])"), _all),
-    (CARD, _DIGIT, re.compile(r"(?<![\d.,-])[2-6]\d{3}(?:[ -]?\d){8,15}(?![\d-])"), _if(_card)),
-    (PHONE, _DIGIT, re.compile(r"(?<![\w.+-])(?:\+|00)[1-9](?:[ ()./-]{0,2}\d){7,14}(?:x\d{1,6})?(?![\d])"), _all),
-    (PHONE, _DIGIT, re.compile(r"(?<![\dA-Za-z.+-])(?:(?:\+|00)?86[ -]?)?1[3-9]\d(?P<gap>[ -]?)\d{4}(?P=gap)\d{4}(?![\dA-Za-z-])"), _all),
-    (PHONE, _DIGIT, re.compile(r"(?<![\dA-Za-z.+-])(?:0\d{2,3}[- ]|\(0\d{2,3}\) ?|（0\d{2,3}）)[2-9]\d{2,3}[ -]?\d{4}(?![\dA-Za-z-])"), _all),
-    (PHONE, _DIGIT, re.compile(r"(?<![\w.+-])(?:\(0\d{2,4}\) ?|0\d{2,4} )\d{3,4}[ -]?\d{3,4}(?![\w-])"), _all),
-    (PHONE, _DIGIT, re.compile(
+    (CARD, _DIGIT, _ascii(r"(?<![\d.,-])[2-6]\d{3}(?:[ -]?\d){8,15}(?![\d-])"), _if(_card)),
+    (PHONE, _DIGIT, _ascii(r"(?<![\w.+-])(?:\+|00)[1-9](?:[ ()./-]{0,2}\d){7,14}(?:x\d{1,6})?(?![\d])"), _all),
+    (PHONE, _DIGIT, _ascii(r"(?<![\dA-Za-z.+-])(?:(?:\+|00)?86[ -]?)?1[3-9]\d(?P<gap>[ -]?)\d{4}(?P=gap)\d{4}(?![\dA-Za-z-])"), _all),
+    (PHONE, _DIGIT, _ascii(r"(?<![\dA-Za-z.+-])(?:0\d{2,3}[- ]|\(0\d{2,3}\) ?|（0\d{2,3}）)[2-9]\d{2,3}[ -]?\d{4}(?![\dA-Za-z-])"), _all),
+    (PHONE, _DIGIT, _ascii(r"(?<![\w.+-])(?:\(0\d{2,4}\) ?|0\d{2,4} )\d{3,4}[ -]?\d{3,4}(?![\w-])"), _all),
+    (PHONE, _DIGIT, _ascii(
         r"(?<![\w.(+-])(?:\+?0{0,2}1[-. ])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[-. ])[2-9]\d\d[-. ]\d{4}(?: ?(?:x|ext\.? ?)\d{1,6})?(?![\w-])"), _all),
-    (PHONE, _DIGIT, re.compile(
+    (PHONE, _DIGIT, _ascii(
         rf"(?i)(?:\b(?:tele|cell|mobile )?phone\b|\b(?:tel|mobile|cell|fax|call(?: me| us| him| her)?|dial|ring|text|whatsapp|wechat|sms)\b\.?|电话|手机|致电|拨打|联系方式)"
         rf"(?:(?: at| on| to|{_CUE_GAP})\s*)(?P<it>(?:\+?\(?\d)[\d() .-]{{5,18}}\d(?: ?x\d{{1,6}})?)(?![\dA-Za-z])"), _all),
-    (IP, _DIGIT, re.compile(r"(?<![\w.-])(?<!version )(?<!release )(?<!section )(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)"), _if(_ip)),
-    (IP, ":", re.compile(r"(?<![\w:.])(?:[0-9a-fA-F]{1,4}:){2,7}(?::|[0-9a-fA-F]{1,4})(?::?[0-9a-fA-F]{1,4}){0,6}(?![\w:])|(?<![\w:.])::(?:[0-9a-fA-F]{1,4}:){0,6}[0-9a-fA-F]{1,4}(?![\w:])"), _if(_ip)),
+    (IP, _DIGIT, _ascii(r"(?<![\w.-])(?<!version )(?<!release )(?<!section )(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)"), _if(_ip)),
+    (IP, ":", _ascii(r"(?<![\w:.])(?:[0-9a-fA-F]{1,4}:){2,7}(?::|[0-9a-fA-F]{1,4})(?::?[0-9a-fA-F]{1,4}){0,6}(?![\w:])|(?<![\w:.])::(?:[0-9a-fA-F]{1,4}:){0,6}[0-9a-fA-F]{1,4}(?![\w:])"), _if(_ip)),
 )  # fmt: skip
 
 
