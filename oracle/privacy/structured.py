@@ -163,7 +163,7 @@ _RULES: tuple[tuple[str, str, re.Pattern[str], Check], ...] = (
         r"(?<![\w-])(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[0-9A-Za-z]{36,251}|github_pat_\w{40,120}|glpat-[\w-]{20,60}|xox[abprs]-[\w-]{10,200}"
         r"|sk-[\w-]{20,200}|[sr]k_(?:live|test)_[0-9A-Za-z]{16,200}|AIza[\w-]{35}|hf_[0-9A-Za-z]{30,60}|npm_[0-9A-Za-z]{36}"
         r"|pypi-[\w-]{50,300}|SG\.[\w-]{16,40}\.[\w-]{30,60}|eyJ[\w-]{8,2000}\.eyJ[\w-]{8,4000}\.[\w-]{8,2000}|ya29\.[\w-]{20,300})(?![\w-])"), _all),
-    (SECRET, _DIGIT, _ascii(rf"{_ALONE}(?:0x)?[0-9a-fA-F]{{64}}{_END}"), _long_hex),
+    (SECRET, _LONG, _ascii(rf"{_ALONE}(?:0x)?[0-9a-fA-F]{{64}}{_END}"), _long_hex),
     (SECRET, _LONG, _ascii(rf"{_ALONE}(?:[5KL9c][{_58}]{{50,51}}|[xyz]prv[{_58}]{{100,112}}){_END}"), _if(base58check)),
     (SECRET, _LONG, _ascii(
         r"(?i)(?:\b(?:pass(?:word|wd|phrase)?|pwd|api[ _-]?key|secret(?:[ _-]?key)?|(?:access|auth|bearer)[ _-]?token|token|private[ _-]?key)\b|密码|口令|私钥|密钥|令牌)"
