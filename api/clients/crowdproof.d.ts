@@ -52,6 +52,7 @@ export interface RecordOfJob { job: number; answers: number; counted: number; ag
 export interface Refutation { did: string; what: string; faults: Array<string>; missing: number; transactions: Transactions }
 export interface RefuteIn { epoch: number; beneficiary: string }
 export interface RegistrationIn { wallet: string; key: string; validUntil: number; signature: string }
+export interface ReleaseIn { query: Record<string, unknown>; groups?: Record<string, string> }
 export interface Session { wallet?: string | null; worker?: number | null; expiresAt?: number | null; token?: string | null }
 export interface SignIn { message: string; signature: string; bearer?: boolean }
 export interface StakeIn { member: string; wei: number }
@@ -133,6 +134,10 @@ export class Crowdproof {
   manifest(job: number, options?: Options): Promise<Record<string, unknown>>;
   /** How far a job is, and where its money is. */
   progress(job: number, options?: Options): Promise<Progress>;
+  /** The job's privacy budget, what is spent of it, and every release, signed and chained. */
+  ledger(job: number, options?: Options): Promise<Record<string, unknown>>;
+  /** Noisy statistics of your job, for everyone, against its budget. The same question again costs nothing. */
+  release(job: number, body: ReleaseIn, options?: Options): Promise<Record<string, unknown>>;
   /** Verdicts that are less sure than `below`, the least sure first, from the place `from` on. */
   review(job: number, query?: { below?: number; from?: number; limit?: number }, options?: Options): Promise<Array<Verdict>>;
   /** Agreement, confidence and quality by worker, of what is decided so far. */

@@ -179,17 +179,23 @@ def _filled(template: str, language: str, data: "_Data", foreign: bool = False) 
     return Made("".join([*parts, template[at:]]), tuple(planted), language, foreign=foreign)
 
 
+def _faker() -> Any:
+    try:
+        from faker import Faker  # noqa: PLC0415 - for this benchmark alone
+    except ImportError:
+        raise BadInput("this benchmark needs the package faker: pip install faker") from None
+    return Faker
+
+
 class _Data:
     """Values of every kind, of one seed."""
 
     def __init__(self, luck: random.Random, seed: int) -> None:
-        try:
-            from faker import Faker  # noqa: PLC0415 - for this benchmark alone
-        except ImportError:
-            raise BadInput("this benchmark needs the package faker: pip install faker") from None
-        Faker.seed(seed)
+        made = _faker()
+        made.seed(seed)
         self.luck = luck
-        self._us, self._gb, self._in, self._cn = Faker("en_US"), Faker("en_GB"), Faker("en_IN"), Faker("zh_CN")
+        self._us, self._gb, self._in, self._cn = made("en_US"), made("en_GB"), made("en_IN"), made("zh_CN")
+        german = made("de_DE")
         self.makers: dict[str, Callable[[bool], str]] = {
             "name": self._name,
             "address": self._address,
@@ -197,7 +203,7 @@ class _Data:
             "mail": lambda zh: (self._cn if zh else self._us).ascii_safe_email(),
             "identity": self._identity,
             "card": self._card,
-            "iban": lambda _: luck.choice((self._gb, Faker("de_DE"))).iban(),
+            "iban": lambda _: luck.choice((self._gb, german)).iban(),
             "ip": lambda _: luck.choice((self._us.ipv4_public, self._us.ipv6))(),
             "link": self._link,
             "wallet": self._wallet,
@@ -286,7 +292,7 @@ class _Data:
         )
 
     def _seed(self, _: bool) -> str:
-        from eth_account.hdaccount import Mnemonic  # noqa: PLC0415
+        from eth_account.hdaccount.mnemonic import Mnemonic  # noqa: PLC0415
 
         raw = bytes(self.luck.randrange(256) for _ in range(self.luck.choice((16, 24, 32))))
         return str(Mnemonic().to_mnemonic(raw))
