@@ -238,7 +238,6 @@ class _Data:
         return str(one.address()).replace("\n", ", ")
 
     def _phone(self, zh: bool) -> str:
-        digits = lambda n: "".join(self.luck.choice(string.digits) for _ in range(n))  # noqa: E731
         if zh:
             mobile = str(self._cn.phone_number())
             return self.luck.choice(
@@ -246,20 +245,23 @@ class _Data:
                     mobile,
                     "+86 " + mobile,
                     f"{mobile[:3]}-{mobile[3:7]}-{mobile[7:]}",
-                    f"010-8{digits(7)}",
-                    f"0755-2{digits(7)}",
+                    f"010-8{self._digits(7)}",
+                    f"0755-2{self._digits(7)}",
                 )
             )
         a, b = self.luck.randint(201, 989), self.luck.randint(201, 989)
         return self.luck.choice(
             (
-                f"({a}) {b}-{digits(4)}",
-                f"{a}-{b}-{digits(4)}",
-                f"+1 {a} {b} {digits(4)}",
-                f"+44 20 7{digits(3)} {digits(4)}",
-                f"{a}.{b}.{digits(4)}",
+                f"({a}) {b}-{self._digits(4)}",
+                f"{a}-{b}-{self._digits(4)}",
+                f"+1 {a} {b} {self._digits(4)}",
+                f"+44 20 7{self._digits(3)} {self._digits(4)}",
+                f"{a}.{b}.{self._digits(4)}",
             )
         )
+
+    def _digits(self, count: int) -> str:
+        return "".join(self.luck.choice(string.digits) for _ in range(count))
 
     def _identity(self, zh: bool) -> str:
         return str(self._cn.ssn()) if zh else str(self._us.ssn())

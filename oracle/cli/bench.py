@@ -200,3 +200,16 @@ def bench_privacy(
 
     document = privacy.privacy(sentences, seed, development)
     answer(document, as_json, privacy.text, document["ok"])
+
+
+@app.command("release")
+def bench_release(
+    runs: Annotated[int, typer.Option(min=1_000, help="Releases of each mechanism on each of two inputs.")] = 10_000,
+    racers: Annotated[int, typer.Option(min=1, max=200, help="That ask at once.")] = 32,
+    as_json: JsonOption = False,
+) -> None:
+    """Attack the private releases: a lower bound of what they reveal, their error, and a race for the budget."""
+    from oracle.bench import release
+
+    document = release.audited(runs, racers)
+    answer(document, as_json, release.text, document["ok"])

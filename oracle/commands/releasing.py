@@ -64,9 +64,8 @@ def ledger(home: Path | None, job: int | None, name: str) -> dict[str, Any]:
 
 def text(d: dict[str, Any]) -> str:
     budget, used = d["budget"], d["spent"]
-    lines = [
-        f"  {budget['dataset']}: epsilon {used['epsilon']:.6g} of {budget['epsilon'] / 1e9:g} spent, delta {budget['delta']:g} ({budget['composition']})"
-    ]
+    of = f"{used['epsilon']:.6g} of {budget['epsilon'] / 1e9:g}"
+    lines = [f"  {budget['dataset']}: epsilon {of} spent, delta {budget['delta']:g} ({budget['composition']})"]
     lines += [
         f"  {one['number']:4}  epsilon {one['cost']['epsilon'] / 1e9:g}  {json.dumps(one[part])}"
         for one in d["entries"]

@@ -63,7 +63,7 @@ class Entry:
 
     def digest(self) -> bytes:
         price: list[Any] = [self.cost.epsilon, self.cost.delta, self.cost.rho]
-        body = [self.dataset, self.number, self.query, price, self.result, self.at, self.previous]
+        body: list[Any] = [self.dataset, self.number, self.query, price, self.result, self.at, self.previous]
         return sha256(DOMAIN + encode(body)).digest()
 
     def signed(self, signature: bytes) -> "Entry":
