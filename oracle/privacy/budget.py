@@ -8,6 +8,8 @@ renyi    every release is rho-zCDP, so alpha rho Renyi at each order (Bun and St
          after seeing earlier ones: the filter of Feldman and Zrnic 2021 (https://arxiv.org/abs/2008.11193) holds for that.
          By dp-accounting.
 
+Renyi allows far more releases where each is small, and fewer where one takes a large part: basic is the default.
+
 An entry of the ledger holds the release itself: what is spent and what is released are written together or not at all. Entries are
 chained by hash and signed, so that whoever saw an entry sees if one was changed, dropped or put in between.
 """
@@ -75,7 +77,7 @@ def read_budget(dataset: str, document: Any, where: str = "releases") -> Budget:
     if not isinstance(document, dict) or not {"epsilon"} <= document.keys() <= {"epsilon", "delta", "composition"}:
         raise BadInput(f"{where}: an object with epsilon, and optionally delta and composition")
     delta = fraction(document.get("delta", 0), f"{where}.delta")
-    composition = document.get("composition", RENYI if delta else BASIC)
+    composition = document.get("composition", BASIC)
     if composition not in COMPOSITIONS:
         raise BadInput(f"{where}.composition: one of {', '.join(COMPOSITIONS)}")
     if composition == RENYI and not delta:

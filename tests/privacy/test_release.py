@@ -172,7 +172,7 @@ def test_require__delta_spent__is_refused() -> None:
 
 
 def test_spent__renyi__below_the_sum_for_many_and_never_below_what_gaussians_reveal() -> None:
-    budget = read_budget("d", {"epsilon": 2, "delta": 1e-6})
+    budget = read_budget("d", {"epsilon": 2, "delta": 1e-6, "composition": "renyi"})
     one = release.cost(read_query({"of": "histogram", "epsilon": 0.05}))
     many = money.spent(budget, [one] * 50)[0]
     assert many < 2 < 50 * 0.05
