@@ -26,10 +26,10 @@ def ledger_key(home: Home) -> KeySigner:
 
 
 def budget_of(reader: Reader, job: int) -> Budget | None:
-    """As the job's manifest has it, which its terms fix; written down when it is first asked for."""
+    """As the job's manifest has it, which its terms fix: written down when it is first asked for."""
     document = reader.content(reader.job(job))[0].document.get("releases")
     if document is None:
-        return None
+        return reader.oracle.database.budget(dataset(job))
     found = read_budget(dataset(job), document, "manifest: releases")
     reader.oracle.database.set_budget(found)
     return found
