@@ -49,9 +49,9 @@ def privacy(sentences: int, seed: int, development: bool = False) -> dict[str, A
     before = time.process_time()
     found = [find(one.text, one.field) for one in texts]
     seconds = time.process_time() - before
-    kinds = {kind: _scores(texts, found, kind) for kind in KINDS}
+    kinds = {kind: scores(texts, found, kind) for kind in KINDS}
     languages = {
-        language: {kind: _scores(*_only(texts, found, language), kind) for kind in (*KINDS[:-2], ADDRESS, NAME)}
+        language: {kind: scores(*_only(texts, found, language), kind) for kind in (*KINDS[:-2], ADDRESS, NAME)}
         for language in ("en", "zh")
     }
     structured = [kind for kind in KINDS if kind != NAME]
@@ -103,7 +103,8 @@ def _only(texts: Sequence[Made], found: Sequence[list[Found]], language: str) ->
     return [one for one, _ in pairs], [spans for _, spans in pairs]
 
 
-def _scores(texts: Sequence[Made], found: Sequence[list[Found]], kind: str) -> dict[str, Any]:
+def scores(texts: Sequence[Made], found: Sequence[list[Found]], kind: str) -> dict[str, Any]:
+    """Planted, found whole, spans, right spans; recall and precision."""
     count = Counter[str]()
     for one, spans in zip(texts, found, strict=True):
         if one.foreign and kind == NAME:

@@ -193,11 +193,15 @@ def bench_privacy(
     development: Annotated[
         bool, typer.Option("--development", help="The sentences that the rules were mended on.")
     ] = False,
+    beside: Annotated[bool, typer.Option("--presidio", help="Instead: beside presidio-analyzer, in English.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what personal data is found in made sentences and records, English and Chinese, and what is taken for it."""
-    from oracle.bench import privacy
+    from oracle.bench import presidio, privacy
 
+    if beside:
+        show(presidio.compared(sentences, seed), as_json, presidio.text)
+        return
     document = privacy.privacy(sentences, seed, development)
     answer(document, as_json, privacy.text, document["ok"])
 
