@@ -1,7 +1,7 @@
 """How much personal data is found, of how much, and how often something else is taken for it: sentences and records that are made.
 
 Data by Faker (its own lists of names, streets and numbers), by eth_account, and here; sentences by the templates below, in English
-and Chinese, which were written after the last change of a recogniser. Beside them decoys: numbers and words that only look alike. Found is what is
+and Chinese, on which no recogniser was made or mended. Beside them decoys: numbers and words that only look alike. Found is what is
 covered whole by spans of its own kind; a span that touches nothing planted of its kind is a false alarm.
 """
 
@@ -43,7 +43,7 @@ class Made:
 def privacy(sentences: int, seed: int, development: bool = False) -> dict[str, Any]:
     """Recall and precision of each kind; `ok` where all bounds are met.
 
-    development: the sentences over which rules were looked at and mended; the others were written when that was done.
+    development: the sentences over which rules were looked at and mended; the others were written afterwards.
     """
     texts = list(made(sentences, seed, DEVELOPMENT if development else SENTENCES))
     before = time.process_time()

@@ -56,9 +56,9 @@ class Entry:
 
     dataset: str
     number: int
-    query: dict[str, Any]
+    query: Any  # JSON
     cost: Cost
-    result: dict[str, Any]
+    result: Any  # JSON
     at: int
     previous: bytes
     signature: bytes = b""
