@@ -75,7 +75,7 @@ def _add_checks(routes: APIRouter, reader: Reader) -> None:
             flaws.append(schemas.Flaw(row=position + 1, what=f"task {position + 1}{what}"))
         rules = _policy(policy)
         try:
-            clean = anonymise.tasks(found.tasks, rules)
+            clean = anonymise.tasks(found.tasks, rules, most=anonymise.MOST_SERVED)
         except BadInput as problem:
             flaws.append(schemas.Flaw(what=str(problem)))
             clean = anonymise.Anonymised([], [])
@@ -94,7 +94,7 @@ def _add_checks(routes: APIRouter, reader: Reader) -> None:
             try:
                 manifest = check_manifest(body.manifest)
                 _check_deadline(reader, manifest)
-                clean = anonymise.job(manifest, tasks)
+                clean = anonymise.job(manifest, tasks, most=anonymise.MOST_SERVED)
                 quote = _quote(make_job(manifest, clean.tasks, reader.unit)[0], reader.unit)
             except BadInput as problem:
                 flaws.append(_flaw(str(problem)))
@@ -170,7 +170,7 @@ def _store(reader: Reader, secret: bytes, session: Session, body: schemas.JobDra
     oracle = reader.oracle
     manifest, given = check_manifest(body.manifest), _tasks(body)
     _check_deadline(reader, manifest)
-    clean = anonymise.job(manifest, given)
+    clean = anonymise.job(manifest, given, most=anonymise.MOST_SERVED)
     tasks = clean.tasks
     make_job(manifest, tasks, reader.unit)  # what is wrong is said before anything is sealed
     key = None

@@ -77,7 +77,7 @@ def spans(text: str, field: str = "") -> Iterator[tuple[int, int]]:
         return
     for pattern in _ENGLISH if any(c.isdigit() for c in text) else ():
         yield from (match.span() for match in pattern.finditer(text))
-    if not text.isascii():
+    if not text.isascii() and _BELOW.search(text):
         yield from _chinese(text)
 
 

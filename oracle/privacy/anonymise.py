@@ -21,6 +21,7 @@ from oracle.protocol.manifest import Manifest
 from oracle.verification.content import images
 
 MOST_DIGITS = 40
+MOST_SERVED = 1 << 21  # characters of a job in which a server looks for its visitors: seconds
 DEPTH = 64
 IN_NAMES_OF_TASKS = frozenset(
     ("mail", "identity")
@@ -44,8 +45,18 @@ class Anonymised:
     changes: list[Change]
 
 
-def tasks(given: Sequence[Task], policy: Policy, key: bytes | None = None, where: str = "") -> Anonymised:
-    """Payloads without personal data. Raises BadInput naming the task whose id is personal data, or whose policy needs a key."""
+def tasks(
+    given: Sequence[Task], policy: Policy, key: bytes | None = None, where: str = "", most: int | None = None
+) -> Anonymised:
+    """Payloads without personal data; `most`: characters in which it is looked for.
+
+    Raises BadInput naming the task whose id is personal data, or whose policy needs a key.
+    """
+    if most is not None and policy.sought and (size := sum(_size(task.payload) for task in given)) > most:
+        advice = 'run `crowdproof anonymise` where the file is, then say so with personalData {"default": "keep"}'
+        raise BadInput(
+            f"{size:,} characters are more than the {most:,} in which personal data is looked for here: {advice}"
+        )
     kept: list[Task] = []
     changes: list[Change] = []
     for row, task in enumerate(given, 1):
@@ -59,13 +70,19 @@ def tasks(given: Sequence[Task], policy: Policy, key: bytes | None = None, where
     return Anonymised(kept, changes)
 
 
-def job(manifest: Manifest, given: Sequence[Task], key: bytes | None = None, where: str = "manifest") -> Anonymised:
+def job(
+    manifest: Manifest,
+    given: Sequence[Task],
+    key: bytes | None = None,
+    where: str = "manifest",
+    most: int | None = None,
+) -> Anonymised:
     """The tasks of a job under its manifest's `personalData`, without which all that is found is redacted.
 
     Raises BadInput also for the first rows that break the policy's table: nothing of the job is to be stored then.
     """
     policy = read_policy(manifest.document.get("personalData", {}), f"{where}: personalData")
-    found = tasks(given, policy, key, where)
+    found = tasks(given, policy, key, where, most)
     if policy.table:
         rows = [(row, task.payload) for row, task in enumerate(found.tasks, 1) if isinstance(task.payload, dict)]
         for broken in tables.breaks(rows, policy.table)[:1]:
@@ -159,6 +176,13 @@ def _at(where: str, run: Any) -> Any:
         return run()
     except BadInput as problem:
         raise BadInput(f"{where}, {problem}") from None
+
+
+def _size(item: Any, depth: int = 0) -> int:
+    if isinstance(item, str):
+        return 0 if _PICTURE.match(item) else len(item)
+    parts = [*item, *item.values()] if isinstance(item, dict) else item if isinstance(item, list) else ()
+    return 0 if depth > DEPTH else sum(_size(one, depth + 1) for one in parts)
 
 
 def totals(changes: Sequence[Change]) -> dict[str, int]:

@@ -27,7 +27,7 @@ class Found:
 
 def find(text: str, field: str = "", kinds: Collection[str] = KINDS) -> list[Found]:
     """Everything of these kinds. `field`: what the text is called where it stands, like `phone`: a whole value is judged by it."""
-    if len(text) < 2:
+    if len(text) < 2 or not kinds:
         return []
     plain, places = _read(text)
     taken: list[tuple[int, int, str]] = []
@@ -54,7 +54,7 @@ def _read(text: str) -> tuple[str, list[int] | None]:
     """The text as it is read; offsets only where they differ from the given one's."""
     if text.isascii():
         return text, None
-    plain = unicodedata.normalize("NFKC", text)
-    if plain == text and not any(unicodedata.category(c) in ("Cf", "Mn") for c in set(text)):
-        return text, None
-    return folded(text)
+    signs = {c: unicodedata.normalize("NFKC", c) for c in set(text)}
+    if any(len(plain) != 1 or unicodedata.category(c) in ("Cf", "Mn") for c, plain in signs.items()):
+        return folded(text)
+    return text.translate({ord(c): plain for c, plain in signs.items() if c != plain}), None

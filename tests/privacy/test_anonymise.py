@@ -144,6 +144,13 @@ def test_job__an_id_that_is_a_mail_address__is_refused_with_the_task() -> None:
         anonymise.tasks([Task(0, "1", None), Task(1, "jo@x.org", None)], Policy())
 
 
+def test_tasks__more_than_a_server_looks_through__is_refused_with_what_to_do_and_kept_if_told() -> None:
+    rows = [Task(0, "1", {"text": "ask John Smith " * 10, "more": ["x" * 50]})]
+    with pytest.raises(BadInput, match=r"208 characters are more than the 100 .*crowdproof anonymise"):
+        anonymise.tasks(rows, Policy(), most=100)
+    assert anonymise.tasks(rows, read_policy({"default": "keep"}), most=100).tasks == rows
+
+
 def test_job__rows_that_stand_out__are_refused_by_number() -> None:
     table = {"quasi": ["age", "town"], "sensitive": ["ill"], "k": 2, "l": 2}
     manifest = check_manifest(MANIFEST | {"personalData": {"table": table}})
