@@ -27,12 +27,12 @@ def ledger_key(home: Home) -> KeySigner:
 
 def budget_of(reader: Reader, job: int) -> Budget | None:
     """As the job's manifest has it, which its terms fix: written down when it is first asked for."""
+    known = reader.oracle.database.budget(dataset(job))
     document = reader.content(reader.job(job))[0].document.get("releases")
-    if document is None:
-        return reader.oracle.database.budget(dataset(job))
-    found = read_budget(dataset(job), document, "manifest: releases")
-    reader.oracle.database.set_budget(found)
-    return found
+    if known is None and document is not None:
+        known = read_budget(dataset(job), document, "manifest: releases")
+        reader.oracle.database.set_budget(known)
+    return known
 
 
 def publish(reader: Reader, signer: KeySigner, job: int, query: Query, groups: Mapping[str, str]) -> Entry:
