@@ -376,14 +376,28 @@ class Quote(Schema):
     escrow: Amount
 
 
+class Change(Schema):
+    """Personal data that is replaced: in which row or task (from 1), in which field, of what kind, and how. Never the data."""
+
+    row: int
+    field: str
+    kind: str
+    method: str
+
+
 class Checked(Schema):
+    """`changes`: personal data (the first of it) that is replaced before the job is stored."""
+
     ok: bool
     flaws: list[Flaw]
     quote: Quote | None = None
+    changes: list[Change] = []
 
 
 class Imported(Schema):
-    """`tasks`: those without a flaw; nothing is stored."""
+    """`tasks`: those without a flaw, and without the personal data of `changes` (the first of them); nothing is stored."""
+
+    changes: list[Change] = []
 
     ok: bool
     rows: int
@@ -392,7 +406,10 @@ class Imported(Schema):
 
 
 class JobDraft(Schema):
-    """Stored content, not funded yet: sign `permit` (null where the token takes none) or send `transactions` as they are."""
+    """Stored content, not funded yet: sign `permit` (null where the token takes none) or send `transactions` as they are.
+
+    `replaced`: how much personal data of each kind was replaced before anything was stored.
+    """
 
     terms: Hash
     title: str
@@ -402,6 +419,7 @@ class JobDraft(Schema):
     permit: dict[str, Any] | None = None
     transactions: Transactions | None = None
     job: int | None = None
+    replaced: dict[str, int] = {}
 
 
 class Template(Schema):

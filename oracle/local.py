@@ -129,7 +129,7 @@ def write_settings(
     name = before.name or f"crowdproof_{secrets.token_hex(4)}"
     kept = (before.database, before.content, name)
     home.write_settings(Settings(rpc, depth, tuple(members), processes.url_of(api), *kept))
-    for secret in ("token", "password"):
+    for secret in ("token", "password", "ledger"):
         home.secret(secret)
 
 

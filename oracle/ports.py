@@ -3,10 +3,11 @@
 Adapters implement these; `oracle.bootstrap` alone names the concrete ones.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
+from oracle.privacy.budget import Budget, Cost, Entry
 from oracle.protocol.cids import Cid, Codec
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import Refused
@@ -287,6 +288,11 @@ class SignedHeader:
         return self.proposal.header.valid_until
 
 
+MakeEntry: TypeAlias = Callable[
+    [Budget, Sequence[Cost], int, bytes], Entry
+]  # number of the entry, digest of the one before
+
+
 class Database(Protocol):
     """What must outlive a process. A method that returns has written durably; all are safe between processes."""
 
@@ -358,6 +364,16 @@ class Database(Protocol):
     def sent(
         self, sender: Address, what: str | None = None, waiting: bool = False, last: int | None = None
     ) -> list[Sent]: ...
+
+    # what data sets may reveal, and have revealed (oracle.privacy.budget)
+    def set_budget(
+        self, budget: Budget
+    ) -> None: ...  # once: Refused("budget-set") for another one of the same data set
+    def budget(self, dataset: str) -> Budget | None: ...
+    # what `make` returns is stored in the writer's turn in which it looked; what it raises stores nothing. An entry with the
+    # same query is given instead, at no cost. Refused("no-budget")
+    def spend(self, dataset: str, query: dict[str, Any], make: MakeEntry) -> Entry: ...
+    def entries(self, dataset: str) -> list[Entry]: ...  # ascending
 
     # who does a work that several processes could do: saves doing it twice, nothing is wrong if two hold it
     def hold(self, work: str, holder: str, seconds: float) -> bool: ...  # takes or renews; False while another holds it

@@ -7,7 +7,8 @@ export interface Assigned { assignment: MyAssignment; title: string; instruction
 export interface Assignment { job: number; task: number; worker: number; expiry: number; terms: string; signature: string }
 export interface Balance { worker: number; wallet: string; cumulative: string; claimed: string; claimable: string; pending: string; units: number; epoch: number; earnings: string; proof: Array<string> }
 export interface Call { what: string; to: string; data: string; value: string }
-export interface Checked { ok: boolean; flaws: Array<Flaw>; quote?: Quote | null }
+export interface Change { row: number; field: string; kind: string; method: string }
+export interface Checked { ok: boolean; flaws: Array<Flaw>; quote?: Quote | null; changes?: Array<Change> }
 export interface ClaimIn { worker: number; cumulative: number; validUntil: number; signature: string }
 export interface ContestIn { job: number; task: number; worker: number; title?: string; text?: string }
 export interface ContestStepIn { contest: number; step: string }
@@ -23,10 +24,10 @@ export interface Given { wallet: string; coin: number; tokens: string }
 export interface Health { status: string }
 export interface Hook { hook: string; url: string; kinds: Array<string>; job: number | null; cursor: string; failures: number; secret?: string | null }
 export interface HookIn { url: string; kinds?: Array<string>; job?: number | null }
-export interface Imported { ok: boolean; rows: number; tasks: Array<TaskIn>; flaws: Array<Flaw> }
+export interface Imported { changes?: Array<Change>; ok: boolean; rows: number; tasks: Array<TaskIn>; flaws: Array<Flaw> }
 export interface Input { task: number; id: string; label: string; confidence: number }
 export interface Job { job: number; requester: string; terms: string; manifest: string; classes: number; tasks: number; answers: number; base: string; bonus: string; deadline: number; escrow: string; refunded: string }
-export interface JobDraft { terms: string; title: string; deadline: number; quote: Quote; manifest: string; permit?: Record<string, unknown> | null; transactions?: Transactions | null; job?: number | null }
+export interface JobDraft { terms: string; title: string; deadline: number; quote: Quote; manifest: string; permit?: Record<string, unknown> | null; transactions?: Transactions | null; job?: number | null; replaced?: Record<string, number> }
 export interface JobDraftIn { manifest: Record<string, unknown>; tasks: Array<TaskIn> }
 export interface JobIn { job: number }
 export interface Leaf { index: number; value: unknown; leaf: string; proof: Array<string> }
@@ -51,6 +52,7 @@ export interface RecordOfJob { job: number; answers: number; counted: number; ag
 export interface Refutation { did: string; what: string; faults: Array<string>; missing: number; transactions: Transactions }
 export interface RefuteIn { epoch: number; beneficiary: string }
 export interface RegistrationIn { wallet: string; key: string; validUntil: number; signature: string }
+export interface ReleaseIn { query: Record<string, unknown>; groups?: Record<string, string> }
 export interface Session { wallet?: string | null; worker?: number | null; expiresAt?: number | null; token?: string | null }
 export interface SignIn { message: string; signature: string; bearer?: boolean }
 export interface StakeIn { member: string; wei: number }
@@ -120,8 +122,8 @@ export class Crowdproof {
   dropDraft(terms: string, options?: Options): Promise<void>;
   /** A draft, with a fresh permit to sign and the transactions that fund it without one. */
   draft(terms: string, options?: Options): Promise<JobDraft>;
-  /** Tasks from a CSV, JSONL or Parquet file in the body; every flaw with its row and column. Nothing is stored. */
-  importTasks(body: Blob | ArrayBuffer | Uint8Array, query: { name: string }, options?: Options): Promise<Imported>;
+  /** Tasks from a CSV, JSONL or Parquet file in the body, without personal data; every flaw with its row and column. Nothing is stored. */
+  importTasks(body: Blob | ArrayBuffer | Uint8Array, query: { name: string; policy?: string }, options?: Options): Promise<Imported>;
   /** What such a job with so many tasks locks, to the unit. */
   quoteJob(body: QuoteIn, options?: Options): Promise<Quote>;
   /** Job */
@@ -134,6 +136,10 @@ export class Crowdproof {
   pause(job: number, options?: Options): Promise<Progress>;
   /** How far a job is, and where its money is. */
   progress(job: number, options?: Options): Promise<Progress>;
+  /** The job's privacy budget, what is spent of it, and every release, signed and chained. */
+  ledger(job: number, options?: Options): Promise<Record<string, unknown>>;
+  /** Noisy statistics of your job, for everyone, against its budget. The same question again costs nothing. */
+  release(job: number, body: ReleaseIn, options?: Options): Promise<Record<string, unknown>>;
   /** Offers again. */
   resume(job: number, options?: Options): Promise<Progress>;
   /** Verdicts that are less sure than `below`, the least sure first, from the place `from` on. */

@@ -174,6 +174,14 @@ export class Crowdproof {
     return (await this.ask("GET", `/jobs/${encodeURIComponent(job)}/progress`, { options })).json();
   }
 
+  async ledger(job, options) {
+    return (await this.ask("GET", `/jobs/${encodeURIComponent(job)}/releases`, { options })).json();
+  }
+
+  async release(job, body, options) {
+    return (await this.ask("POST", `/jobs/${encodeURIComponent(job)}/releases`, { body, options })).json();
+  }
+
   async resume(job, options) {
     return (await this.ask("POST", `/jobs/${encodeURIComponent(job)}/resume`, { options })).json();
   }

@@ -4,7 +4,9 @@ Nothing is spent here. A draft is its requester's own until its job is on the ch
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from io import BytesIO
 from typing import Annotated, Any
 
@@ -18,6 +20,8 @@ from oracle import publishing
 from oracle.adapters import permits
 from oracle.bootstrap import Oracle
 from oracle.ports import Call, Kept, Permit
+from oracle.privacy import anonymise
+from oracle.privacy.policy import Policy, read_policy
 from oracle.protocol import payloads
 from oracle.protocol.cids import Codec, encode, from_digest
 from oracle.protocol.errors import BadInput
@@ -29,10 +33,13 @@ from oracle.tasks import scan
 from oracle.templates import templates
 
 MOST_FLAWS = 100
+MOST_CHANGES = 1_000
 LEAST_S = 600  # that a job must be open after it is drafted
 DRAFT_S = 30 * 86_400.0
 FOREVER = 1e11
 Name = Annotated[str, Query(max_length=200, description="The file's name: its ending says the form.")]
+
+Rules = Annotated[str, Query(max_length=20_000, description="The manifest's `personalData` [redact all].")]
 
 
 def router(reader: Reader, secret: bytes) -> APIRouter:
@@ -57,14 +64,24 @@ def _add_checks(routes: APIRouter, reader: Reader) -> None:
         return schema()
 
     @routes.post("/jobs/import", openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}}})
-    def import_tasks(name: Name, body: Annotated[bytes, Depends(_bytes)]) -> schemas.Imported:
-        """Tasks from a CSV, JSONL or Parquet file in the body; every flaw with its row and column. Nothing is stored."""
+    def import_tasks(name: Name, body: Annotated[bytes, Depends(_bytes)], policy: Rules = "{}") -> schemas.Imported:
+        """Tasks from a CSV, JSONL or Parquet file in the body, without personal data; every flaw with its row and column.
+
+        Nothing is stored.
+        """
         found = scan(BytesIO(body), name, MOST_FLAWS)
         flaws = [schemas.Flaw(row=flaw.row, field=flaw.field, what=flaw.what) for flaw in found.flaws]
         for position, what in task_problems(found.tasks) if len(flaws) < MOST_FLAWS else ():
             flaws.append(schemas.Flaw(row=position + 1, what=f"task {position + 1}{what}"))
-        tasks = [schemas.TaskIn(id=task.id, payload=task.payload) for task in found.tasks]
-        return schemas.Imported(ok=not flaws, rows=found.rows, tasks=tasks, flaws=flaws[:MOST_FLAWS])
+        rules = _policy(policy)
+        try:
+            clean = anonymise.tasks(found.tasks, rules, most=anonymise.MOST_SERVED)
+        except BadInput as problem:
+            flaws.append(schemas.Flaw(what=str(problem)))
+            clean = anonymise.Anonymised([], [])
+        tasks = [schemas.TaskIn(id=task.id, payload=task.payload) for task in clean.tasks]
+        changes = _changes(clean)
+        return schemas.Imported(ok=not flaws, rows=found.rows, tasks=tasks, flaws=flaws[:MOST_FLAWS], changes=changes)
 
     @routes.post("/jobs/check")
     def check_job(body: schemas.JobDraftIn) -> schemas.Checked:
@@ -72,15 +89,16 @@ def _add_checks(routes: APIRouter, reader: Reader) -> None:
         tasks = _tasks(body)
         flaws = [schemas.Flaw(field=field, what=what) for field, what in problems(body.manifest)]
         flaws += [schemas.Flaw(row=at + 1, what=f"task {at + 1}{what}") for at, what in _first(tasks)]
-        quote = None
+        quote, clean = None, anonymise.Anonymised([], [])
         if not flaws:
             try:
                 manifest = check_manifest(body.manifest)
                 _check_deadline(reader, manifest)
-                quote = _quote(make_job(manifest, tasks, reader.unit)[0], reader.unit)
+                clean = anonymise.job(manifest, tasks, most=anonymise.MOST_SERVED)
+                quote = _quote(make_job(manifest, clean.tasks, reader.unit)[0], reader.unit)
             except BadInput as problem:
                 flaws.append(_flaw(str(problem)))
-        return schemas.Checked(ok=not flaws, flaws=flaws, quote=quote)
+        return schemas.Checked(ok=not flaws, flaws=flaws, quote=quote, changes=_changes(clean))
 
     @routes.post("/jobs/quote")
     def quote_job(body: schemas.QuoteIn) -> schemas.Quote:
@@ -150,8 +168,10 @@ def payload_key(oracle: Oracle, terms: Terms) -> bytes | None:
 
 def _store(reader: Reader, secret: bytes, session: Session, body: schemas.JobDraftIn) -> schemas.JobDraft:
     oracle = reader.oracle
-    manifest, tasks = check_manifest(body.manifest), _tasks(body)
+    manifest, given = check_manifest(body.manifest), _tasks(body)
     _check_deadline(reader, manifest)
+    clean = anonymise.job(manifest, given, most=anonymise.MOST_SERVED)
+    tasks = clean.tasks
     make_job(manifest, tasks, reader.unit)  # what is wrong is said before anything is sealed
     key = None
     if not manifest.is_public:
@@ -164,6 +184,7 @@ def _store(reader: Reader, secret: bytes, session: Session, body: schemas.JobDra
     if key is not None:
         oracle.database.put(Kept("payload-key", terms.hash().hex(), session.owner, {"key": key.hex()}, FOREVER))
     value = {"title": manifest.document["title"], "terms": to_json(terms), "deadline": manifest.deadline}
+    value["replaced"] = anonymise.totals(clean.changes)
     until = reader.clock() + DRAFT_S
     kept = Kept("draft", f"{session.owner}.{terms.hash().hex()}", session.owner, value, until)
     oracle.database.put(kept)
@@ -186,6 +207,7 @@ def _draft(reader: Reader, session: Session, kept: Kept, ready: bool = False) ->
         permit=permits.typed_data(oracle.chain, *asked) if ready else None,
         transactions=sendable(oracle, *opening(oracle, kept, None), atomic=True) if ready else None,
         job=next((n for n, job in jobs if job.requester == session.wallet and job.terms == terms), None),
+        replaced=kept.value.get("replaced", {}),
     )
 
 
@@ -199,6 +221,17 @@ def _check_deadline(reader: Reader, manifest: Manifest) -> None:
 
 def _tasks(body: schemas.JobDraftIn) -> list[Task]:
     return [Task(number, task.id, task.payload) for number, task in enumerate(body.tasks)]
+
+
+def _changes(clean: anonymise.Anonymised) -> list[schemas.Change]:
+    return [schemas.Change(**asdict(change)) for change in clean.changes[:MOST_CHANGES]]
+
+
+def _policy(text: str) -> Policy:
+    try:
+        return read_policy(json.loads(text))
+    except (ValueError, RecursionError):
+        raise BadInput("policy: not JSON") from None
 
 
 def _first(tasks: Sequence[Task]) -> list[tuple[int, str]]:

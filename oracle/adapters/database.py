@@ -7,6 +7,7 @@ as one of ours: busy, unreachable, cut off -> Retryable (a call cut off while it
 damaged, full, read-only, forbidden -> Fatal; a wrong address or password -> BadInput; with the place and what to do.
 """
 
+import hashlib
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -56,6 +57,7 @@ from sqlalchemy.schema import CreateSchema
 from oracle.ports import (
     Block,
     Kept,
+    MakeEntry,
     OfferedAssignment,
     Outcome,
     Proposal,
@@ -65,12 +67,14 @@ from oracle.ports import (
     StoredAnswer,
     StoredReceipt,
 )
+from oracle.privacy.budget import Budget, Cost, Entry
 from oracle.protocol import plain
+from oracle.protocol.cids import encode
 from oracle.protocol.errors import BadInput, CrowdproofError, Fatal, Refused, Retryable
 from oracle.protocol.events import Log, from_json
 from oracle.protocol.keys import Address, checksum
 
-REVISION = "0004"  # the newest file of migrations/versions; a test holds them equal
+REVISION = "0005"  # the newest file of migrations/versions; a test holds them equal
 PATIENCE_S = 10.0  # how long a writer waits for its turn
 CHUNK = 5_000  # rows in one statement
 
@@ -241,6 +245,30 @@ KEPT = Table(
     _field("until", Double),  # Unix time
     Index("kept_by_owner", "kind", "owner"),
     Index("kept_by_until", "until"),
+)
+BUDGETS = Table(
+    "budgets",
+    METADATA,
+    _key("dataset", Text),
+    _field("epsilon", BigInteger),
+    _field("delta", Double),
+    _field("composition", Text),
+)
+RELEASES = Table(
+    "releases",
+    METADATA,
+    Column("dataset", Text, ForeignKey("budgets.dataset"), primary_key=True),
+    _key("number"),
+    _field("asked"),  # digest of the query
+    _field("query", JSON),
+    _field("epsilon", BigInteger),
+    _field("delta", Double),
+    _field("rho", Double),
+    _field("result", JSON),
+    _field("at", Uint64),
+    _field("previous"),
+    _field("signature"),
+    UniqueConstraint("dataset", "asked", name="releases_once"),
 )
 LEASES = Table(
     "leases",
@@ -580,6 +608,42 @@ class SqlDatabase:
             found = found.where(OUTBOX.c.block.is_(None))
         return [_sent(row) for row in reversed(self._rows(found))]
 
+    # what data sets may reveal, and have revealed
+
+    def set_budget(self, budget: Budget) -> None:
+        """Once for a data set; the same again is no error."""
+        with self._write() as connection:
+            _insert(connection, self._insert(BUDGETS).on_conflict_do_nothing(), [_values(budget)])
+            known = connection.execute(select(BUDGETS).where(BUDGETS.c.dataset == budget.dataset)).one()
+        if Budget(*known) != budget:
+            raise Refused("budget-set", f"{budget.dataset} has another budget already, and no budget is changed")
+
+    def budget(self, dataset: str) -> Budget | None:
+        return next((Budget(*row) for row in self._rows(select(BUDGETS).where(BUDGETS.c.dataset == dataset))), None)
+
+    def spend(self, dataset: str, query: dict[str, Any], make: MakeEntry) -> Entry:
+        """Looks and writes in one turn of the writer: of many who ask at once, as many get it as the budget has room for."""
+        asked, own = hashlib.sha256(encode(query)).digest(), RELEASES.c.dataset == dataset
+        spent = select(RELEASES.c.epsilon, RELEASES.c.delta, RELEASES.c.rho).where(own).order_by(RELEASES.c.number)
+        newest = select(RELEASES).where(own).order_by(RELEASES.c.number.desc()).limit(1)
+        with self._write() as connection:
+            budget = connection.execute(select(BUDGETS).where(BUDGETS.c.dataset == dataset)).one_or_none()
+            if budget is None:
+                raise Refused("no-budget", f"{dataset} has no budget: nothing of it is released")
+            known = connection.execute(select(RELEASES).where(own, RELEASES.c.asked == asked)).one_or_none()
+            if known is not None:
+                return _entry(known)
+            costs = [Cost(*row) for row in connection.execute(spent)]
+            last = connection.execute(newest).one_or_none()
+            previous = bytes(32) if last is None else _entry(last).digest()
+            entry = make(Budget(*budget), costs, len(costs) + 1, previous)
+            _insert(connection, insert(RELEASES), [_entry_values(entry, asked)])
+            return entry
+
+    def entries(self, dataset: str) -> list[Entry]:
+        found = select(RELEASES).where(RELEASES.c.dataset == dataset).order_by(RELEASES.c.number)
+        return [_entry(row) for row in self._rows(found)]
+
     # who does what
 
     def hold(self, work: str, holder: str, seconds: float) -> bool:
@@ -841,6 +905,16 @@ def _signed_values(header: SignedHeader) -> dict[str, Any]:
 def _signed(row: Row[Any]) -> SignedHeader:
     proposal = plain.from_json(Proposal, row.proposal)
     return SignedHeader(row.digest, proposal, tuple((job, task) for job, task in row.tasks))
+
+
+def _entry_values(entry: Entry, asked: bytes) -> dict[str, Any]:
+    names = ("dataset", "number", "query", "result", "at", "previous", "signature")
+    return {name: getattr(entry, name) for name in names} | _values(entry.cost) | {"asked": asked}
+
+
+def _entry(row: Row[Any]) -> Entry:
+    cost = Cost(row.epsilon, row.delta, row.rho)
+    return Entry(row.dataset, row.number, row.query, cost, row.result, row.at, row.previous, row.signature)
 
 
 def _sent_values(sender: Address, sent: Sent) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from oracle.cli import bench, checks, committee, deployment, jobs, keys, models, work
+from oracle.cli import bench, checks, committee, deployment, jobs, keys, models, privacy, work
 
 app = typer.Typer(
     add_completion=False,
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Crowd work that anyone can check.",
 )
-for _group in (deployment, checks, work, models):
+for _group in (deployment, checks, work, models, privacy):
     app.add_typer(_group.app)
 app.add_typer(jobs.app, name="job")
 app.add_typer(keys.app, name="key")

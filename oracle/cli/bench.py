@@ -184,3 +184,36 @@ def bench_predict(
     from oracle.bench import predict
 
     show(predict.predictions(data, sets.split(","), seeds), as_json, predict.text)
+
+
+@app.command("privacy")
+def bench_privacy(
+    sentences: Annotated[int, typer.Option(min=20, help="To make; records and decoys come on top.")] = 3_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the data that is planted.")] = 1,
+    development: Annotated[
+        bool, typer.Option("--development", help="The sentences that the rules were mended on.")
+    ] = False,
+    beside: Annotated[bool, typer.Option("--presidio", help="Instead: beside presidio-analyzer, in English.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what personal data is found in made sentences and records, English and Chinese, and what is taken for it."""
+    from oracle.bench import presidio, privacy
+
+    if beside:
+        show(presidio.compared(sentences, seed), as_json, presidio.text)
+        return
+    document = privacy.privacy(sentences, seed, development)
+    answer(document, as_json, privacy.text, document["ok"])
+
+
+@app.command("release")
+def bench_release(
+    runs: Annotated[int, typer.Option(min=1_000, help="Releases of each mechanism on each of two inputs.")] = 10_000,
+    racers: Annotated[int, typer.Option(min=1, max=200, help="That ask at once.")] = 32,
+    as_json: JsonOption = False,
+) -> None:
+    """Attack the private releases: a lower bound of what they reveal, their error, and a race for the budget."""
+    from oracle.bench import release
+
+    document = release.audited(runs, racers)
+    answer(document, as_json, release.text, document["ok"])

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from oracle.bootstrap import Oracle, open_oracle
 from oracle.config import Home
 from oracle.matching import graph as gr
 from oracle.ports import Call, Signer
+from oracle.privacy import anonymise
+from oracle.privacy.policy import read_policy
 from oracle.protocol.errors import BadInput, ChainUnavailable, WrongChain
 from oracle.protocol.keys import checksum
 from oracle.protocol.leaves import Task
@@ -23,6 +26,8 @@ from oracle.services import outbox, rules
 from oracle.services.index import View
 from oracle.tasks import read_tasks
 
+MOST_CHANGES = 1_000
+
 
 def check(home: Path | None, manifest: Path, tasks: Path | None, unit: int | None) -> dict[str, Any]:
     """The terms and the exact quote; without `tasks` that of one. `unit`: None takes that of the home's deployment, else 1."""
@@ -31,8 +36,11 @@ def check(home: Path | None, manifest: Path, tasks: Path | None, unit: int | Non
         unit = read_deployment_file(place.deployment)[0].unit if place.deployment.exists() else 1
     elif unit < 1:
         raise BadInput(f"--unit {unit}: it is 1 or more")
-    terms, blocks = _priced(_manifest(manifest), read_tasks(tasks) if tasks else [Task(0, "one", None)], unit, manifest)
-    return {**_quote(terms, unit), "blocks": len(blocks), "bytes": sum(len(block) for block, _ in blocks)}
+    asked = _manifest(manifest)
+    clean = _clean(home, asked, read_tasks(tasks) if tasks else [Task(0, "one", None)], manifest)
+    terms, blocks = _priced(asked, clean.tasks, unit, manifest)
+    size = sum(len(block) for block, _ in blocks)
+    return {**_quote(terms, unit), "blocks": len(blocks), "bytes": size, "replaced": anonymise.totals(clean.changes)}
 
 
 def order(manifest: Path, tasks: Path) -> dict[str, Any]:
@@ -71,8 +79,10 @@ def order_text(d: dict[str, Any]) -> str:
 
 
 def create(home: Path | None, manifest: Path, tasks: Path, requester: Signer) -> dict[str, Any]:
-    """Stores the job at the oracle and its members, then escrows it with the requester's key."""
-    asked, items = _manifest(manifest), read_tasks(tasks)
+    """Stores the job, without personal data, at the oracle and its members, then escrows it with the requester's key."""
+    asked = _manifest(manifest)
+    clean = _clean(home, asked, read_tasks(tasks), manifest)
+    items = clean.tasks
     with closing(open_oracle(Home.at(home))) as oracle:
         _priced(asked, items, oracle.deployment.unit, manifest)  # before anybody is asked
         try:
@@ -81,7 +91,9 @@ def create(home: Path | None, manifest: Path, tasks: Path, requester: Signer) ->
             job = publishing.fund(oracle, requester, terms, asked.deadline)
         except (ChainUnavailable, WrongChain) as problem:
             raise BadInput(f"{problem}; run this again to go on") from None
-        return {"job": job, **_quote(terms, oracle.deployment.unit)}
+        changes = [asdict(change) for change in clean.changes[:MOST_CHANGES]]
+        replaced = anonymise.totals(clean.changes)
+        return {"job": job, **_quote(terms, oracle.deployment.unit), "replaced": replaced, "changes": changes}
 
 
 def status(home: Path | None, number: int) -> dict[str, Any]:
@@ -120,8 +132,14 @@ def refund(home: Path | None, number: int, payer: Signer) -> dict[str, Any]:
 
 
 def text(d: dict[str, Any]) -> str:
+    lines = [
+        f"  {name:12} {value:,}" if isinstance(value, int) else f"  {name:12} {value}"
+        for name, value in d.items()
+        if name not in ("replaced", "changes")
+    ]
+    found = ", ".join(f"{count:,} {kind}" for kind, count in d.get("replaced", {}).items())
     return "\n".join(
-        f"  {name:12} {value:,}" if isinstance(value, int) else f"  {name:12} {value}" for name, value in d.items()
+        [*lines, *([f"  replaced     {found} (personal data; see `crowdproof anonymise`)"] if found else [])]
     )
 
 
@@ -183,6 +201,14 @@ def _check_open(oracle: Oracle, asked: Manifest, file: Path) -> None:
         raise BadInput(f"{file}: deadline is {asked.deadline}; block time is {now} already")
     if not oracle.peers:
         raise BadInput("the home's settings name no members: nobody would keep the job's content")
+
+
+def _clean(home: Path | None, asked: Manifest, tasks: Sequence[Task], manifest: Path) -> anonymise.Anonymised:
+    """Before anything is stored. The key of pseudonyms is the home's, in a file that only its owner reads."""
+    document = asked.document.get("personalData", {})
+    policy = read_policy(document, f"{manifest}: personalData")
+    key = Home.at(home).secret("pseudonyms").encode() if policy.needs_key else None
+    return anonymise.job(asked, tasks, key, str(manifest))
 
 
 def _manifest(file: Path) -> Manifest:

@@ -7,7 +7,8 @@ the policy: a small file can claim a billion pixels. Only PNG, JPEG, WebP and GI
 import io
 import struct
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,41 +159,98 @@ def _tells(xmp: Any) -> bool:
     return b"GPSLatitude" in text or b"GPSLongitude" in text
 
 
+def tells_place(data: bytes) -> bool:
+    """Whether the file says where it was taken. Raises BadInput for what is no image of ours."""
+    with _opened(data) as image:
+        return bool(_location(image).score)
+
+
 def without_location(data: bytes) -> bytes:
-    """The same image without EXIF and XMP but for its orientation. A JPEG keeps every other byte, other kinds are
-    written anew, lossless."""
-    pillow = _pillow()
-    with pillow.open(io.BytesIO(data), formats=FORMATS) as image:
-        turned = pillow.Exif()
-        if (orientation := image.getexif().get(0x0112)) is not None:
-            turned[0x0112] = orientation
+    """The same image with no word of where it was taken."""
+    return stripped(data)
+
+
+def stripped(data: bytes, with_place: bool = False) -> bytes:
+    """The same picture without what its file says beside it, but for how it is turned, and its place where that is asked for.
+
+    EXIF, XMP, IPTC, comments, previews and whatever follows the picture go. A JPEG keeps every byte of its pixels; other kinds are
+    written anew, lossless, and of a moving image the first frame. Raises BadInput for what is no image of ours.
+    """
+    with _opened(data) as image:
+        told, kept = image.getexif(), _pillow().Exif()
+        if (orientation := told.get(0x0112)) is not None:
+            kept[0x0112] = orientation
+        if with_place and (place := dict(told.get_ifd(GPS))):
+            kept[GPS] = place
+        exif = kept.tobytes() if len(kept) else b""
         if image.format == "JPEG":
-            return _spliced(data, turned.tobytes() if len(turned) else b"")
-        image.load()
+            return _spliced(data, exif)
+        try:
+            image.load()
+        except (OSError, ValueError, SyntaxError) as problem:
+            raise BadInput(f"an image that cannot be read ({type(problem).__name__}); save it again") from None
         out = io.BytesIO()
         options = {"WEBP": {"lossless": True, "exact": True}, "GIF": {}, "PNG": {}}[image.format]
         clean = image.copy()
         clean.info = {k: v for k, v in image.info.items() if k in ("transparency", "icc_profile", "gamma", "dpi")}
-        clean.save(
-            out, image.format, exif=turned.tobytes() if len(turned) and image.format != "GIF" else b"", **options
-        )
+        clean.save(out, image.format, exif=exif if image.format != "GIF" else b"", **options)
         return out.getvalue()
 
 
+@contextmanager
+def _opened(data: bytes) -> Iterator[Any]:
+    """By its header; a claim of too many pixels is refused before one is decoded."""
+    pillow = _pillow()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            image = pillow.open(io.BytesIO(data), formats=FORMATS)
+    except Exception as problem:
+        raise BadInput(f"not an image of {', '.join(FORMATS)} ({type(problem).__name__})") from None
+    with image:
+        yield image
+
+
 def _spliced(data: bytes, exif: bytes) -> bytes:
-    """A JPEG without its APP1 segments (EXIF and XMP); `exif` in their place. Raises BadInput for one that is cut off."""
+    """A JPEG of nothing but what decodes it, up to its end; `exif` in front. Raises BadInput for one that is cut off.
+
+    Of the application segments those stay that say how colours are meant: JFIF (APP0), the ICC profile (APP2), Adobe (APP14).
+    """
     kept = [data[:2]]
     if exif:
         kept.append(b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif)
     at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
-        size = 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if data[at + 1] != 0xE1:
-            kept.append(data[at : at + size])
-        at += size
-    if data[at : at + 2] != b"\xff\xda":
-        raise BadInput("a JPEG whose header is cut off; save it again")
-    return b"".join([*kept, data[at:]])
+    while (at := data.find(b"\xff", at)) >= 0 and at + 2 <= len(data):
+        mark = data[at + 1]
+        if mark == 0xD9:
+            return b"".join([*kept, data[at : at + 2]])
+        if mark in (0x00, 0x01, 0xFF) or 0xD0 <= mark <= 0xD7:  # stuffing and restarts, of pixels already kept
+            at += 1 if mark == 0xFF else 2
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if _needed(data[at:end]):
+            kept.append(data[at:end])
+        at = end
+        if mark == 0xDA:
+            at = _scanned(data, end)
+            kept.append(data[end:at])
+    raise BadInput("a JPEG that is cut off; save it again")
+
+
+def _needed(segment: bytes) -> bool:
+    mark = segment[1]
+    if not (0xE0 <= mark <= 0xEF or mark == 0xFE):
+        return True
+    return (mark, segment[4:9]) == (0xE0, b"JFIF\0") or segment[4:16] == b"ICC_PROFILE\0" or segment[4:9] == b"Adobe"
+
+
+def _scanned(data: bytes, at: int) -> int:
+    """Where a scan's pixels end: at the next marker that is neither stuffing nor a restart."""
+    while (at := data.find(b"\xff", at)) >= 0 and at + 1 < len(data):
+        if data[at + 1] != 0 and not 0xD0 <= data[at + 1] <= 0xD7:
+            return at
+        at += 2
+    return len(data)
 
 
 # --------------------------------------------------------------------------------------------------------------- twins

@@ -85,7 +85,7 @@ def personal(text: str) -> Finding:
     """
     plain, places = folded(text)
     found: list[tuple[int, int, str]] = []
-    for kind, pattern, holds in _KINDS:
+    for kind, pattern, holds in KINDS:
         for match in pattern.finditer(plain):
             size = holds(match.group())
             span = (match.start(), match.start() + size)
@@ -113,7 +113,7 @@ def _card(found: str) -> int:
     return len(found) if _ISSUERS.fullmatch(digits) and len(set(digits)) > 1 and luhn(digits) else 0
 
 
-def _iban(found: str) -> int:
+def iban(found: str) -> int:
     """Characters of the IBAN at its beginning; 0 if there is none. ISO 13616."""
     wanted = _IBAN_LENGTH.get(found[:2], 0)
     taken = [i for i, c in enumerate(found) if c.isalnum()][:wanted]
@@ -128,14 +128,14 @@ def _base58(found: str) -> int:
     """Base58Check, as Bitcoin's first addresses."""
     number = 0
     for c in found:
-        number = number * 58 + _BASE58.index(c)
+        number = number * 58 + BASE58.index(c)
     if number >= 1 << 200:
         return 0
     data = number.to_bytes(25, "big")
     return len(found) if sha256(sha256(data[:21]).digest()).digest()[:4] == data[21:] else 0
 
 
-def _bech32(found: str) -> int:
+def bech32(found: str) -> int:
     """BIP 173 and BIP 350."""
     chk = 1
     for value in [3, 3, 0, 2, 3, *(_BECH32.index(c) for c in found[3:])]:
@@ -149,7 +149,7 @@ def _bech32(found: str) -> int:
 _ISSUERS = re.compile(
     r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3[068]\d{12}|35\d{14}|6(?:011|5\d\d|4[4-9]\d)\d{12}"
 )
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _IBAN_LENGTH = {
     code: int(size)
@@ -162,7 +162,7 @@ _IBAN_LENGTH = {
     for code in codes.split()
 }  # fmt: skip
 
-_KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], int]], ...] = (
+KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], int]], ...] = (
     (
         "secret",
         re.compile(
@@ -173,10 +173,10 @@ _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], int]], ...] = (
         _whole,
     ),
     ("wallet", re.compile(r"(?<![0-9A-Za-z])0x[0-9a-fA-F]{40}(?![0-9A-Za-z])"), _whole),
-    ("wallet", re.compile(rf"(?<![0-9A-Za-z])[13][{_BASE58}]{{25,34}}(?![0-9A-Za-z])"), _base58),
-    ("wallet", re.compile(rf"(?<![0-9A-Za-z])bc1[{_BECH32}]{{11,71}}(?![0-9A-Za-z])"), _bech32),
+    ("wallet", re.compile(rf"(?<![0-9A-Za-z])[13][{BASE58}]{{25,34}}(?![0-9A-Za-z])"), _base58),
+    ("wallet", re.compile(rf"(?<![0-9A-Za-z])bc1[{_BECH32}]{{11,71}}(?![0-9A-Za-z])"), bech32),
     ("mail", re.compile(r"(?<![\w.%+-])[\w.%+-]{1,64}@(?:[\w-]{1,63}\.){1,6}[^\W\d_]{2,24}(?![\w-])"), _whole),
-    ("iban", re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[ -]?[0-9A-Z]){11,30}"), _iban),
+    ("iban", re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[ -]?[0-9A-Z]){11,30}"), iban),
     ("card", re.compile(r"(?<![\d.,-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\d-])"), _card),
     (
         "phone",

@@ -100,6 +100,7 @@ function tasks(state, act, form) {
     h('div', { class: 'field' }, h('label', { for: 'file' }, 'A file'), h('input', { id: 'file', type: 'file', accept: '.csv,.jsonl,.parquet', onchange: file }), h('p', { class: 'hint' }, 'CSV or Parquet with a column task (its id) and columns such as text or image; or JSONL: {"task": id, "payload": anything}.')),
     h('div', { class: 'field' }, h('label', { for: 'lines' }, 'Or one text a line'), h('textarea', { id: 'lines', oninput: (event) => { state.draft.imported = null; edit(state, act, { tasks: requester.fromLines(event.target.value) }) } })),
     h('p', { class: 'muted', id: 'task-count' }, count(form.tasks.length, 'task')),
+    imported?.changes?.length > 0 && h('p', { class: 'notice', id: 'replaced' }, `Personal data was replaced in ${count(imported.changes.length, 'place')}: ${[...new Set(imported.changes.map((one) => one.kind))].join(', ')}. What is stored can be called back by nobody; the manifest’s personalData says what is kept.`),
     flaws.length > 0 && h('div', { class: 'notice bad', id: 'row-flaws' }, h('div', {}, h('strong', {}, `${count(flaws.length, 'row')} cannot be taken`), h('ul', {}, flaws.slice(0, 20).map((flaw) => h('li', {}, `Row ${flaw.row ?? '?'}${flaw.field ? `, ${flaw.field}` : ''}: ${flaw.what}`))))))
 }
 
