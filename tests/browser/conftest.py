@@ -77,6 +77,21 @@ class Person:
         self.page.get_by_role("button", name="Test wallet").click()
         expect(self.page.locator("#me")).to_be_visible()
 
+    def manage(self, job: int) -> None:
+        """On the page of a job of its own, connected and signed in. A click that the page moved away from is made again."""
+        page = self.page
+        self.go(f"#/jobs/{job}")
+        expect(page.locator("#connect, #me").first).to_be_visible()
+        if page.locator("#connect").is_visible():
+            self.connect()
+        for _ in range(3):
+            expect(page.locator("#controls, #sign-in").first).to_be_visible()
+            if page.locator("#controls").is_visible():
+                return
+            page.locator("#sign-in").click()
+            page.wait_for_timeout(1_000)
+        expect(page.locator("#controls")).to_be_visible()
+
 
 @dataclass
 class Site:

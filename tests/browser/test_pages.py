@@ -82,12 +82,7 @@ def _requester(person: Person) -> None:
 
 
 def _manager(person: Person) -> None:
-    _connected(person, f"#/jobs/{person.site.job}")
-    page = person.page
-    expect(page.locator("#controls, #sign-in").first).to_be_visible()
-    if page.locator("#sign-in").is_visible():
-        page.locator("#sign-in").click()
-    expect(page.locator("#controls")).to_be_visible()
+    person.manage(person.site.job)
 
 
 def _chooser(person: Person) -> None:

@@ -93,9 +93,7 @@ def test_job__paused_by_its_requester__says_so_to_all_and_goes_on_when_resumed(s
     job = site.publish(1, CATS, [{"text": "It purrs."}])
     with site.person(1) as person:
         page = person.page
-        person.go(f"#/jobs/{job}")
-        person.connect()
-        page.get_by_role("button", name="Sign in").click()
+        person.manage(job)
         page.get_by_role("button", name="Pause").click()
         expect(page.locator("#phase")).to_have_text("paused")
         assert str(job) in {one.name for one in site.oracle.database.kept_of("paused")}
