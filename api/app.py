@@ -46,6 +46,7 @@ from oracle.telemetry import problem
 
 MAX_BODY = 1 << 23
 SWEEP_S = 60.0
+AHEAD_S = 1.0
 MAX_TASKS = 1 << 25  # bytes of a job with its tasks
 LARGER = {"/jobs/import": MAX_TASKS, "/jobs/check": MAX_TASKS, "/jobs/drafts": MAX_TASKS}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -69,7 +70,7 @@ def create_app(settings: Settings, opened: Oracle | None = None) -> FastAPI:
         app.add_exception_handler(kind, _refused(status))
     reader, ready = Reader(opened), health.of_oracle(opened)
     gate = Gate(opened, settings.own_origins(), settings.session_s)
-    app.state.gate, app.state.oracle = gate, opened
+    app.state.gate, app.state.oracle, app.state.reader = gate, opened, reader
     secret = settings.home.secret("payloads").encode()
     for routes in (
         sessions.router(reader, gate),
@@ -118,11 +119,12 @@ def _described(app: FastAPI) -> dict[str, Any]:
 
 
 def serving(settings: Settings) -> FastAPI:
-    """The application with what works beside its requests: webhooks are sent, and what ran out is dropped."""
+    """The application with what works beside its requests: webhooks are sent, what ran out is dropped, new epochs are read."""
     app = create_app(settings)
     opened: Oracle = app.state.oracle
     Sender(opened, settings.private_hooks).start()
     threading.Thread(target=_sweep, args=(opened,), name="sweep", daemon=True).start()
+    threading.Thread(target=_look_ahead, args=(app.state.reader,), name="look-ahead", daemon=True).start()
     return app
 
 
@@ -133,6 +135,15 @@ def _sweep(opened: Oracle) -> None:
             opened.database.drop_run_out()
         except CrowdproofError as trouble:
             problem("sweep", trouble)
+
+
+def _look_ahead(reader: Reader) -> None:
+    while True:
+        try:
+            reader.look_ahead()
+        except CrowdproofError as trouble:
+            problem("look-ahead", trouble)
+        time.sleep(AHEAD_S)
 
 
 def _refused(status: int) -> Any:

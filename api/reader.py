@@ -5,6 +5,7 @@ head, which costs one call to know: one for all requests of some hundredths of a
 """
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import RLock
 from time import monotonic, time
@@ -23,6 +24,7 @@ from oracle.protocol.state import Job, Post, State, Worker
 from oracle.services import rules
 
 KEPT_TREES = 16
+KEPT_EPOCHS, PROVEN_TREES = 4, ("verdicts", "balances", "weights")  # that are read before they are asked for
 LOOK_S = 0.05  # for which a look at the head of the chain is good
 
 
@@ -57,7 +59,8 @@ class Reader:
 
     def __init__(self, oracle: Oracle) -> None:
         self.oracle = oracle
-        self._lock = RLock()
+        self._lock, self._building = RLock(), RLock()
+        self._ahead: set[bytes] = set()
         self._head: Block | None = None
         self._state = State(b"")
         self._looked = -1.0
@@ -140,8 +143,20 @@ class Reader:
 
     def epoch(self, post: Post) -> Epoch:
         """Its data; read and checked once, whoever asks first."""
-        with self._lock:
-            return self.oracle.books.epoch(post.epoch, post.content)
+        return self.oracle.books.epoch(post.epoch, post.content)
+
+    def look_ahead(self) -> None:
+        """Reads what is new of the last epochs before anybody asks for it: data, tasks, trees. What is missing is left."""
+        state = self.state()
+        for post in state.unstruck()[-KEPT_EPOCHS:]:
+            if post.content in self._ahead:
+                continue
+            self._ahead.add(post.content)
+            with suppress(ContentMissing):
+                for tree in PROVEN_TREES:
+                    self._levels(post, tree)
+                for number in self._index(post).of_job:
+                    self.content(state.jobs[number])
 
     def posting(self, post: Post) -> bytes:
         """The calldata that posted it; asked of the chain once."""
@@ -207,10 +222,11 @@ class Reader:
         return found
 
     def _levels(self, post: Post, tree: str) -> trees.Levels:
-        with self._lock:
+        epoch = self.epoch(post)
+        with self._building:
             key = (post.content, tree)
             if key not in self._trees:
-                self._trees[key] = trees.build(ep.leaves_of(self.epoch(post), tree))
+                self._trees[key] = trees.build(ep.leaves_of(epoch, tree))
             self._trees.move_to_end(key)
             while len(self._trees) > KEPT_TREES:
                 self._trees.popitem(last=False)

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any
 
 from oracle.matching import graph
@@ -52,10 +53,14 @@ def _named(document: dict[str, Any], ids: list[str]) -> _Named:
 
 
 class Books:
-    """Caches what the content digests of the chain stand for; everything in it can be read again. Safe between threads."""
+    """Caches what the content digests of the chain stand for; everything in it can be read again.
+
+    Safe between threads: what is not here yet is read by one of those who ask, and the others wait for it.
+    """
 
     def __init__(self, content: ContentStore) -> None:
         self._source = source(content)
+        self._reading = RLock()
         self._epochs: dict[bytes, Epoch] = {}
         self._jobs: dict[Terms, tuple[Manifest, list[Task]]] = {}
         self._names: dict[Terms, _Named] = {}
@@ -64,23 +69,29 @@ class Books:
 
     def epoch(self, number: int, digest: bytes) -> Epoch:
         """An epoch's data. Raises ContentMissing, also when the store holds something else."""
-        if digest not in self._epochs:
-            epoch, faults = ep.load(self._source, number, digest)
-            if epoch is None:
-                raise ContentMissing(f"the data of epoch {number} is not in the store: {faults[0]}")
-            self._epochs[digest] = epoch
-        return self._epochs[digest]
+        if found := self._epochs.get(digest):
+            return found
+        with self._reading:
+            if digest not in self._epochs:
+                epoch, faults = ep.load(self._source, number, digest)
+                if epoch is None:
+                    raise ContentMissing(f"the data of epoch {number} is not in the store: {faults[0]}")
+                self._epochs[digest] = epoch
+            return self._epochs[digest]
 
     def job(self, terms: Terms) -> tuple[Manifest, list[Task]]:
         """A job's manifest and tasks, which are those of its terms. Raises ContentMissing."""
-        if terms not in self._jobs:
-            manifest, tasks, faults = mf.load_job(self._source, 0, terms)
-            if manifest is None or faults:
-                raise ContentMissing(f"the manifest or the tasks of a job are not in the store: {faults[0].what}")
-            if len(manifest.classes) != terms.classes:
-                raise ContentMissing("what the terms of a job name as its manifest has other classes than they")
-            self._jobs[terms] = (manifest, tasks)
-        return self._jobs[terms]
+        if found := self._jobs.get(terms):
+            return found
+        with self._reading:
+            if terms not in self._jobs:
+                manifest, tasks, faults = mf.load_job(self._source, 0, terms)
+                if manifest is None or faults:
+                    raise ContentMissing(f"the manifest or the tasks of a job are not in the store: {faults[0].what}")
+                if len(manifest.classes) != terms.classes:
+                    raise ContentMissing("what the terms of a job name as its manifest has other classes than they")
+                self._jobs[terms] = (manifest, tasks)
+            return self._jobs[terms]
 
     def graph(self, terms: Terms) -> TaskGraph:
         """Which tasks of a job wait for which."""
