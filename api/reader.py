@@ -24,7 +24,8 @@ from oracle.protocol.state import Job, Post, State, Worker
 from oracle.services import rules
 
 KEPT_TREES = 16
-KEPT_EPOCHS, PROVEN_TREES = 4, ("verdicts", "balances", "weights")  # that are read before they are asked for
+AHEAD = 4  # epochs, the last ones, that are read before they are asked for, with
+PROVEN_TREES = ("verdicts", "balances", "weights")
 LOOK_S = 0.05  # for which a look at the head of the chain is good
 
 
@@ -148,7 +149,7 @@ class Reader:
     def look_ahead(self) -> None:
         """Reads what is new of the last epochs before anybody asks for it: data, tasks, trees. What is missing is left."""
         state = self.state()
-        for post in state.unstruck()[-KEPT_EPOCHS:]:
+        for post in state.unstruck()[-AHEAD:]:
             if post.content in self._ahead:
                 continue
             self._ahead.add(post.content)
@@ -188,11 +189,11 @@ class Reader:
     def inputs(self, number: int) -> dict[int, list[Input]]:
         """task -> what the decided tasks that it waits for say, where it waits for any."""
         terms, state = self.job(number).terms, self.state()
-        with self._lock:
-            before = self.oracle.books.graph(terms).before
-            if not any(before.values()):
-                return {}
-            sure, (manifest, tasks) = self.oracle.books.confidence(state, number), self.oracle.books.job(terms)
+        books = self.oracle.books
+        before = books.graph(terms).before
+        if not any(before.values()):
+            return {}
+        sure, (manifest, tasks) = books.confidence(state, number), books.job(terms)
         said = {
             v.task: Input(task=v.task, id=tasks[v.task].id, label=manifest.classes[v.label], confidence=sure[v.task])
             for _, _, v in self.verdicts(number)

@@ -1,9 +1,10 @@
 """The ledger of all posted epochs and the manifests of jobs, read from the content store and kept."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import RLock
-from typing import Any
+from typing import Any, TypeVar
 
 from oracle.matching import graph
 from oracle.matching.graph import TaskGraph
@@ -22,6 +23,9 @@ from oracle.protocol.pages import Source
 from oracle.protocol.state import State
 from oracle.protocol.terms import Terms
 from oracle.services import matches
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 def source(content: ContentStore) -> Source:
@@ -69,29 +73,33 @@ class Books:
 
     def epoch(self, number: int, digest: bytes) -> Epoch:
         """An epoch's data. Raises ContentMissing, also when the store holds something else."""
-        if found := self._epochs.get(digest):
-            return found
-        with self._reading:
-            if digest not in self._epochs:
-                epoch, faults = ep.load(self._source, number, digest)
-                if epoch is None:
-                    raise ContentMissing(f"the data of epoch {number} is not in the store: {faults[0]}")
-                self._epochs[digest] = epoch
-            return self._epochs[digest]
+        return self._once(self._epochs, digest, lambda: self._read_epoch(number, digest))
 
     def job(self, terms: Terms) -> tuple[Manifest, list[Task]]:
         """A job's manifest and tasks, which are those of its terms. Raises ContentMissing."""
-        if found := self._jobs.get(terms):
-            return found
-        with self._reading:
-            if terms not in self._jobs:
-                manifest, tasks, faults = mf.load_job(self._source, 0, terms)
-                if manifest is None or faults:
-                    raise ContentMissing(f"the manifest or the tasks of a job are not in the store: {faults[0].what}")
-                if len(manifest.classes) != terms.classes:
-                    raise ContentMissing("what the terms of a job name as its manifest has other classes than they")
-                self._jobs[terms] = (manifest, tasks)
-            return self._jobs[terms]
+        return self._once(self._jobs, terms, lambda: self._read_job(terms))
+
+    def _once(self, known: dict[K, V], name: K, read: Callable[[], V]) -> V:
+        """What is known under the name; read by one of those who ask at the same time."""
+        if name not in known:
+            with self._reading:
+                if name not in known:
+                    known[name] = read()
+        return known[name]
+
+    def _read_epoch(self, number: int, digest: bytes) -> Epoch:
+        epoch, faults = ep.load(self._source, number, digest)
+        if epoch is None:
+            raise ContentMissing(f"the data of epoch {number} is not in the store: {faults[0]}")
+        return epoch
+
+    def _read_job(self, terms: Terms) -> tuple[Manifest, list[Task]]:
+        manifest, tasks, faults = mf.load_job(self._source, 0, terms)
+        if manifest is None or faults:
+            raise ContentMissing(f"the manifest or the tasks of a job are not in the store: {faults[0].what}")
+        if len(manifest.classes) != terms.classes:
+            raise ContentMissing("what the terms of a job name as its manifest has other classes than they")
+        return manifest, tasks
 
     def graph(self, terms: Terms) -> TaskGraph:
         """Which tasks of a job wait for which."""
@@ -119,22 +127,21 @@ class Books:
 
     def _verdicts(self, state: State) -> list[tuple[Verdict, float]]:
         posts = [(post.epoch, post.content) for post in state.unstruck()]
-        known, found = self._sure
-        if known != posts:
-            found = []
-            for number, content in posts:
-                epoch = self.epoch(number, content)
-                for v in epoch.verdicts:
-                    rows = [epoch.weights[c.row].row for c in v.cores if c.status is Status.COUNTED]
-                    found.append((v, scoring.confidence(v.prior, rows)))
-            self._sure = (posts, found)
-        return found
+        with self._reading:
+            known, found = self._sure
+            if known != posts:
+                found = []
+                for number, content in posts:
+                    epoch = self.epoch(number, content)
+                    for v in epoch.verdicts:
+                        rows = [epoch.weights[c.row].row for c in v.cores if c.status is Status.COUNTED]
+                        found.append((v, scoring.confidence(v.prior, rows)))
+                self._sure = (posts, found)
+            return found
 
     def _named(self, terms: Terms) -> "_Named":
-        if terms not in self._names:
-            manifest, tasks = self.job(terms)
-            self._names[terms] = _named(manifest.document, [task.id for task in tasks])
-        return self._names[terms]
+        manifest, tasks = self.job(terms)
+        return self._once(self._names, terms, lambda: _named(manifest.document, [task.id for task in tasks]))
 
     def matches(self, state: State) -> set[bytes]:
         """Digests of the matches that epochs which stand have named. A card that cannot be read names none."""

@@ -1,14 +1,19 @@
 """After an epoch: verdicts and balances whose proofs an outsider checks, and answers that come too late."""
 
 import time
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
+from api.reader import Reader
+from oracle.ports import ContentStore
 from oracle.protocol import epoch as ep
 from oracle.protocol import trees
+from oracle.protocol.cids import Cid
 from oracle.protocol.hashing import keccak
 from oracle.protocol.leaves import Balance
+from oracle.services.books import Books
 from tests.api.conftest import Market
 from tests.api.test_a_open import answer, is_problem, offers, stored
 
@@ -76,6 +81,29 @@ def test_answers__after_closing__refused_and_not_stored(settled: Market) -> None
     assert is_problem(response, 409)
     assert response.json()["title"] in ("job-closed", "task-closed")
     assert stored(settled) == before
+
+
+def test_look_ahead__of_a_settled_epoch__nothing_is_left_to_read_when_it_is_asked_for(settled: Market) -> None:
+    class Store:
+        content, reads = settled.oracle.content, 0
+
+        def get(self, cid: Cid) -> bytes:
+            self.reads += 1
+            return self.content.get(cid)
+
+    store = Store()
+    reader = Reader(replace(settled.oracle, books=Books(cast(ContentStore, store))))
+    reader.look_ahead()
+    before = store.reads
+    post = reader.state().unstruck()[-1]
+    assert before > 0
+    for tree in ("verdicts", "balances", "weights"):
+        assert (post.content, tree) in reader._trees
+        assert reader.proof(post, tree, 0) is not None
+    for job in {verdict.job for verdict in reader.epoch(post).verdicts}:
+        assert reader.content(reader.job(job))[1]
+    reader.look_ahead()
+    assert store.reads == before
 
 
 def test_claims__asked_by_each__are_paid_and_shown(settled: Market) -> None:

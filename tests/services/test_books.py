@@ -1,13 +1,16 @@
 """The books: what is cached is what the digests stand for, for every state and thread."""
 
+import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from oracle.adapters.content import MemoryStore
 from oracle.protocol import events as ev
-from oracle.protocol.cids import Codec, from_digest
+from oracle.protocol.cids import Cid, Codec, from_digest
 from oracle.protocol.errors import ContentMissing
 from oracle.protocol.manifest import load_job
 from oracle.protocol.state import EpochStatus
@@ -83,6 +86,31 @@ def test_job__terms__give_manifest_and_tasks(town: Town) -> None:
     terms = town.state.jobs[1].terms
     manifest, tasks = Books(town.content).job(terms)
     assert (manifest.classes, len(tasks)) == (["cat", "dog", "owl"], 3)
+
+
+def test_read__many_threads_at_once__reads_each_block_once(town: Town) -> None:
+    read: Counter[Cid] = Counter()
+
+    class Slow(MemoryStore):
+        def get(self, cid: Cid) -> bytes:
+            time.sleep(0.01)  # the others come meanwhile
+            read[cid] += 1
+            return super().get(cid)
+
+    store, post, terms = Slow(), town.state.posts[1], town.state.jobs[1].terms
+    for name in town.content.cids():  # type: ignore[attr-defined]
+        store.blocks[name] = town.content.get(name)
+    books = Books(store)
+    alone = Books(store)
+    alone.epoch(1, post.content)
+    alone.job(terms)
+    wanted = dict(read)
+    read.clear()
+    with ThreadPoolExecutor(16) as threads:
+        epochs = list(threads.map(lambda _: books.epoch(1, post.content), range(16)))
+        jobs = list(threads.map(lambda _: books.job(terms), range(16)))
+    assert read == wanted
+    assert all(one is epochs[0] for one in epochs) and all(one is jobs[0] for one in jobs)
 
 
 @pytest.mark.parametrize("change", [{"classes": 4}, {"tasks": 2}, {"task_root": bytes(32)}, {"manifest": bytes(32)}])
