@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oracle import labels as lb
-from oracle.protocol.errors import BadInput
+from oracle.bench.crowds import recorded
 from oracle.verification import judge as judging
 from oracle.verification.rings import Ring, gold_questions, gold_sentence
 
@@ -194,11 +194,7 @@ def attack(data: Path, seeds: int = SEEDS, engine: Engine = judge) -> dict[str, 
 
 def read(folder: Path) -> Crowd:
     """A set of the folder: labels.csv or labels.csv.gz, truth.csv."""
-    path = next((folder / name for name in ("labels.csv", "labels.csv.gz") if (folder / name).is_file()), None)
-    if path is None:
-        raise BadInput(f"{folder}: no labels.csv there; name the folder that holds {', '.join(SETS)}")
-    answers, _ = lb.read_answers(path)
-    truth, _ = lb.align_truth(answers, lb.read_truth(folder / "truth.csv")[0])
+    answers, truth = recorded(folder)
     sizes = len(answers.tasks), len(answers.workers), len(answers.classes)
     return Crowd(answers.task, answers.worker, answers.label, *sizes, truth, len(answers.workers))
 

@@ -1,14 +1,31 @@
-"""Crowds of any size for a benchmark: recordings in which every worker gives a hundred answers and most are right."""
+"""Crowds for a benchmark: recorded ones in folders, and made ones of any size in which most of a hundred answers each are right."""
+
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from oracle import labels as lb
 from oracle.demo.recording import Recording
 from oracle.labels import Answers
+from oracle.protocol.errors import BadInput
+
+FILES = ("labels.csv", "labels.csv.gz")
 
 EACH = 100  # answers of a worker: one batch
 TASK = 5  # answers of a task
 CLASSES = ("no", "yes")
 RIGHT = 0.85
+
+
+def recorded(folder: Path) -> tuple[Answers, NDArray[np.int32]]:
+    """The answers of a set, and its gold [T] of truth.csv (see oracle.labels). Raises BadInput."""
+    file = next((folder / name for name in FILES if (folder / name).is_file()), None)
+    if file is None:
+        raise BadInput(f"{folder}: no {' or '.join(FILES)} there; --data names the folder of the crowds")
+    answers, _ = lb.read_answers(file)
+    gold, _ = lb.align_truth(answers, lb.read_truth(folder / "truth.csv")[0])
+    return answers, gold
 
 
 def crowd(answers: int) -> Recording:

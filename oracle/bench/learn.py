@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oracle import labels as lb
-from oracle.protocol.errors import BadInput
+from oracle.bench.crowds import recorded
 from oracle.verification import learn as learning
 from oracle.verification.embed import task_vectors
 from oracle.verification.infer import Fit, dawid_skene
@@ -48,10 +48,7 @@ def text(d: dict[str, Any]) -> str:
 
 
 def _set(folder: Path, cache: Path | None) -> dict[str, Any]:
-    if not folder.is_dir():
-        raise BadInput(f"{folder}: there is no such set; --data names the folder of the crowds")
-    answers, _ = lb.read_answers(folder / "labels.csv")
-    gold, _ = lb.align_truth(answers, lb.read_truth(folder / "truth.csv")[0])
+    answers, gold = recorded(folder)
     arrays = (answers.task, answers.worker, answers.label)
     sizes = (len(answers.tasks), len(answers.workers), len(answers.classes))
     fit = dawid_skene(*arrays, *sizes)

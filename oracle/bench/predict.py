@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oracle import labels as lb
+from oracle.bench.crowds import recorded
 from oracle.matching import blend as blending
 from oracle.matching import gnn, predict
 from oracle.matching.blend import Seen
-from oracle.protocol.errors import BadInput
 from oracle.verification.embed import one_thread
 
 FOLDS = 5
@@ -42,11 +42,7 @@ def predictions(data: Path, sets: Sequence[str], seeds: int) -> dict[str, Any]:
 
 
 def _set(folder: Path, seeds: int) -> dict[str, Any]:
-    files = [folder / name for name in ("labels.csv", "labels.csv.gz") if (folder / name).is_file()]
-    if not files:
-        raise BadInput(f"{folder}: there is no such set; --data names the folder of the crowds")
-    answers, _ = lb.read_answers(files[0])
-    truth, _ = lb.align_truth(answers, lb.read_truth(folder / "truth.csv")[0])
+    answers, truth = recorded(folder)
     began = time.process_time()
     runs = [_scored(answers, truth, held_out(answers, seed)) for seed in range(seeds)]
     print(f"{folder.name}: {time.process_time() - began:.0f} CPU s", file=sys.stderr, flush=True)

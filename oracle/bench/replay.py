@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle import labels as lb
+from oracle.bench.crowds import recorded
 from oracle.commands.replaying import BELOW, scored, to_target
 from oracle.matching import adaptive
 from oracle.matching import replay as replaying
-from oracle.protocol.errors import BadInput
 
 ARRIVAL = ("random", "round_robin", "entropy", "qasca", "eig", "ours_asking", "ours")
 POOL = ("random", "entropy", "qasca", "eig", "ours_blind", "ours")
@@ -37,11 +36,7 @@ def replays(data: Path, sets: Sequence[str], seeds: int) -> dict[str, Any]:
 
 
 def _set(folder: Path, seeds: int) -> dict[str, Any]:
-    files = [folder / name for name in ("labels.csv", "labels.csv.gz") if (folder / name).is_file()]
-    if not files:
-        raise BadInput(f"{folder}: there is no such set; --data names the folder of the crowds")
-    answers, _ = lb.read_answers(files[0])
-    truth, _ = lb.align_truth(answers, lb.read_truth(folder / "truth.csv")[0])
+    answers, truth = recorded(folder)
     sizes = len(answers.tasks), len(answers.workers), len(answers.classes)
     luck = np.random.default_rng(0)
     as_it_is = replaying.recording(answers.task, answers.worker, answers.label, *sizes)

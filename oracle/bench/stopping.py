@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oracle import labels as lb
+from oracle.bench.crowds import recorded
 from oracle.matching import predict
 from oracle.matching.value import LEVEL, is_sure, value
-from oracle.protocol.errors import BadInput
 from oracle.verification.engine import infer
 
 TIES = 1e-9  # nats under which two pairs are worth the same
@@ -31,11 +31,7 @@ def stops(data: Path, sets: Sequence[str], seeds: int) -> dict[str, Any]:
 
 
 def _set(folder: Path, seeds: int) -> dict[str, Any]:
-    files = [folder / name for name in ("labels.csv", "labels.csv.gz") if (folder / name).is_file()]
-    if not files:
-        raise BadInput(f"{folder}: there is no such set; --data names the folder of the crowds")
-    answers, _ = lb.read_answers(files[0])
-    truth, _ = lb.align_truth(answers, lb.read_truth(folder / "truth.csv")[0])
+    answers, truth = recorded(folder)
     began = time.process_time()
     everything = np.ones(len(answers.label), bool)
     full = lb.accuracy(judged(answers, everything).argmax(1), truth)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from oracle import labels as lb
 from oracle.bench import crowdkit
+from oracle.bench.crowds import FILES
 from oracle.bench.scores import LEVEL, bootstrap, calibration_error, holm, losses, right, sign_flip, without_one
 from oracle.protocol.errors import BadInput
 
@@ -34,7 +35,6 @@ MEASURES = ("accuracy", "log_loss", "ece")
 SMALL = 30_000  # answers
 MOST_CLASSES = 64
 MACHINES = "llm_human_"  # sets in which language models answer too: told apart
-FILES = ("labels.csv", "labels.csv.gz")
 SEED = 0
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*\Z")
 _KIND = re.compile(r"^\|\s*kind\s*\|\s*(\w+)", re.MULTILINE | re.IGNORECASE)
