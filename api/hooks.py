@@ -23,7 +23,7 @@ import httpx
 
 from api.routes.audit import is_about, log_of, read_cursor
 from oracle.bootstrap import Oracle
-from oracle.ports import Kept
+from oracle.ports import FOREVER, Kept
 from oracle.protocol.errors import BadInput, CrowdproofError
 from oracle.protocol.events import Log
 from oracle.telemetry import problem
@@ -33,7 +33,6 @@ ROUND_S, LEASE_S, TIMEOUT_S = 1.0, 15.0, 10.0
 PAUSES_S = (5, 30, 120, 600, 1_800, 7_200, 18_000, 36_000, 86_400)  # after each failure; then the hook rests for good
 AT_ONCE = 20  # events of one hook in a round
 MOST_OF_ONE = 20  # hooks of one wallet
-FOREVER = 1e11
 PREFIX = "whsec_"
 
 

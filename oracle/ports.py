@@ -238,6 +238,9 @@ class StoredReceipt:
     signatures: tuple[bytes, ...]
 
 
+FOREVER = 1e11  # when it runs out, of what does not
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What the API keeps for its visitors, by kind and name: a nonce, a session, a draft, a webhook.

@@ -19,7 +19,7 @@ from api.repeats import once
 from oracle import publishing
 from oracle.adapters import permits
 from oracle.bootstrap import Oracle
-from oracle.ports import Call, Kept, Permit
+from oracle.ports import FOREVER, Call, Kept, Permit
 from oracle.privacy import anonymise
 from oracle.privacy.policy import Policy, read_policy
 from oracle.protocol import payloads
@@ -33,10 +33,8 @@ from oracle.tasks import scan
 from oracle.templates import templates
 
 MOST_FLAWS = 100
-MOST_CHANGES = 1_000
 LEAST_S = 600  # that a job must be open after it is drafted
 DRAFT_S = 30 * 86_400.0
-FOREVER = 1e11
 Name = Annotated[str, Query(max_length=200, description="The file's name: its ending says the form.")]
 
 Rules = Annotated[str, Query(max_length=20_000, description="The manifest's `personalData` [redact all].")]
@@ -224,7 +222,7 @@ def _tasks(body: schemas.JobDraftIn) -> list[Task]:
 
 
 def _changes(clean: anonymise.Anonymised) -> list[schemas.Change]:
-    return [schemas.Change(**asdict(change)) for change in clean.changes[:MOST_CHANGES]]
+    return [schemas.Change(**asdict(change)) for change in clean.changes[: anonymise.MOST_SHOWN]]
 
 
 def _policy(text: str) -> Policy:

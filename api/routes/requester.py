@@ -13,14 +13,13 @@ from api.reader import Reader
 from api.routes import From, Limit, Number, part
 from api.routes.drafts import payload_key
 from api.routes.jobs import verdict_of
-from oracle.ports import Kept
+from oracle.ports import FOREVER, Kept
 from oracle.protocol import scoring
 from oracle.protocol.leaves import Status
 from oracle.protocol.state import EpochStatus, Job
 from oracle.services import rounds, rules
 
 Format = Annotated[str, Query(alias="format", pattern="^(jsonl|csv|parquet|car|croissant)$")]
-NEVER = 1e11  # when it runs out, in Unix time
 Below = Annotated[float, Query(ge=0, le=1)]
 
 
@@ -36,7 +35,7 @@ def router(reader: Reader) -> APIRouter:
     def pause(job: Number, session: SignedIn) -> schemas.Progress:
         """No more offers for now. What is offered already may be answered, and the deadline stays. Twice is once."""
         found = own_job(reader, session, job)
-        reader.oracle.database.put(Kept(rounds.PAUSED, str(job), session.owner, {}, NEVER))
+        reader.oracle.database.put(Kept(rounds.PAUSED, str(job), session.owner, {}, FOREVER))
         return _progress(reader, job, found)
 
     @routes.post("/{job}/resume")

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from oracle.commands.checking import read_json
 from oracle.config import write_atomically
 from oracle.privacy import anonymise, tables
 from oracle.privacy.anonymise import Change
@@ -20,7 +21,6 @@ from oracle.privacy.policy import Policy, read_policy
 from oracle.protocol.errors import BadInput
 
 MOST_BYTES = 1 << 28
-MOST_SHOWN = 1_000
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 Numbered = list[tuple[int, Any]]  # line, value
 
@@ -61,12 +61,7 @@ def text(d: dict[str, Any]) -> str:
 
 
 def policy_in(file: Path | None) -> Policy:
-    if file is None:
-        return Policy()
-    try:
-        return read_policy(json.loads(file.read_text("utf-8-sig")), str(file))
-    except (OSError, ValueError, RecursionError) as problem:
-        raise BadInput(f"{file}: not a JSON document ({problem})") from None
+    return Policy() if file is None else read_policy(read_json(file), str(file))
 
 
 def key_in(file: Path | None) -> bytes:
@@ -87,8 +82,8 @@ def _document(file: Path, target: Path, changes: Sequence[Change], broken: Seque
         "out": str(target),
         "ok": not broken,
         "replaced": anonymise.totals(changes),
-        "changes": [asdict(change) for change in changes[:MOST_SHOWN]],
-        "breaks": [asdict(one) for one in broken[:MOST_SHOWN]],
+        "changes": [asdict(change) for change in changes[: anonymise.MOST_SHOWN]],
+        "breaks": [asdict(one) for one in broken[: anonymise.MOST_SHOWN]],
     }
 
 

@@ -58,10 +58,13 @@ def _document(path: Path, rules: Policy, reports: list[Report], cleaned: list[st
 
 
 def _policy(path: Path | None) -> Policy:
-    if path is None:
-        return Policy()
+    return Policy() if path is None else read_policy(read_json(path), str(path))
+
+
+def read_json(path: Path) -> Any:
+    """The document in a file. Raises BadInput."""
     try:
-        return read_policy(json.loads(path.read_text("utf-8-sig")), str(path))
+        return json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as problem:
         raise BadInput(f"{path}: not a JSON document ({problem})") from None
 

@@ -26,8 +26,6 @@ from oracle.services import outbox, rules
 from oracle.services.index import View
 from oracle.tasks import read_tasks
 
-MOST_CHANGES = 1_000
-
 
 def check(home: Path | None, manifest: Path, tasks: Path | None, unit: int | None) -> dict[str, Any]:
     """The terms and the exact quote; without `tasks` that of one. `unit`: None takes that of the home's deployment, else 1."""
@@ -91,7 +89,7 @@ def create(home: Path | None, manifest: Path, tasks: Path, requester: Signer) ->
             job = publishing.fund(oracle, requester, terms, asked.deadline)
         except (ChainUnavailable, WrongChain) as problem:
             raise BadInput(f"{problem}; run this again to go on") from None
-        changes = [asdict(change) for change in clean.changes[:MOST_CHANGES]]
+        changes = [asdict(change) for change in clean.changes[: anonymise.MOST_SHOWN]]
         replaced = anonymise.totals(clean.changes)
         return {"job": job, **_quote(terms, oracle.deployment.unit), "replaced": replaced, "changes": changes}
 

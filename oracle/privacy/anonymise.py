@@ -7,7 +7,7 @@ time and camera. Replacing twice changes nothing more. A document is replaced wh
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from oracle.protocol.manifest import Manifest
 from oracle.verification.content import images
 
 MOST_DIGITS = 40
+MOST_SHOWN = 1_000  # changes that an answer lists
 MOST_SERVED = 1 << 21  # characters of a job in which a server looks for its visitors: seconds
 DEPTH = 64
 IN_NAMES_OF_TASKS = frozenset(
@@ -189,13 +190,3 @@ def totals(changes: Sequence[Change]) -> dict[str, int]:
     """How many of each kind, by name."""
     kinds = sorted({change.kind for change in changes})
     return {kind: sum(change.kind == kind for change in changes) for kind in kinds}
-
-
-def lines(changes: Sequence[Change], most: int = 20) -> Iterator[str]:
-    """For people."""
-    for kind, count in totals(changes).items():
-        places = [f"row {c.row}{', ' + c.field if c.field else ''}" for c in changes if c.kind == kind][:3]
-        yield f"  replaced    {count:,} {kind}: {'; '.join(places)}{' ...' if count > len(places) else ''}"
-        most -= 1
-        if not most:
-            return

@@ -47,8 +47,8 @@ def masked(data: str, kind: str) -> str:
         return re.sub(r"^(\w+://)(?:[^@/]*@)?([^/?#:]*).*", r"\1\2/***", data, flags=re.DOTALL)
     if kind not in _SHOWN:
         return "***"
-    marks = [i for i, c in enumerate(data) if c.isalnum()][: -_SHOWN[kind]]
-    return "".join("*" if i in set(marks) else c for i, c in enumerate(data))
+    marks = set([i for i, c in enumerate(data) if c.isalnum()][: -_SHOWN[kind]])
+    return "".join("*" if i in marks else c for i, c in enumerate(data))
 
 
 def _normal(data: str, kind: str) -> str:
