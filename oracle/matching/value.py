@@ -8,7 +8,6 @@ cost O(E C^2). A pair's value is never negative, and 0 where the posterior is ce
     value       information or accuracy of asking worker[e] about task[e], divided by what it costs -> [E]
     is_sure     the tasks whose verdict is sure enough to stop -> [T]
     stop_level  the confidence to stop at, checked on tasks of which the truth is known
-    gold_due    whether a worker's next question should be one of which the truth is known
 """
 
 from __future__ import annotations
@@ -136,20 +135,6 @@ def stop_level(confidence: ArrayLike, right: ArrayLike, *, wanted: float = LEVEL
     whole = np.append(level[1:] != level[:-1], True) if len(level) else np.zeros(0, bool)  # all of one level, or none
     found = np.flatnonzero(shown & whole)
     return float(level[found[-1]]) if found.size else float(np.nextafter(1.0, 2.0))
-
-
-def gold_due(golden: ArrayLike, answered: ArrayLike, *, share: float = 0.1, first: int = 1) -> NDArray[np.bool_]:
-    """[K] whether a worker's next question should be a gold one: `first` at once, then up to `share` of all that he answers.
-
-    golden [K] gold questions and answered [K] questions in all that each answered. Sooner for the new, of whom least is known.
-    """
-    known, total = np.asarray(golden), np.asarray(answered)
-    if known.shape != total.shape or (known < 0).any() or (known > total).any():
-        raise BadInput("golden and answered: one count a worker each, 0 <= golden <= answered")
-    if not 0 <= share <= 1 or first < 0:
-        raise BadInput(f"share {share}, first {first}: a share in 0..1 and a count are needed")
-    found: NDArray[np.bool_] = (known < first) | (known < share * total)
-    return found
 
 
 # ---------------------------------------------------------------- checks
