@@ -164,7 +164,7 @@ def test_read_answers__bad_classes__are_refused(tmp_path: Path, classes: tuple[s
         ('task,worker,label\nt,"w"x,1\n', ("line 2", "quotes")),
         ('task,worker,label\nt,"w,1\nt,w,2\n', ("line 3", "CSV")),
         ("task,worker,label\nt,w,1\n" + "x" * 1025 + ",w,1\n", ("line 3", "'task'", "1,025 bytes", "1,024")),
-        (gzip.compress(b"task,worker,label\nt,w,1\n"), ("gzip", ".gz")),
+        (gzip.compress(b"task,worker,label\nt,w,1\n", mtime=0), ("gzip", ".gz")),
         ('task,worker,label\nt,w,"' + "x\n" * 70_000 + '"\n', ("CSV", "field limit")),
     ],
 )
@@ -193,7 +193,9 @@ def test_read_answers__bad_jsonl__names_the_place(tmp_path: Path, content: str, 
     refused(save(tmp_path / "bad.jsonl", content), *parts)
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip at all", gzip.compress(b"task,worker,label\nt,w,1\n" * 99)[:-9]])
+@pytest.mark.parametrize(
+    "content", [b"", b"no gzip at all", gzip.compress(b"task,worker,label\nt,w,1\n" * 99, mtime=0)[:-9]]
+)
 def test_read_answers__broken_gzip__names_the_file(tmp_path: Path, content: bytes) -> None:
     refused(save(tmp_path / "bad.csv.gz", content))
 

@@ -494,7 +494,7 @@ class Game:
             {"verdicts_size": 2**24 + 1},
             {"assignments_size": 2**24 + 1},
             {"debits": self.rng.randbytes(32)},
-            {"total": header.total + 1},
+            {"total": (header.total + 1) % 2**64},
             {"total": max(0, header.total - 1)},
         ]
 
@@ -539,7 +539,10 @@ class Game:
         balance = tree[worker] if worker < len(tree) else Balance(worker, self.anyone(), 5, bytes(32))
         if self.odds(0.9):
             return balance
-        wrong: list[dict[str, object]] = [{"wallet": self.stranger.address}, {"cumulative": balance.cumulative + 1}]
+        wrong: list[dict[str, object]] = [
+            {"wallet": self.stranger.address},
+            {"cumulative": (balance.cumulative + 1) % 2**64},
+        ]
         return replace(balance, **self.rng.choice([*wrong, {"earnings": bytes(32)}, {"worker": worker + 1}]))  # type: ignore[arg-type]
 
     def _proof(self, workers: list[int]) -> tuple[list[bytes], bool]:

@@ -1,8 +1,8 @@
 """A game whose moves are chosen, not drawn: every transaction still runs on the contracts and on their model."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, replace
+from dataclasses import astuple
 
 from tests.model import hashes
 from tests.model.hashes import Balance, Header, Key, Terms
@@ -117,8 +117,3 @@ class Scene(Game):
 
     def tokens(self, who: str) -> int:
         return int(str(self.machine.read(self.token, "balanceOf", who)[0]))
-
-
-def as_sender(move: Move, sender: str, act: Callable[..., None] | None = None) -> Move:
-    """The same call by somebody else."""
-    return replace(move, sender=sender, act=act or move.act)
