@@ -1,16 +1,20 @@
 """Answers that hold until the chain's state changes: verdicts, balances and evidence, kept as they were sent.
 
 Whoever asks again within one state gets the same bytes without their being made anew. The state is looked at as often as for any
-other request; what was kept under another state is forgotten at once.
+other request, once for all who wait for it; what was kept under another state is forgotten at once.
 """
 
+import asyncio
 import re
 from collections import OrderedDict
 from types import SimpleNamespace
 
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.reader import Reader
+from oracle.protocol.errors import CrowdproofError
+from oracle.protocol.state import State
 
 PROVEN = re.compile(
     r"/jobs/\d{1,10}/verdicts(/\d{1,10}(/evidence)?)?|/workers/\d{1,10}/balance|/epochs/\d{1,10}(/[a-z]+)?"
@@ -25,7 +29,8 @@ class Remembered:
 
     def __init__(self, app: ASGIApp, reader: Reader) -> None:
         self._app, self._reader = app, reader
-        self._state: object = None
+        self._state: State | None = None
+        self._look: asyncio.Task[State | None] | None = None
         self._kept: OrderedDict[str, tuple[Message, bytes]] = OrderedDict()
         self._bytes = 0
 
@@ -34,7 +39,7 @@ class Remembered:
             await self._app(scope, receive, send)
             return
         name = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
-        state = self._reader.fresh()
+        state = self._reader.fresh() or await self._looked()
         if state is not None and state is self._state and (found := self._kept.get(name)):
             self._kept.move_to_end(name)
             scope["route"] = COUNTED
@@ -44,7 +49,19 @@ class Remembered:
             return
         await self._app(scope, receive, self._keeping(name, state, send))
 
-    def _keeping(self, name: str, before: object, send: Send) -> Send:
+    async def _looked(self) -> State | None:
+        """The state of now; None where it cannot be had, which the request itself then says."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(run_in_threadpool(self._read))
+        return await asyncio.shield(self._look)
+
+    def _read(self) -> State | None:
+        try:
+            return self._reader.state()
+        except CrowdproofError:
+            return None
+
+    def _keeping(self, name: str, before: State | None, send: Send) -> Send:
         """Keeps what is sent, if it was made under one state."""
         begun: list[Message] = []
 
@@ -59,13 +76,12 @@ class Remembered:
 
         return noted
 
-    def _keep(self, name: str, before: object, begun: Message, body: bytes) -> None:
-        now = self._reader.fresh()
-        if now is not before or len(body) > MOST_OF_ONE:
+    def _keep(self, name: str, before: State, begun: Message, body: bytes) -> None:
+        if self._reader.known is not before or len(body) > MOST_OF_ONE:
             return
-        if now is not self._state:
+        if before is not self._state:
             self._kept.clear()
-            self._state, self._bytes = now, 0
+            self._state, self._bytes = before, 0
         if name not in self._kept:
             self._kept[name] = (begun, body)
             self._bytes += len(body)

@@ -11,6 +11,7 @@ from threading import RLock
 from time import monotonic, time
 
 from api.schemas import Input
+from oracle.adapters.contracts import decode_post
 from oracle.bootstrap import Oracle
 from oracle.ports import Block
 from oracle.protocol import epoch as ep
@@ -66,7 +67,7 @@ class Reader:
         self._state = State(b"")
         self._looked = -1.0
         self._headers: dict[bytes, Header] = {}
-        self._postings: dict[bytes, bytes] = {}
+        self._signatures: dict[bytes, list[bytes]] = {}
         self._indices: dict[bytes, _Index] = {}
         self._trees: OrderedDict[tuple[bytes, str], trees.Levels] = OrderedDict()
 
@@ -91,6 +92,11 @@ class Reader:
     def fresh(self) -> State | None:
         """The state, if the last look at the chain is still good; asks nobody."""
         return self._state if monotonic() - self._looked < LOOK_S else None
+
+    @property
+    def known(self) -> State:
+        """The state of the last look, however long ago."""
+        return self._state
 
     @property
     def head(self) -> Block | None:
@@ -159,11 +165,13 @@ class Reader:
                 for number in self._index(post).of_job:
                     self.content(state.jobs[number])
 
-    def posting(self, post: Post) -> bytes:
-        """The calldata that posted it; asked of the chain once."""
-        found = self._postings.get(post.head)
+    def signatures(self, post: Post) -> list[bytes]:
+        """Those that it was posted with; asked of the chain once."""
+        found = self._signatures.get(post.head)
         if found is None:
-            found = self._postings[post.head] = self.oracle.chain.calldata(post.transaction)
+            chain = self.oracle.chain
+            _, _, joined = decode_post(chain.interfaces, chain.calldata(post.transaction))
+            found = self._signatures[post.head] = [joined[at : at + 65] for at in range(0, len(joined), 65)]
         return found
 
     def verdicts(self, job: int) -> list[tuple[Post, int, Verdict]]:

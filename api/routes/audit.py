@@ -15,7 +15,6 @@ from api.reader import NotFound, Reader
 from api.routes import From, Limit, Number, part
 from api.routes.chain import epoch_of
 from api.routes.jobs import verdict_of
-from oracle.adapters.contracts import decode_post
 from oracle.protocol import scoring
 from oracle.protocol.deployment import Committee
 from oracle.protocol.epoch import TREES
@@ -169,12 +168,6 @@ def _committee(reader: Reader, post: Post) -> Committee:
     return term.committee(own.address) if term else own
 
 
-def _signatures(reader: Reader, post: Post) -> list[bytes]:
-    chain = reader.oracle.chain
-    _, _, joined = decode_post(chain.interfaces, reader.posting(post))
-    return [joined[at : at + 65] for at in range(0, len(joined), 65)]
-
-
 def _signers(reader: Reader, post: Post) -> list[bytes]:
     return [m for at, m in enumerate(_committee(reader, post).members) if post.signers >> at & 1]
 
@@ -189,7 +182,7 @@ def _detail(reader: Reader, post: Post) -> schemas.EpochDetail:
         **epoch_of(reader, post).model_dump(),
         header=_named(header),
         signers=_signers(reader, post),
-        signatures=_signatures(reader, post),
+        signatures=reader.signatures(post),
         debits=[_named(debit) for debit in epoch.debits],
         challenge_until=post.posted_at + reader.oracle.deployment.window,
         trees={
@@ -217,7 +210,7 @@ def _evidence(reader: Reader, job: int, post: Post, index: int) -> schemas.Evide
         answers=[_answer(*pair) for pair in zip(verdict.cores, verdict.openings, strict=True)],
         weights=[_weight(reader, post, row) for row in rows],
         header=_named(reader.header(post)),
-        signatures=_signatures(reader, post),
+        signatures=reader.signatures(post),
         committee={
             "address": checksum(committee.address),
             "members": [checksum(member) for member in committee.members],
