@@ -9,15 +9,16 @@ and a free place, so that the proof falls short, a reverse auction puts them rig
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oracle.matching import kernels, reverse
-from oracle.matching.market import Float, Int32, Int64, Market, Solution, solution
+from oracle.matching.market import Float, Int32, Int64, Market, Solution, reachable, solution
 
 TOP = 1 << 30  # the largest value in a row
+WIDEST = TOP >> 2  # epsilon, at most: a bid, a value and an epsilon, is below every price of NOBODY
 COARSE = 8  # auctions end about so much nearer to the optimum than epsilon promises; where not, epsilon is halved
 CALM = 10  # the same where nobody wars
 WAR = 4  # bids a place at the last epsilon before it is called one
@@ -50,16 +51,18 @@ class Floor:
 
 def auction(market: Market, gap: float, threads: int = 1) -> Solution:
     """Certified to lose at most `gap` of the bound, from 1e-7 to below 1."""
-    floor = open_floor(market, threads)
-    found = auctioned(market, floor, gap)[0]
-    if market.value.max(initial=0) > 0:
-        return found
-    return solution(market, taken(market, floor), np.zeros(len(market.capacity)))  # worth nothing, whoever answers
+    within = reachable(market)
+    floor = open_floor(within, threads)
+    found = auctioned(within, floor, gap)[0]
+    if within.value.max(initial=0) <= 0:  # worth nothing, whoever answers
+        found = solution(within, taken(within, floor), np.zeros(len(market.capacity)))
+    above = np.maximum(found.price, market.value.max(initial=0))
+    return replace(found, price=np.where(market.capacity > 0, found.price, above))
 
 
 def auctioned(market: Market, floor: Floor, gap: float) -> tuple[Solution, int]:
     """The solution, and the epsilon to within which every task on the floor is content."""
-    finest = max(1, int(gap * _mean(market, floor)))
+    finest = min(max(1, int(gap * _mean(market, floor))), WIDEST // CALM)
     epsilon = CALM * finest if _calm(market, floor, CALM * finest) else COARSE * finest
     if epsilon < CALM * finest:
         _scale(market, floor, epsilon)
@@ -133,7 +136,7 @@ def _calm(market: Market, floor: Floor, epsilon: int) -> bool:
 def _scale(market: Market, floor: Floor, last: int) -> None:
     """Auction from nothing, epsilon falling from the top to `last`."""
     steps = [last]
-    while steps[-1] * STEP <= TOP // 4:
+    while steps[-1] * STEP <= WIDEST:
         steps.append(steps[-1] * STEP)
     less = TOP
     for epsilon in reversed(steps):

@@ -27,7 +27,7 @@ WORKER = (1 << 30) - 1
 PLACE = (1 << 32) - 1
 FRONT = 12  # edges of a row that are looked at first; two for each place and two more where that is more
 INFINITE = 1 << 62
-NOBODY = (1 << 30) + 1  # the price of a worker without capacity, above every value
+NOBODY = (1 << 31) - 1  # the price of a worker without capacity, above every bid
 
 Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]

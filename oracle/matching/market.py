@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,19 +74,25 @@ class Solution:
         return (self.bound - self.value) / self.bound if self.bound > 0 else 0.0
 
 
+def reachable(market: Market) -> Market:
+    """The same, where an edge without a place at one of its ends is worth less than nothing: it must not set the scale."""
+    if market.capacity.all() and market.redundancy.all():
+        return market
+    places = (market.capacity[market.worker] > 0) & (market.redundancy[market.task] > 0)
+    return replace(market, value=np.where(places, market.value, -1))
+
+
 def solution(market: Market, taken: Int64, price: Float) -> Solution:
     """Of the market's edges `taken`, each once and within the limits. Raises NotOptimal if they are not."""
     value = market.value[taken]
-    if not (market.value[market.capacity[market.worker] > 0] > 0).any():
-        price = np.where(
-            market.capacity > 0, 0.0, price
-        )  # nothing that can be had is worth anything: no price proves it
     assigned = np.bincount(np.searchsorted(market.start, taken, "right") - 1, minlength=len(market.wanted))
     if (assigned > market.redundancy).any() or (
         np.bincount(market.worker[taken], minlength=len(market.capacity)) > market.capacity
     ).any():
         raise NotOptimal("the solver broke a capacity or a redundancy")
     total = int(value.sum(dtype=np.int64)) if value.dtype.kind == "i" else math.fsum(value)
+    if total == 0 and not (reachable(market).value > 0).any():
+        price = np.where(market.capacity > 0, 0.0, price)  # no price proves it
     most = int(market.redundancy.max(initial=0))
     bound = kernels.bound(
         market.start, market.worker, market.value, market.redundancy, price, market.capacity, np.empty(most)

@@ -68,6 +68,28 @@ def test_solve__naive_auction_beside__both_are_within_epsilon_of_the_same_optimu
     assert found.value - 2 * places <= worth <= found.value
 
 
+@pytest.mark.parametrize("gap", [0.1, 0.3, 0.99])
+@pytest.mark.parametrize("values", [[1000] * 5, [1000, 999, 998, 997, 996], [1000, 1, 1, 1, 1]])
+def test_solve__wide_gap_and_a_price_war__ends_within_it(values: list[int], gap: float) -> None:
+    tasks = len(values)
+    arrays = (
+        np.zeros(tasks, np.int32),
+        np.arange(tasks, dtype=np.int32),
+        np.array(values),
+        np.array([1]),
+        np.ones(tasks, np.int64),
+    )
+    found = solve(*arrays, gap=gap)
+    certify(*arrays, np.flatnonzero(found.chosen), found.price, found.value, found.bound)
+    assert found.value == 1000
+    assert found.gap <= gap
+
+
+def test_solve__worth_nothing_but_where_nobody_is_wanted__has_no_gap() -> None:
+    found = solve(np.array([0, 0]), np.array([0, 1]), np.array([0, 7]), np.array([1]), np.array([1, 0]), gap=0.3)
+    assert (found.value, found.bound, found.gap) == (0, 0, 0.0)
+
+
 @pytest.mark.parametrize(
     ("workers", "kind"), [(160, "loose"), (120, "tight"), (80, "over-subscribed"), (20, "starved")]
 )
