@@ -1,5 +1,6 @@
 """What a serving process runs: one application on a socket that is already bound."""
 
+import gc
 import socket
 from pathlib import Path
 
@@ -12,6 +13,12 @@ from api import settings
 from oracle import telemetry
 from oracle.bootstrap import open_member
 from oracle.config import Home, only_one
+
+COLLECTED = (
+    20_000,
+    20,
+    50,
+)  # objects made, and rounds, between looks for cycles: a request makes thousands and leaves none
 
 
 def public(home: Path, listening: socket.socket) -> None:
@@ -30,7 +37,10 @@ def member(home: Path, number: int, listening: socket.socket) -> None:
 
 
 def run(application: ASGIApp, listening: socket.socket) -> None:
-    """Serves until SIGTERM."""
+    """Serves until SIGTERM. What was loaded till now stays, and is not looked through for cycles again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTED)
     config = uvicorn.Config(
         application,
         log_config=None,

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from api import schemas
 from api.reader import NotFound, Reader
+from api.routes import written
 from api.routes.health import counted
 from oracle.ports import StoredAnswer, StoredReceipt
 from oracle.protocol import messages
@@ -23,12 +24,13 @@ def router(reader: Reader) -> APIRouter:
     oracle = reader.oracle
     receiver = Receiver(oracle.deployment, oracle.database, oracle.peers)
 
-    @routes.post("/answers", status_code=201)
-    def answers(body: schemas.AnswersIn) -> schemas.Receipt:
+    @routes.post("/answers", status_code=201, response_model=schemas.Receipt)
+    def answers(body: schemas.AnswersIn) -> Response:
         """A batch of one job's sealed answers; the receipt is signed by a quorum. All or none is accepted."""
         terms = reader.job(_one_job(body.answers)).terms.hash()
         with counted(len(body.answers)):
-            return _receipt(receiver.receive([_stored(answer) for answer in body.answers], terms))
+            found = receiver.receive([_stored(answer) for answer in body.answers], terms)
+        return written(_receipt(found), 201)
 
     @routes.get("/receipts/{answer}")
     def receipt(answer: str) -> schemas.Receipt:

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from api import schemas
 from api.reader import NotFound, Reader
-from api.routes import From, Limit, Number, part
+from api.routes import From, Limit, Number, part, written
 from api.routes.chain import epoch_of
 from api.routes.jobs import verdict_of
 from oracle.protocol import scoring
@@ -59,13 +59,13 @@ def router(reader: Reader) -> APIRouter:
             for at, value in enumerate(values, first)
         ]
 
-    @routes.get("/jobs/{job}/verdicts/{task}/evidence")
-    def evidence(job: Number, task: Number) -> schemas.Evidence:
+    @routes.get("/jobs/{job}/verdicts/{task}/evidence", response_model=schemas.Evidence)
+    def evidence(job: Number, task: Number) -> Response:
         """All that recomputing one verdict takes, without trusting this API."""
         found = reader.verdict(job, task)
         if found is None:
             raise NotFound(f"task {task} of job {job} has no verdict yet")
-        return _evidence(reader, job, *found[:2])
+        return written(_evidence(reader, job, *found[:2]))
 
     @routes.get(
         "/logs",

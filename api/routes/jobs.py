@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api import schemas
 from api.reader import NotFound, Reader
-from api.routes import From, Limit, Number, part
+from api.routes import From, Limit, Number, part, written
 from oracle.protocol import scoring
 from oracle.protocol.cids import Codec, from_digest
 from oracle.protocol.leaves import Status
@@ -70,12 +70,12 @@ def router(reader: Reader) -> APIRouter:
         following = found[limit][2].task if len(found) > limit else 0
         return [verdict_of(reader, found_job, *item) for item in part(request, response, found, limit, following)]
 
-    @routes.get("/{job}/verdicts/{task}")
-    def verdict(job: Number, task: Number) -> schemas.Verdict:
+    @routes.get("/{job}/verdicts/{task}", response_model=schemas.Verdict)
+    def verdict(job: Number, task: Number) -> Response:
         found_job, found = reader.job(job), reader.verdict(job, task)
         if found is None:
             raise NotFound(f"task {task} of job {job} has no verdict yet")
-        return verdict_of(reader, found_job, *found)
+        return written(verdict_of(reader, found_job, *found))
 
     return routes
 

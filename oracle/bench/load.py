@@ -90,6 +90,9 @@ async def _offer(_: Connection, host: str, port: int, requests: list[bytes], rat
 
     async def one(number: int, due: float) -> None:
         reader, writer = await free.get()
+        if reader.at_eof():  # the server has closed what was idle for long
+            writer.close()
+            reader, writer = await asyncio.open_connection(host, port)
         try:
             writer.write(requests[number])
             status, body = await asyncio.wait_for(_answer(reader), PATIENCE_S)

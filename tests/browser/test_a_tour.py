@@ -125,6 +125,11 @@ def test_requester__closes_early__gets_verdicts(requester: Person, story: dict[s
     with step("Look at the job: three of six answers are in."):
         requester.go(f"#/jobs/{story['job']}")
         expect(page.get_by_role("progressbar", name="Answers")).to_have_attribute("value", "3")
+    with step("Press **Pause**: nobody new is asked, until you press **Resume**."):
+        page.get_by_role("button", name="Pause").click()
+        expect(page.locator("#phase")).to_have_text("paused")
+        page.get_by_role("button", name="Resume").click()
+        expect(page.locator("#phase")).to_have_text("open")
     with step("Press **Close early** and confirm: what is answered is decided now."):
         page.get_by_role("button", name="Close early").click()
         page.get_by_role("button", name="Yes, close it now").click()
