@@ -73,6 +73,7 @@ def create_app(settings: Settings, opened: Oracle | None = None) -> FastAPI:
     app.state.gate, app.state.oracle, app.state.reader = gate, opened, reader
     secret = settings.home.secret("payloads").encode()
     for routes in (
+        answers.router(reader),  # the first that fits serves: what is asked most often stands first
         sessions.router(reader, gate),
         drafts.router(reader, secret),
         requester.router(reader),
@@ -82,7 +83,6 @@ def create_app(settings: Settings, opened: Oracle | None = None) -> FastAPI:
         releases.router(reader, settings.home),
         work.router(reader),
         workers.router(reader),
-        answers.router(reader),
         transactions.router(reader),
         node.router(reader, settings, ready),
         feed.router(News(opened)),

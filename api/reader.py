@@ -22,6 +22,7 @@ from oracle.protocol.leaves import Task, Verdict
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.messages import Header
 from oracle.protocol.state import Job, Post, State, Worker
+from oracle.protocol.terms import Terms
 from oracle.services import rules
 
 KEPT_TREES = 16
@@ -117,6 +118,10 @@ class Reader:
         if job is None:
             raise NotFound(f"there is no job {number}")
         return job
+
+    def terms(self, number: int) -> Terms:
+        """Those of a job: they never change, so the chain is asked for a job that is not known alone."""
+        return (self._state.jobs.get(number) or self.job(number)).terms
 
     def phase(self, job: Job) -> str:
         """waiting (for its parent), open, deciding, hatch (base pay without a committee), or over (refundable)."""

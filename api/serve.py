@@ -2,6 +2,7 @@
 
 import gc
 import socket
+import sys
 from pathlib import Path
 
 import uvicorn
@@ -14,6 +15,7 @@ from oracle import telemetry
 from oracle.bootstrap import open_member
 from oracle.config import Home, only_one
 
+SWITCH_S = 0.001  # after which a busy thread lets the event loop go on
 COLLECTED = (
     20_000,
     20,
@@ -41,6 +43,7 @@ def run(application: ASGIApp, listening: socket.socket) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTED)
+    sys.setswitchinterval(SWITCH_S)
     config = uvicorn.Config(
         application,
         log_config=None,

@@ -38,6 +38,7 @@ Store: TypeAlias = "FolderStore | KuboStore"
 RELAYER = "relayer"
 WATCHER = "watcher"
 MEMBER = "member"
+GOOD_S = 0.1  # for which a member accepts answers by one look at the chain: much less than a block takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ def open_member(home: Home, number: int) -> tuple[Member, Store]:
     signer = load_keystore(own.keys / f"{MEMBER}.json", home.secret("password"))
     index = Index(chain, database, deployment, settings.depth, _in_office(home, deployment))
     rest = resting(own.path, rules.VALID_SECONDS + 2 * rules.LAG_SECONDS)
-    return Member(deployment, index, database, content, signer, rest), content
+    return Member(deployment, index, database, content, signer, rest, GOOD_S), content
 
 
 def open_key(home: Home, name: str) -> KeySigner:

@@ -27,7 +27,7 @@ def router(reader: Reader) -> APIRouter:
     @routes.post("/answers", status_code=201, response_model=schemas.Receipt)
     def answers(body: schemas.AnswersIn) -> Response:
         """A batch of one job's sealed answers; the receipt is signed by a quorum. All or none is accepted."""
-        terms = reader.job(_one_job(body.answers)).terms.hash()
+        terms = reader.terms(_one_job(body.answers)).hash()
         with counted(len(body.answers)):
             found = receiver.receive([_stored(answer) for answer in body.answers], terms)
         return written(_receipt(found), 201)

@@ -7,6 +7,7 @@ import json
 import ssl
 from collections import deque
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cache
 from threading import Lock
 from typing import Any, TypeVar
@@ -39,15 +40,13 @@ class HttpPeer:
     """Speaks to one member; `token` says that it is the oracle of the same operator that asks."""
 
     def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
-        headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
         alone = httpx.Limits(max_keepalive_connections=0)  # a reply that came twice would answer the next question
-        self._client = httpx.Client(
-            base_url=url, timeout=TIMEOUT_S, headers=headers, transport=transport, limits=alone, verify=_authorities()
-        )
-        self._url = url
+        self._wire = transport or httpx.HTTPTransport(limits=alone, verify=_authorities())
 
     def close(self) -> None:
-        self._client.close()
+        self._wire.close()
 
     def assign(self, pairs: Sequence[tuple[int, int, int]]) -> list[OfferedAssignment]:
         self._probe()
@@ -81,7 +80,7 @@ class HttpPeer:
     def is_alive(self, seconds: float) -> bool:
         """Whether the member's process answers in time."""
         try:
-            self._ask("GET", "/health", MOST_JSON, timeout=seconds)
+            self._ask("GET", "/health", MOST_JSON, seconds)
         except CrowdproofError:
             return False
         return True
@@ -89,7 +88,7 @@ class HttpPeer:
     def _probe(self) -> None:
         """For questions on which others wait: a member that hangs costs them seconds, not the whole time."""
         try:
-            self._ask("GET", "/health", MOST_JSON, timeout=PROBE_S)
+            self._ask("GET", "/health", MOST_JSON, PROBE_S)
         except CrowdproofError as problem:
             raise Retryable(str(problem)) from None
 
@@ -103,10 +102,14 @@ class HttpPeer:
         except (ValueError, TypeError, KeyError, RecursionError, BadInput) as problem:
             raise Retryable(f"member {self._url} answers nonsense to {path}: {str(problem)[:200]}") from None
 
-    def _ask(self, method: str, path: str, most: int, **content: Any) -> bytes:
+    def _ask(self, method: str, path: str, most: int, seconds: float = TIMEOUT_S, **content: Any) -> bytes:
+        """Straight to the wire: no proxy, redirect or cookie belongs between members, and a client costs as much again."""
+        headers = self._headers | content.pop("headers", {})
+        within = {"timeout": httpx.Timeout(seconds).as_dict()}
+        request = httpx.Request(method, self._url + path, headers=headers, extensions=within, **content)
         body = bytearray()
         try:
-            with self._client.stream(method, path, **content) as response:
+            with closing(self._wire.handle_request(request)) as response:
                 for part in response.iter_raw():
                     body += part
                     if len(body) > most:

@@ -82,7 +82,7 @@ def _enter(pipe: Connection, work: Callable[..., Coroutine[Any, Any, Any]], argu
 
 
 async def _offer(_: Connection, host: str, port: int, requests: list[bytes], rate: float, keep: bool) -> Result:
-    free: asyncio.LifoQueue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.LifoQueue()
+    free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
     for _number in range(CONNECTIONS):
         free.put_nowait(await asyncio.open_connection(host, port))
     seconds, statuses, bodies = [0.0] * len(requests), [0] * len(requests), [b""] * len(requests)

@@ -56,14 +56,14 @@ class Index:
         self._began = -1.0  # when the last whole read began
         self._reset()
 
-    def view(self) -> View:
+    def view(self, good_s: float = 0.0) -> View:
         """Reads on to the newest finalised block. Raises ChainUnavailable (try again), WrongChain or Fatal (lies).
 
-        Who waited for its turn takes what was read meanwhile, if that read began after it had asked.
+        Who waited for its turn takes what was read meanwhile, if that read began after it had asked, or less than `good_s` before.
         """
-        asked = monotonic()
+        wanted = monotonic() - good_s
         with self._turn:
-            if asked < self._began:
+            if wanted < self._began:
                 return self._view
             began = monotonic()
             view = self._read_on()

@@ -71,9 +71,13 @@ class Member:
         content: ContentStore,
         signer: Signer,
         rest: Callable[[int], None] = lambda now: None,  # noqa: ARG005
+        good_s: float = 0.0,
     ) -> None:
-        """`rest`: asked with the block time before anything binding is signed; raises Refused after a restore, for a while."""
-        self._rest = rest
+        """`rest`: asked with the block time before anything binding is signed; raises Refused after a restore, for a while.
+
+        good_s: for which a look at the chain is good to accept answers by, in seconds.
+        """
+        self._rest, self._good_s = rest, good_s
         self._deployment, self._index, self._database = deployment, index, database
         self._content, self._signer, self._books = content, signer, Books(content)
         self._committee = deployment.committee.members
@@ -138,7 +142,7 @@ class Member:
         What is stored already was checked then: it is receipted also after the deadline, until a header decides its task.
         """
         rules.check_size(answers, MOST_BATCH)
-        view, ledger = self._look()
+        view, ledger = self._look(self._good_s)
         self._rest(view.now)
         known = cache(lambda: self._stored(answers, by_all=False))
         digests = []
@@ -463,8 +467,8 @@ class Member:
         """The chain as this member sees it now. Raises what keeps it from work: no chain, or a database that fails."""
         return self._index.view()
 
-    def _look(self) -> tuple[View, Ledger]:
-        view = self._index.view()
+    def _look(self, good_s: float = 0.0) -> tuple[View, Ledger]:
+        view = self._index.view(good_s)
         return view, self._books.ledger(view.state)
 
     def _check_unsigned(self, view: View, tasks: set[tuple[int, int]]) -> None:

@@ -6,7 +6,7 @@ come while others are on their way go together: one question to each member, one
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from threading import BoundedSemaphore, Event, Lock
+from threading import Event, Lock
 
 from oracle.ports import Database, Peer, StoredAnswer, StoredReceipt
 from oracle.protocol import leaves, trees
@@ -19,19 +19,18 @@ from oracle.telemetry import log
 
 GRACE_S = 1.0  # for members beyond the quorum
 PATIENCE_S = 30.0
-FLIGHTS = 2  # of small batches, on their way at the same time
 SMALL, TOGETHER = 20, 200  # answers of a batch that waits for others, and of all that go together
 
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """A small batch. `arrived`: it has its receipt, or must go alone because something in its company was refused."""
+    """A small batch. `woken`: it leads the next flight, has its receipt, or must go alone: something in its company was refused."""
 
     answers: Sequence[StoredAnswer]
     terms: bytes
-    taken: bool = False
+    leads: bool = False
     receipt: StoredReceipt | None = None
-    arrived: Event = field(default_factory=Event)
+    woken: Event = field(default_factory=Event)
 
 
 class Receiver:
@@ -39,7 +38,7 @@ class Receiver:
 
     def __init__(self, deployment: Deployment, database: Database, peers: Sequence[Peer]) -> None:
         self._deployment, self._database, self._panel = deployment, database, Panel(peers)
-        self._lock, self._flights = Lock(), BoundedSemaphore(FLIGHTS)
+        self._lock, self._flying = Lock(), False
         self._waiting: list[_Waiting] = []
 
     def receive(self, answers: Sequence[StoredAnswer], terms: bytes) -> StoredReceipt:
@@ -52,40 +51,49 @@ class Receiver:
         own = _Waiting(answers, terms)
         with self._lock:
             self._waiting.append(own)
-        with self._flights:
-            company = self._take(own)
-            if len(company) == 1:
-                return self._receive(answers, terms)  # its turn is kept: who comes meanwhile goes together
-            if company:
-                self._go(company)
-        own.arrived.wait(PATIENCE_S + GRACE_S)
+            self._start()
+        if not own.woken.wait(PATIENCE_S + GRACE_S):
+            with self._lock:  # in flight with a company that is late, or not called yet
+                self._waiting = [one for one in self._waiting if one is not own]
+        if own.leads:
+            self._fly(own)
         return own.receipt or self._receive(answers, terms)
 
-    def _take(self, own: _Waiting) -> list[_Waiting]:
-        """Those that go together with this one; none where another has taken it along."""
-        with self._lock:
-            if own.taken:
-                return []
-            company, size = [own], len(own.answers)
-            for one in self._waiting:
-                if one is not own and one.terms == own.terms and size + len(one.answers) <= TOGETHER:
-                    company.append(one)
-                    size += len(one.answers)
-            for one in company:
-                one.taken = True
-                self._waiting.remove(one)
-            return company
+    def _start(self) -> None:
+        """Wakes who is to lead the next flight, where none is on its way. Under the lock."""
+        if self._waiting and not self._flying:
+            self._flying = True
+            leader = self._waiting.pop(0)
+            leader.leads = True
+            leader.woken.set()
 
-    def _go(self, company: Sequence[_Waiting]) -> None:
-        receipt = None
+    def _fly(self, leader: _Waiting) -> None:
+        """The leader's batch and those that can go with it; who flies alone hears its own reason, others go alone then."""
+        company = self._company(leader)
         try:
-            receipt = self._receive([answer for one in company for answer in one.answers], company[0].terms)
-        except CrowdproofError as problem:  # each goes alone, and hears its own reason
+            found = self._receive([answer for one in company for answer in one.answers], leader.terms)
+            for one in company:
+                one.receipt = found
+        except CrowdproofError as problem:
+            if len(company) == 1:
+                raise
             log("parted", answers=len(company), what=str(problem))
         finally:
-            for one in company:
-                one.receipt = receipt
-                one.arrived.set()
+            with self._lock:
+                self._flying = False
+                self._start()
+            for one in company[1:]:
+                one.woken.set()
+
+    def _company(self, leader: _Waiting) -> list[_Waiting]:
+        with self._lock:
+            company, size = [leader], len(leader.answers)
+            for one in list(self._waiting):
+                if one.terms == leader.terms and size + len(one.answers) <= TOGETHER:
+                    company.append(one)
+                    size += len(one.answers)
+                    self._waiting.remove(one)
+            return company
 
     def _receive(self, answers: Sequence[StoredAnswer], terms: bytes) -> StoredReceipt:
         domain, quorum = self._deployment.domain(), self._deployment.committee.quorum
