@@ -17,7 +17,7 @@ from oracle.protocol.messages import Answer, Receipt, digest
 from oracle.services.panel import Panel
 from oracle.telemetry import log
 
-GRACE_S = 1.0  # for members beyond the quorum
+GRACE_S = 0.25  # for members beyond the quorum: whoever hangs delays each flight by so much
 PATIENCE_S = 30.0
 SMALL, TOGETHER = 20, 200  # answers of a batch that waits for others, and of all that go together
 
