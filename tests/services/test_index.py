@@ -93,6 +93,22 @@ def test_view__later_money__leaves_the_earlier_view_as_it_was(chain: FakeChain, 
     assert (after.frozen, after.hatched) == ({1: 10}, {(1, 3, 2)})
 
 
+def test_view__good_for_a_while__asks_the_chain_again_only_after_it(
+    chain: FakeChain, database: SqlDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time = 100.0
+    monkeypatch.setattr(module, "monotonic", lambda: time)
+    index = make(chain, database)
+    first = index.view()
+    register(chain)
+    time += 0.09
+    assert index.view(0.1) is first
+    time += 0.02
+    assert index.view(0.1).state == rebuilt(chain) != first.state
+    register(chain)
+    assert index.view().state == rebuilt(chain)
+
+
 def test_view__new_process__resumes_from_the_database(chain: FakeChain, database: SqlDatabase) -> None:
     for _ in range(5):
         register(chain)

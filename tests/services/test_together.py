@@ -2,9 +2,10 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
+import pytest
 from coincurve import PrivateKey
 
 from oracle.adapters.database import memory_database
@@ -13,6 +14,7 @@ from oracle.protocol import leaves, messages, trees
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import Refused
 from oracle.protocol.keys import address_of, sign
+from oracle.services import receive
 from oracle.services.receive import Receiver
 
 TERMS = b"t" * 32
@@ -74,3 +76,31 @@ def test_receive__one_among_many_is_refused__it_alone_hears_of_it() -> None:
         found = dict(zip(range(16), threads.map(send, range(16)), strict=True))
     assert found.pop(13) == "task-closed"
     assert set(found.values()) == {"stored"}
+
+
+def test_receive__while_the_flight_before_it_hangs__goes_alone_when_its_patience_ends_and_those_after_it_fly_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(receive, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(receive, "GRACE_S", 0.1)
+    peers: Any = [Peer(key) for key in KEYS]
+    receiver, until, hung = Receiver(HERE, memory_database(), peers), Event(), Event()
+    honest = receiver._receive
+
+    def first_hangs(answers: Any, terms: bytes) -> Any:
+        if answers[0].task == 1 and not until.is_set():
+            hung.set()
+            until.wait(20)
+        return honest(answers, terms)
+
+    monkeypatch.setattr(receiver, "_receive", first_hangs)
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(receiver.receive, [one(1)], TERMS)
+        hung.wait(20)
+        assert digest_of(one(2)) in receiver.receive([one(2)], TERMS).digests  # not after the first
+        until.set()
+        assert digest_of(one(1)) in first.result(20).digests
+        began = time.monotonic()
+        assert digest_of(one(3)) in receiver.receive([one(3)], TERMS).digests
+        assert time.monotonic() - began < 1.0
+    assert receiver._waiting == []
