@@ -10,12 +10,13 @@ from oracle.matching import graph
 from oracle.matching.graph import TaskGraph
 from oracle.ports import ContentStore
 from oracle.protocol import epoch as ep
+from oracle.protocol import gold, scoring
 from oracle.protocol import ledger as lg
 from oracle.protocol import manifest as mf
-from oracle.protocol import scoring
 from oracle.protocol.cids import Cid, Codec, decode, from_digest
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import ContentMissing, CrowdproofError
+from oracle.protocol.gold import Opening
 from oracle.protocol.leaves import Status, Task, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.manifest import Manifest
@@ -68,6 +69,8 @@ class Books:
         self._epochs: dict[bytes, Epoch] = {}
         self._jobs: dict[Terms, tuple[Manifest, list[Task]]] = {}
         self._names: dict[Terms, _Named] = {}
+        self._gold: dict[bytes, list[Opening]] = {}
+        self._leaves: dict[Terms, frozenset[bytes]] = {}
         self._sure: tuple[list[tuple[int, bytes]], list[tuple[Verdict, float]]] = ([], [])
         self._folded: tuple[list[tuple[int, bytes]], Ledger] = ([], Ledger())
 
@@ -149,8 +152,28 @@ class Books:
         for post in state.unstruck():
             with suppress(CrowdproofError):
                 model = self.epoch(post.epoch, post.content).model
-                found.update(matches.linked(decode(self._source.read(from_digest(Codec.DAG_CBOR, model)))))
+                found.update(matches.linked(self._card(model)))
         return found
+
+    def gold(self, state: State, number: int) -> dict[int, int]:
+        """task -> label of the job's gold that epochs which stand have opened. A card that cannot be read opens none."""
+        found: dict[int, int] = {}
+        for post in state.unstruck():
+            with suppress(CrowdproofError):
+                opened = self.openings(self.epoch(post.epoch, post.content).model)
+                found |= {one.task: one.label for one in opened if one.job == number}
+        return found
+
+    def openings(self, model: bytes) -> list[Opening]:
+        """The gold that a model card opens. Raises BadInput where it cannot be read as such, ContentMissing."""
+        return self._once(self._gold, model, lambda: gold.read_openings(self._source, self._card(model)))
+
+    def committed(self, terms: Terms) -> frozenset[bytes]:
+        """The leaves of a job's gold."""
+        return self._once(self._leaves, terms, lambda: gold.leaves_of(self.job(terms)[0].gold))
+
+    def _card(self, model: bytes) -> Any:
+        return decode(self._source.read(from_digest(Codec.DAG_CBOR, model)))
 
     def ledger(self, state: State) -> Ledger:
         """What all posted epochs have settled, not to be changed; folded again only when a post was added or struck.
