@@ -337,8 +337,11 @@ class PermitDataIn(Schema):
 
 
 class TaskIn(Schema):
+    """`gold`: the class that is known to be right; sealed to the committee, and told nobody else before the task is decided."""
+
     id: Annotated[str, Field(min_length=1, max_length=1024)]
     payload: Any = None
+    gold: Annotated[str | None, Field(min_length=1, max_length=500)] = None
 
 
 class JobDraftIn(Schema):
