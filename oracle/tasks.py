@@ -1,9 +1,9 @@
 """Task files of a requester: what is asked, one task a row.
 
 CSV (also gzipped): a column `task` with the id, any other columns are the payload. JSONL: `{"task": id, "payload": anything}`.
-Parquet: columns as in CSV, with their types. A column or field `gold` is no payload: the class that is known to be right, or nothing.
-Rows -> Tasks, numbered in file order; where some are gold, in an order that says nothing of which (`golden`). Whatever is wrong is a flaw with its line and
-remedy: `read_tasks` raises BadInput for the first, `scan` lists them, before anything is funded.
+Parquet: columns as in CSV, with their types. A column or field `gold` is no payload: it is the class that is known to be right, or
+nothing. Rows -> Tasks, numbered in file order; where some are gold, in an order that says nothing of which (`golden`). Whatever is
+wrong is a flaw with its line and remedy: `read_tasks` raises BadInput for the first, `scan` lists them, before anything is funded.
 """
 
 import csv
@@ -77,8 +77,8 @@ def golden(
 ) -> tuple[Manifest, list[Task], dict[int, int]]:
     """(the manifest with its share of gold, the tasks, label by task) of a job, some of whose answers are known, by task id.
 
-    The tasks are numbered by the hash of their ids: no place in a file tells which are gold. Raises BadInput for a class that there is
-    not, a share that is another than the manifest's, and a payload by whose form alone a worker would know.
+    The tasks are numbered by the hash of their ids: no place in a file tells which are gold. Raises BadInput for a class that
+    there is not, a share that is another than the manifest's, and a payload by whose form alone a worker would know.
     """
     if not gold:
         return manifest, list(tasks), {}
@@ -92,9 +92,8 @@ def golden(
         )
     forms = {_form(task.payload) for task in tasks if task.id not in gold}
     if odd := next((task for task in tasks if task.id in gold and _form(task.payload) not in forms), None):
-        raise BadInput(
-            f"{where}: gold task {odd.id[:80]!r} has a payload of a form that no other task has: it would be known by that"
-        )
+        what = "has a payload of a form that no task without gold has: workers would know it by that"
+        raise BadInput(f"{where}: gold task {odd.id[:80]!r} {what}")
     document = manifest.document
     if not document["goldShare"]:
         document = document | {"goldShare": len(gold) / len(tasks)}
