@@ -161,13 +161,17 @@ class TypedDataIn(Schema):
 
 
 class Verdict(Schema):
-    """`confidence`: of record. `proof` leads from `leaf` at `index` to the epoch's verdict root."""
+    """`confidence`: of record. `gold`: what the requester knew, where the epoch opens that. `proof` leads from `leaf` at `index`
+
+    to the epoch's verdict root.
+    """
 
     job: int
     task: int
     id: str
     label: str
     confidence: float
+    gold: str | None = None
     epoch: int
     status: str
     index: int

@@ -27,6 +27,7 @@ from oracle.services import matches
 
 K = TypeVar("K")
 V = TypeVar("V")
+Pair = tuple[int, int]  # job, task
 
 
 def source(content: ContentStore) -> Source:
@@ -57,6 +58,10 @@ def _named(document: dict[str, Any], ids: list[str]) -> _Named:
     return _Named(graph.task_graph(ids, document["dependencies"]), conflicts, deadlines)
 
 
+def _labels(openings: list[Opening]) -> dict[Pair, int]:
+    return {(one.job, one.task): one.label for one in openings}
+
+
 class Books:
     """Caches what the content digests of the chain stand for; everything in it can be read again.
 
@@ -70,6 +75,7 @@ class Books:
         self._jobs: dict[Terms, tuple[Manifest, list[Task]]] = {}
         self._names: dict[Terms, _Named] = {}
         self._gold: dict[bytes, list[Opening]] = {}
+        self._opened: dict[bytes, dict[Pair, int]] = {}
         self._leaves: dict[Terms, frozenset[bytes]] = {}
         self._sure: tuple[list[tuple[int, bytes]], list[tuple[Verdict, float]]] = ([], [])
         self._folded: tuple[list[tuple[int, bytes]], Ledger] = ([], Ledger())
@@ -156,13 +162,15 @@ class Books:
         return found
 
     def gold(self, state: State, number: int) -> dict[int, int]:
-        """task -> label of the job's gold that epochs which stand have opened. A card that cannot be read opens none."""
-        found: dict[int, int] = {}
-        for post in state.unstruck():
-            with suppress(CrowdproofError):
-                opened = self.openings(self.epoch(post.epoch, post.content).model)
-                found |= {one.task: one.label for one in opened if one.job == number}
-        return found
+        """task -> label of the job's gold that epochs which stand have opened."""
+        opened = (self.gold_of(post.epoch, post.content) for post in state.unstruck())
+        return {task: label for found in opened for (job, task), label in found.items() if job == number}
+
+    def gold_of(self, number: int, digest: bytes) -> dict[Pair, int]:
+        """(job, task) -> label of the gold that an epoch opens. A card that cannot be read opens none."""
+        with suppress(CrowdproofError):
+            return self._once(self._opened, digest, lambda: _labels(self.openings(self.epoch(number, digest).model)))
+        return {}
 
     def openings(self, model: bytes) -> list[Opening]:
         """The gold that a model card opens. Raises BadInput where it cannot be read as such, ContentMissing."""

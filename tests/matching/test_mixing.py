@@ -26,7 +26,9 @@ def shares(cold: int, warm: int, share: float, rounds: int = 400) -> tuple[float
     answered = np.where(worker < cold, COLD - 1, COLD)
     draw = Random(3)
     kept = np.array([mixed(worker, gold, answered, MOST, draw) for _ in range(rounds)])
-    of = [(kept & gold & who).sum() / max((kept & who).sum(), 1) for who in (worker < cold, worker >= cold, worker >= 0)]
+    of = [
+        (kept & gold & who).sum() / max((kept & who).sum(), 1) for who in (worker < cold, worker >= cold, worker >= 0)
+    ]
     return of[0], of[1], of[2]
 
 
