@@ -138,10 +138,10 @@ def scan(file: BinaryIO, name: str, most: int) -> Scan:
 
 
 def _flaw_of(row: Row, seen: dict[str, int], known: int) -> Flaw | None:
-    line, name, _, known = row
+    line, name, _, label = row
     if not name:
         return Flaw(line, "task", "the id is empty")
-    if not isinstance(known, str | None):
+    if not isinstance(label, str | None):
         return Flaw(line, "gold", "it is the text of a class, or nothing")
     if (first := seen.setdefault(name, line)) != line:
         return Flaw(line, "task", f"{name[:80]!r} stands in line {first} too")
