@@ -73,10 +73,10 @@ def unsealed(
 ) -> tuple[bytes, list[Opening]] | None:
     """(the part's secret, what is gold) for a member; None where the envelope does not open. Only what fits is given."""
     opened = unseal(_bound(part.leaves, requester), part.envelope)
-    if opened is None:
+    leaves = leaves_of([part])
+    if opened is None or len(opened[0]) != KNOWN * len(leaves):  # no more work than was committed
         return None
     plain, secret = opened
-    leaves = leaves_of([part])
     rows = [plain[i : i + KNOWN] for i in range(0, len(plain), KNOWN)]
     found = [Opening(job, t := int.from_bytes(row[:4], "big"), row[-1], _salt(secret, t)) for row in rows]
     return secret, [one for one in found if one.label < classes and one.leaf() in leaves]

@@ -14,11 +14,13 @@ from oracle.adapters.content import MemoryStore
 from oracle.ports import Evidence, Incomplete, Proposal
 from oracle.protocol import epoch as ep
 from oracle.protocol import gold
-from oracle.protocol.cids import Codec, decode, from_digest
+from oracle.protocol.cids import Codec, Link, cid_of, decode, digest_of, encode, from_digest
 from oracle.protocol.errors import BadInput, Refused
 from oracle.protocol.gold import Opening, Part
 from oracle.protocol.hashing import tagged
-from oracle.protocol.manifest import check_manifest
+from oracle.protocol.leaves import Task
+from oracle.protocol.manifest import check_manifest, load_job, make_job
+from oracle.protocol.plain import from_json, to_json
 from oracle.protocol.terms import NAT, Terms
 from oracle.services import audit, matches, rounds, settle, verify
 from oracle.services.books import Books, source
@@ -348,12 +350,10 @@ def test_settle__requester_who_seals_other_gold_to_other_members__stops_nothing(
 ) -> None:
     parts = [part for i, only in enumerate(shares) for part in parts_of(town, {i: i % 2}, only=only)]
     job = full_job(town, parts)
-    for first in range(4):
-        town.chain.mine(seconds=1)
+    for first in range(4):  # whoever proposes
         proposal, signatures = settle.agree(town.settler(town.peers[first:] + town.peers[:first]), town.state)
         assert proposal
         assert len(signatures) == 3
-        break
     finish(town)
     assert Books(town.content).gold(town.state, job) == {0: 0, 1: 1}
     assert audited(town).ok
@@ -423,3 +423,49 @@ def test_audit__card_that_opens_gold_in_no_form__is_a_fault(town: Town, monkeypa
 def test_make_job__share_that_is_not_the_gold__is_refused(town: Town, share: float) -> None:
     with pytest.raises(BadInput, match="goldShare"):
         town.open_job(20, 3, gold=parts_of(town, dict.fromkeys(range(5), 0)), goldShare=share)
+
+
+def golden_root(town: Town, change: Any) -> tuple[Any, Any]:
+    """The manifest and the faults of a job whose requester wrote its root by hand."""
+    parts = parts_of(town, {1: 1, 4: 0})
+    manifest = replace(check_manifest(manifest_document(answer=TWO, goldShare=2 / 6)), gold=tuple(parts))
+    terms, blocks = make_job(manifest, [Task(i, f"t{i}", None) for i in range(6)], 1)
+    root: Any = decode(blocks[-1][0])
+    short = town.content.put(parts[0].leaves[:-1], Codec.RAW)
+    town.content.put_many(blocks)
+    root["gold"] = change(root["gold"], Link(short))
+    written = encode(root)
+    town.content.put(written, Codec.DAG_CBOR)
+    changed = replace(terms, manifest=digest_of(cid_of(written, Codec.DAG_CBOR)))
+    found, _, faults = load_job(source(town.content), 1, changed)
+    return found, faults
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda gold, short: [],
+        lambda gold, short: [[short, gold[0][1]]],
+        lambda gold, short: [*gold, *gold],
+        lambda gold, short: [gold[0][:1]],
+        lambda gold, short: gold[0],
+        lambda gold, short: 3,
+        lambda gold, short: [["a", "b"]],
+        lambda gold, short: [[gold[0][0], Link(cid_of(b"nobody has this", Codec.RAW))]],
+    ],
+)
+def test_load_job__gold_that_is_none__is_a_fault(town: Town, change: Any) -> None:
+    found, faults = golden_root(town, change)
+    assert faults
+    assert found is None or not found.gold
+
+
+def test_load_job__gold_as_made__has_its_leaves(town: Town) -> None:
+    found, faults = golden_root(town, lambda gold, _: gold)
+    assert not faults
+    assert len(gold.leaves_of(found.gold)) == 2
+
+
+def test_evidence__with_gold__passes_between_processes() -> None:
+    shown = Evidence(gold=(Opening(1, 2, 3, b"\x04" * 32),))
+    assert from_json(Evidence, to_json(shown)) == shown
