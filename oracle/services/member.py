@@ -490,18 +490,13 @@ class Member:
 
     def _check_told(self, view: View, epoch: Epoch) -> None:
         """No task that this member knows to be gold is decided as if nobody did."""
-        told = {(one.job, one.task) for one in self._books.openings(epoch.model)}
-        known = {
-            number: self._vault.gold(number, view.state.jobs[number]).openings
-            for number in {v.job for v in epoch.verdicts}
-        }
-        missing = [
-            known[v.job][v.task] for v in epoch.verdicts if v.task in known[v.job] and (v.job, v.task) not in told
-        ]
-        if missing:
-            raise Incomplete(
-                f"{len(missing)} tasks are not opened as the gold that they are", Evidence(gold=tuple(missing))
-            )
+        jobs = {v.job: view.state.jobs[v.job] for v in epoch.verdicts}
+        known = {number: self._vault.gold(number, job).openings for number, job in jobs.items()}
+        golden = {(v.job, v.task): known[v.job][v.task] for v in epoch.verdicts if v.task in known[v.job]}
+        told = {(one.job, one.task) for one in self._books.openings(epoch.model)} if golden else set()
+        if missing := [one for place, one in golden.items() if place not in told]:
+            what = f"{len(missing)} tasks are not opened as the gold that they are"
+            raise Incomplete(what, Evidence(gold=tuple(missing)))
 
     def _openable(self, view: View, verdict: Verdict) -> list[tuple[int, int, int, bytes, bytes]]:
         job = view.state.jobs[verdict.job]
