@@ -161,13 +161,17 @@ class TypedDataIn(Schema):
 
 
 class Verdict(Schema):
-    """`confidence`: of record. `proof` leads from `leaf` at `index` to the epoch's verdict root."""
+    """`confidence`: of record. `gold`: what the requester knew, where the epoch opens that. `proof` leads from `leaf` at `index`
+
+    to the epoch's verdict root.
+    """
 
     job: int
     task: int
     id: str
     label: str
     confidence: float
+    gold: str | None = None
     epoch: int
     status: str
     index: int
@@ -337,8 +341,11 @@ class PermitDataIn(Schema):
 
 
 class TaskIn(Schema):
+    """`gold`: the class that is known to be right; sealed to the committee, and told nobody else before the task is decided."""
+
     id: Annotated[str, Field(min_length=1, max_length=1024)]
     payload: Any = None
+    gold: Annotated[str | None, Field(min_length=1, max_length=500)] = None
 
 
 class JobDraftIn(Schema):

@@ -13,6 +13,7 @@ from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import Refused
 from oracle.protocol.events import Log
 from oracle.protocol.evidence import Link
+from oracle.protocol.gold import Opening
 from oracle.protocol.heads import Debit
 from oracle.protocol.keys import Address
 from oracle.protocol.leaves import Balance, Leaf
@@ -187,6 +188,7 @@ class Evidence:
     answers: tuple[StoredAnswer, ...] = ()
     openings: tuple[tuple[int, int, int, bytes, bytes], ...] = ()  # job, task, worker, payload, salt
     matches: tuple[bytes, ...] = ()  # digests of matches whose blocks the proposer has: `oracle.services.matches`
+    gold: tuple[Opening, ...] = ()  # of tasks that it decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,7 @@ class Appraisal:
 
 
 class Incomplete(Refused):
-    """A proposal lacks answers that a member receipted, or calls unopened what it can open."""
+    """A proposal lacks answers that a member receipted, calls unopened what it can open, or keeps quiet about gold."""
 
     def __init__(self, message: str, evidence: Evidence) -> None:
         super().__init__("incomplete", message)

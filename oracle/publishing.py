@@ -4,24 +4,28 @@ manifest, tasks -> blocks at the oracle and at every member -> permit or allowan
 manifest with the same tasks is the same job.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
 
 from oracle.adapters.car import write_car
 from oracle.bootstrap import Oracle
-from oracle.ports import Peer, Permit, Signer
-from oracle.protocol.cids import Codec, from_digest
+from oracle.ports import FOREVER, Kept, Peer, Permit, Signer
+from oracle.protocol import gold
+from oracle.protocol.cids import Codec, encode, from_digest
 from oracle.protocol.errors import Refused, Retryable
-from oracle.protocol.keys import checksum
+from oracle.protocol.keys import Address, checksum
 from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import Manifest, make_job
+from oracle.protocol.plain import from_json, to_json
 from oracle.protocol.terms import Terms, check_terms
 from oracle.services import outbox
 from oracle.services.panel import Panel
 
 GRACE_S = 2.0  # for members beyond the quorum
 PATIENCE_S = 120.0
+GOLD = "gold"  # kind of what is kept: a job's sealed labels, by the hash of all that it is made of
 
 
 def store(oracle: Oracle, manifest: Manifest, tasks: Sequence[Task], where: str) -> Terms:
@@ -44,6 +48,27 @@ def store(oracle: Oracle, manifest: Manifest, tasks: Sequence[Task], where: str)
         why = "; ".join(dict.fromkeys(map(str, kept.problems)))
         raise Retryable(f"{len(kept.found)} of {quorum} members keep the job's content: {why}")
     return terms
+
+
+def seal_gold(
+    oracle: Oracle, manifest: Manifest, tasks: Sequence[Task], known: Mapping[int, int], requester: Address
+) -> Manifest:
+    """The manifest with the labels that its requester knows, by task, sealed to the committee: once, so that the same job stays
+
+    the same. Only a job that this requester opens opens them.
+    """
+    if not known:
+        return manifest
+    plain = hashlib.sha256(requester + encode(manifest.document) + encode(sorted(map(list, known.items()))))
+    for task in tasks:
+        plain.update(encode(task.record()))
+    name = plain.hexdigest()
+    parts = gold.make(known, requester, oracle.deployment.committee.seal_keys)
+    oracle.database.keep(Kept(GOLD, name, requester.hex(), {"parts": to_json(parts)}, FOREVER))
+    kept = oracle.database.kept(GOLD, name)
+    if kept is None:
+        raise Retryable("the job's sealed gold is gone from the database: run this again")
+    return replace(manifest, gold=from_json(tuple[gold.Part, ...], kept.value["parts"]))
 
 
 def fund(oracle: Oracle, requester: Signer, terms: Terms, deadline: int) -> int:

@@ -1,8 +1,9 @@
 """Task files of a requester: what is asked, one task a row.
 
 CSV (also gzipped): a column `task` with the id, any other columns are the payload. JSONL: `{"task": id, "payload": anything}`.
-Parquet: columns as in CSV, with their types. Rows -> Tasks, numbered in file order. Whatever is wrong is a flaw with its line and
-remedy: `read_tasks` raises BadInput for the first, `scan` lists them, before anything is funded.
+Parquet: columns as in CSV, with their types. A column or field `gold` is no payload: it is the class that is known to be right, or
+nothing. Rows -> Tasks, numbered in file order; where some are gold, in an order that says nothing of which (`golden`). Whatever is
+wrong is a flaw with its line and remedy: `read_tasks` raises BadInput for the first, `scan` lists them, before anything is funded.
 """
 
 import csv
@@ -10,13 +11,16 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from oracle.protocol.errors import BadInput
+from oracle.protocol.gold import share_problem
+from oracle.protocol.hashing import keccak
 from oracle.protocol.leaves import Task
+from oracle.protocol.manifest import Manifest
 from oracle.protocol.terms import MAX_LEAF, MAX_TASKS
 
 MAX_LINE = 4 * MAX_LEAF  # characters
@@ -40,18 +44,24 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What could be read, and what not. `rows`: with those that have a flaw."""
+    """What could be read, and what not. `rows`: with those that have a flaw; `gold`: what is known, by the task's id."""
 
     tasks: list[Task]
     flaws: list[Flaw]
     rows: int
+    gold: dict[str, str]
 
 
-Row = tuple[int, str, Any]  # line, id, payload
+Row = tuple[int, str, Any, Any]  # line, id, payload, gold
 
 
 def read_tasks(path: Path) -> list[Task]:
     """The tasks of a file. Raises BadInput for its first flaw."""
+    return read_file(path).tasks
+
+
+def read_file(path: Path) -> Scan:
+    """All of a file, without a flaw. Raises BadInput for its first."""
     try:
         with path.open("rb") as file:
             found = scan(file, path.name, 1)
@@ -59,13 +69,52 @@ def read_tasks(path: Path) -> list[Task]:
         raise BadInput(f"{path}: cannot be read ({problem})") from None
     if found.flaws:
         raise BadInput(found.flaws[0].at(str(path)))
-    return found.tasks
+    return found
+
+
+def golden(
+    manifest: Manifest, tasks: Sequence[Task], gold: Mapping[str, str], where: str
+) -> tuple[Manifest, list[Task], dict[int, int]]:
+    """(the manifest with its share of gold, the tasks, label by task) of a job, some of whose answers are known, by task id.
+
+    The tasks are numbered by the hash of their ids: no place in a file tells which are gold. Raises BadInput for a class that
+    there is not, a share that is another than the manifest's, and a payload by whose form alone a worker would know.
+    """
+    if not gold:
+        return manifest, list(tasks), {}
+    order = sorted(tasks, key=lambda task: keccak(task.id.encode(errors="surrogatepass")))
+    numbered = [replace(task, task=number) for number, task in enumerate(order)]
+    classes = {name: label for label, name in enumerate(manifest.classes)}
+    if wrong := next((task for task in tasks if gold.get(task.id, manifest.classes[0]) not in classes), None):
+        known = ", ".join(manifest.classes[:5])
+        raise BadInput(
+            f"{where}: gold of task {wrong.id[:80]!r} is {gold[wrong.id][:80]!r}, none of the classes ({known})"
+        )
+    forms = {_form(task.payload) for task in tasks if task.id not in gold}
+    if odd := next((task for task in tasks if task.id in gold and _form(task.payload) not in forms), None):
+        what = "has a payload of a form that no task without gold has: workers would know it by that"
+        raise BadInput(f"{where}: gold task {odd.id[:80]!r} {what}")
+    document = manifest.document
+    if not document["goldShare"]:
+        document = document | {"goldShare": len(gold) / len(tasks)}
+    if what := share_problem(len(gold), len(tasks), document["goldShare"]):
+        raise BadInput(f"{where}: goldShare: {what}")
+    return (
+        replace(manifest, document=document),
+        numbered,
+        {t.task: classes[gold[t.id]] for t in numbered if t.id in gold},
+    )
+
+
+def _form(payload: Any) -> Any:
+    return tuple(sorted(payload)) if isinstance(payload, dict) else type(payload).__name__
 
 
 def scan(file: BinaryIO, name: str, most: int) -> Scan:
     """Every row of a file, whose name says its form; up to `most` flaws. Where the form itself breaks, reading ends."""
     tasks: list[Task] = []
     flaws: list[Flaw] = []
+    gold: dict[str, str] = {}
     seen: dict[str, int] = {}
     rows = 0
     try:
@@ -74,6 +123,7 @@ def scan(file: BinaryIO, name: str, most: int) -> Scan:
             flaw = row if isinstance(row, Flaw) else _flaw_of(row, seen, len(tasks))
             if flaw is None and not isinstance(row, Flaw):
                 tasks.append(Task(len(tasks), row[1], row[2]))
+                gold |= {row[1]: row[3]} if row[3] else {}
                 continue
             flaws += [flaw] if flaw else []
             if len(flaws) >= most:
@@ -84,13 +134,15 @@ def scan(file: BinaryIO, name: str, most: int) -> Scan:
         flaws.append(Flaw(None, None, f"cannot be read ({problem})"))
     if not tasks and not flaws:
         flaws.append(Flaw(None, None, "there is no task in it"))
-    return Scan(tasks, flaws, rows)
+    return Scan(tasks, flaws, rows, gold)
 
 
 def _flaw_of(row: Row, seen: dict[str, int], known: int) -> Flaw | None:
-    line, name, _ = row
+    line, name, _, label = row
     if not name:
         return Flaw(line, "task", "the id is empty")
+    if not isinstance(label, str | None):
+        return Flaw(line, "gold", "it is the text of a class, or nothing")
     if (first := seen.setdefault(name, line)) != line:
         return Flaw(line, "task", f"{name[:80]!r} stands in line {first} too")
     return Flaw(line, None, f"a job has at most {MAX_TASKS:,} tasks") if known >= MAX_TASKS else None
@@ -137,13 +189,16 @@ def _csv(file: TextIO) -> Iterator[Row | Flaw]:
         if not header or header.count("task") != 1:
             yield Flaw(1, None, "the header needs one column `task`")
             return
-        at = header.index("task")
+        if header.count("gold") > 1:
+            yield Flaw(1, None, "the header has more than one column `gold`")
+            return
         for row in reader:
             if row and len(row) != len(header):
                 yield Flaw(reader.line_num, None, f"{len(row)} fields where the header has {len(header)}")
             elif row:
-                payload = {name: value for i, (name, value) in enumerate(zip(header, row, strict=True)) if i != at}
-                yield reader.line_num, row[at], payload or None
+                payload = dict(zip(header, row, strict=True))
+                name, known = payload.pop("task"), payload.pop("gold", None)
+                yield reader.line_num, name, payload or None, known
     except csv.Error as problem:
         yield Flaw(reader.line_num, None, f"not readable as CSV ({problem})")
     except _Broken as broken:
@@ -166,9 +221,15 @@ def _json_row(number: int, line: str) -> Row | Flaw:
         return Flaw(number, str(problem.colno), f"not JSON: {problem.msg}")
     except (ValueError, RecursionError) as problem:
         return Flaw(number, None, f"not JSON: {problem}")
-    if not isinstance(row, dict) or not isinstance(row.get("task"), str) or not row.keys() <= {"task", "payload"}:
-        return Flaw(number, None, 'a row is {"task": "an id", "payload": anything}')
-    return number, row["task"], row.get("payload")
+    if (
+        not isinstance(row, dict)
+        or not isinstance(row.get("task"), str)
+        or not row.keys() <= {"task", "payload", "gold"}
+    ):
+        return Flaw(
+            number, None, 'a row is {"task": "an id", "payload": anything}, and "gold": "a class" where that is known'
+        )
+    return number, row["task"], row.get("payload"), row.get("gold")
 
 
 def _refuse(constant: str) -> Any:
@@ -197,7 +258,9 @@ def _parquet(file: BinaryIO) -> Iterator[Row | Flaw]:
         for batch in opened.iter_batches(1_000):
             for row in batch.to_pylist():
                 number += 1
-                name = row.pop("task")
-                yield (number, name, row or None) if name is not None else Flaw(number, "task", "the id is empty")
+                name, known = row.pop("task"), row.pop("gold", None)
+                yield (
+                    (number, name, row or None, known) if name is not None else Flaw(number, "task", "the id is empty")
+                )
     except (pyarrow.ArrowException, OSError, ValueError) as problem:
         yield Flaw(None, None, f"not readable as Parquet ({str(problem)[:200]})")

@@ -275,6 +275,9 @@ def test_job_check__good_job__exact_quote(inside: Run, tmp_path: Path) -> None:
         ({}, "task\na\na\n", [], "t.csv, line 3, column task"),
         ({}, "name\na\n", [], "t.csv, line 1"),
         ({}, "task,x\na\n", [], "t.csv, line 2"),
+        ({}, "task,gold\na,maybe\nb,\n", [], "gold of task 'a' is 'maybe'"),
+        ({}, "task,gold\na,cat\nb,cat\n", [], "payload of a form"),
+        ({"goldShare": 0.1}, "task,gold\na,cat\nb,\nc,cat\nd,\n", [], "goldShare"),
         ({}, "task,x\na," + "y" * 60_000 + "\n", [], "task 1"),
         ({}, "task\n" + "n" * 2000 + "\n", [], "task 1"),
     ],
@@ -286,6 +289,15 @@ def test_job_check__bad_job__exit_2_naming_file_and_field(
     assert ended.is_clear()
     assert place in ended.err
     assert str(tmp_path) in ended.err or place == "--unit"
+
+
+def test_job_check__gold__is_counted_and_how_much_a_job_needs_is_said(inside: Run, tmp_path: Path) -> None:
+    found = check(inside, tmp_path, {}, "task,gold\na,\nb,\nc,cat\nd,\n").document
+    assert (found["tasks"], found["gold"]["tasks"], found["gold"]["share"]) == (4, 1, 0.25)
+    assert found["gold"]["advice"].startswith(f"{found['gold']['needed']} gold questions")
+    assert "terms" not in found
+    plain = check(inside, tmp_path, {}, "task\na\nb\n").document
+    assert (plain["gold"]["tasks"], "terms" in plain) == (0, True)
 
 
 @pytest.mark.parametrize(

@@ -58,12 +58,12 @@ export interface SignIn { message: string; signature: string; bearer?: boolean }
 export interface StakeIn { member: string; wei: number }
 export interface Statistics { job: number; decided: number; answers: number; agreement: number | null; meanConfidence: number | null; confidence: Array<number>; labels: Record<string, number>; workers: Array<WorkerQuality> }
 export interface Task { task: number; id: string; payload: unknown; inputs?: Array<Input> }
-export interface TaskIn { id: string; payload?: unknown }
+export interface TaskIn { id: string; payload?: unknown; gold?: string | null }
 export interface Template { name: string; title: string; description: string; manifest: Record<string, unknown>; tasks: Array<TaskIn> }
 export interface TopUpIn { job: number; amount: number }
 export interface Transactions { chainId: string; calls: Array<Call>; atomicRequired?: boolean }
 export interface TypedDataIn { kind: string; message: Record<string, unknown> }
-export interface Verdict { job: number; task: number; id: string; label: string; confidence: number; epoch: number; status: string; index: number; content: string; leaf: string; proof: Array<string> }
+export interface Verdict { job: number; task: number; id: string; label: string; confidence: number; gold?: string | null; epoch: number; status: string; index: number; content: string; leaf: string; proof: Array<string> }
 export interface WeightLeaf { index: number; worker: number; label: number; row: Array<number>; leaf: string; proof: Array<string> }
 export interface Work { job: number; title: string; requester: string; classes: Array<string>; base: string; bonus: string; tasks: number; openPlaces: number; deadline: number; assignmentSeconds: number; visibility: string; qualifications: Array<string>; requesterJobs: number; requesterPaid: string; waitsFor: number | null; admitted: boolean | null; place: number | null }
 export interface Worker { worker: number; wallet: string; keys: Array<string>; revoked: Array<number> }

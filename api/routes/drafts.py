@@ -29,7 +29,7 @@ from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import Manifest, check_manifest, make_job, problems, schema, task_problems
 from oracle.protocol.plain import from_json, to_json
 from oracle.protocol.terms import Terms
-from oracle.tasks import scan
+from oracle.tasks import golden, scan
 from oracle.templates import templates
 
 MOST_FLAWS = 100
@@ -77,7 +77,7 @@ def _add_checks(routes: APIRouter, reader: Reader) -> None:
         except BadInput as problem:
             flaws.append(schemas.Flaw(what=str(problem)))
             clean = anonymise.Anonymised([], [])
-        tasks = [schemas.TaskIn(id=task.id, payload=task.payload) for task in clean.tasks]
+        tasks = [schemas.TaskIn(id=task.id, payload=task.payload, gold=found.gold.get(task.id)) for task in clean.tasks]
         changes = _changes(clean)
         return schemas.Imported(ok=not flaws, rows=found.rows, tasks=tasks, flaws=flaws[:MOST_FLAWS], changes=changes)
 
@@ -93,7 +93,8 @@ def _add_checks(routes: APIRouter, reader: Reader) -> None:
                 manifest = check_manifest(body.manifest)
                 _check_deadline(reader, manifest)
                 clean = anonymise.job(manifest, tasks, most=anonymise.MOST_SERVED)
-                quote = _quote(make_job(manifest, clean.tasks, reader.unit)[0], reader.unit)
+                manifest, tasks, _ = golden(manifest, clean.tasks, _gold(body), "manifest")
+                quote = _quote(make_job(manifest, tasks, reader.unit)[0], reader.unit)
             except BadInput as problem:
                 flaws.append(_flaw(str(problem)))
         return schemas.Checked(ok=not flaws, flaws=flaws, quote=quote, changes=_changes(clean))
@@ -169,8 +170,9 @@ def _store(reader: Reader, secret: bytes, session: Session, body: schemas.JobDra
     manifest, given = check_manifest(body.manifest), _tasks(body)
     _check_deadline(reader, manifest)
     clean = anonymise.job(manifest, given, most=anonymise.MOST_SERVED)
-    tasks = clean.tasks
+    manifest, tasks, known = golden(manifest, clean.tasks, _gold(body), "manifest")
     make_job(manifest, tasks, reader.unit)  # what is wrong is said before anything is sealed
+    manifest = publishing.seal_gold(oracle, manifest, tasks, known, session.wallet)
     key = None
     if not manifest.is_public:
         plain = hashlib.sha256(encode(manifest.document))
@@ -219,6 +221,10 @@ def _check_deadline(reader: Reader, manifest: Manifest) -> None:
 
 def _tasks(body: schemas.JobDraftIn) -> list[Task]:
     return [Task(number, task.id, task.payload) for number, task in enumerate(body.tasks)]
+
+
+def _gold(body: schemas.JobDraftIn) -> dict[str, str]:
+    return {task.id: task.gold for task in body.tasks if task.gold is not None}
 
 
 def _changes(clean: anonymise.Anonymised) -> list[schemas.Change]:

@@ -102,12 +102,14 @@ def verdict_of(reader: Reader, job: Job, post: Post, index: int, verdict: Verdic
     manifest, tasks = reader.content(job)
     weights = reader.epoch(post).weights
     rows = [weights[core.row].row for core in verdict.cores if core.status is Status.COUNTED]
+    known = reader.oracle.books.gold_of(post.epoch, post.content).get((verdict.job, verdict.task))
     return schemas.Verdict(
         job=verdict.job,
         task=verdict.task,
         id=tasks[verdict.task].id,
         label=manifest.classes[verdict.label],
         confidence=scoring.confidence(verdict.prior, rows),
+        gold=None if known is None else manifest.classes[known],
         epoch=post.epoch,
         status=post.status.value,
         index=index,

@@ -14,7 +14,10 @@ app = typer.Typer(no_args_is_help=True, help="A requester's jobs.")
 @app.command("check")
 def job_check(
     manifest: Annotated[Path, typer.Argument(help="The job's manifest (JSON).")],
-    tasks: Annotated[Path | None, typer.Option(help="Its tasks: CSV with a column task, or JSONL [one task].")] = None,
+    tasks: Annotated[
+        Path | None,
+        typer.Option(help="Its tasks: CSV with a column task (gold: the known class), or JSONL [one task]."),
+    ] = None,
     unit: Annotated[int | None, typer.Option(help="Of the token [the home's deployment, else 1].")] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -72,7 +75,7 @@ def job_graph(
 @app.command("create")
 def job_create(
     manifest: Annotated[Path, typer.Argument(help="The job's manifest (JSON).")],
-    tasks: Annotated[Path, typer.Option(help="Its tasks: CSV with a column task, or JSONL.")],
+    tasks: Annotated[Path, typer.Option(help="Its tasks: CSV with a column task (gold: the known class), or JSONL.")],
     key: Annotated[str, typer.Option("--key", help="Keystore of the requester, in HOME/keys.")],
     home: HomeOption = None,
     as_json: JsonOption = False,

@@ -17,7 +17,19 @@ from oracle.protocol.cids import Codec, cid_of
 from oracle.protocol.errors import BadInput, ChainUnavailable, CrowdproofError, WrongChain
 from oracle.services import audit as auditing
 
-COUNTED = ("epochs", "verdicts", "answers", "assignments", "balances", "jobs", "blocks", "matches", "matched", "gap")
+COUNTED = (
+    "epochs",
+    "verdicts",
+    "answers",
+    "assignments",
+    "balances",
+    "jobs",
+    "blocks",
+    "matches",
+    "matched",
+    "gap",
+    "gold",
+)
 
 
 def audit(home: Path | None, rpc: str | None, store: str | None, deployment: Path | None) -> dict[str, Any]:
@@ -40,16 +52,16 @@ def text(document: dict[str, Any]) -> str:
     if document["ok"]:
         return (
             f"  ok: {document['epochs']} epochs, {document['verdicts']} verdicts, {document['answers']} answers, "
-            f"{document['balances']} balances and {document['blocks']} blocks recomputed; no fault{_matched(document)}"
+            f"{document['balances']} balances and {document['blocks']} blocks recomputed; no fault{_details(document)}"
         )
     return "\n".join(["  the audit FAILED:", *(f"  - {line}" for line in document["lines"])])
 
 
-def _matched(d: dict[str, Any]) -> str:
-    """Of how many assignments it is proven how good they are."""
-    if not d["matches"]:
-        return ""
-    return f"\n  {d['matched']} of {d['assignments']} assignments by {d['matches']} matches, at most {d['gap']:.3%} below the best"
+def _details(d: dict[str, Any]) -> str:
+    """Of how many assignments it is proven how good they are; and of how many tasks the requester knew the label."""
+    matched = f"{d['matched']} of {d['assignments']} assignments by {d['matches']} matches, at most {d['gap']:.3%} below the best"
+    gold = f"{d['gold']} gold tasks opened, each with the label to which its job had committed"
+    return "".join(f"\n  {line}" for line, there in ((matched, d["matches"]), (gold, d["gold"])) if there)
 
 
 @contextmanager

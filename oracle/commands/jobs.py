@@ -24,7 +24,10 @@ from oracle.protocol.state import Job
 from oracle.protocol.terms import Terms
 from oracle.services import outbox, rules
 from oracle.services.index import View
-from oracle.tasks import read_tasks
+from oracle.tasks import Scan, golden, read_file, read_tasks
+
+ONE = Scan([Task(0, "one", None)], [], 1, {})
+RING: dict[str, Any] = {"share": 0.35, "delta": 0.01, "error": 0.2}  # answers of a ring; how often one may be mistaken
 
 
 def check(home: Path | None, manifest: Path, tasks: Path | None, unit: int | None) -> dict[str, Any]:
@@ -34,11 +37,14 @@ def check(home: Path | None, manifest: Path, tasks: Path | None, unit: int | Non
         unit = read_deployment_file(place.deployment)[0].unit if place.deployment.exists() else 1
     elif unit < 1:
         raise BadInput(f"--unit {unit}: it is 1 or more")
-    asked = _manifest(manifest)
-    clean = _clean(home, asked, read_tasks(tasks) if tasks else [Task(0, "one", None)], manifest)
-    terms, blocks = _priced(asked, clean.tasks, unit, manifest)
+    asked, given = _manifest(manifest), read_file(tasks) if tasks else ONE
+    clean = _clean(home, asked, given.tasks, manifest)
+    asked, items, known = golden(asked, clean.tasks, given.gold, str(manifest))
+    terms, blocks = _priced(asked, items, unit, manifest)
     size = sum(len(block) for block, _ in blocks)
-    return {**_quote(terms, unit), "blocks": len(blocks), "bytes": size, "replaced": anonymise.totals(clean.changes)}
+    found = {**_quote(terms, unit), "blocks": len(blocks), "bytes": size, "replaced": anonymise.totals(clean.changes)}
+    found["gold"] = _gold(asked, terms, len(known))
+    return {name: value for name, value in found.items() if name != "terms" or not known}  # they follow from the seal
 
 
 def order(manifest: Path, tasks: Path) -> dict[str, Any]:
@@ -78,20 +84,22 @@ def order_text(d: dict[str, Any]) -> str:
 
 def create(home: Path | None, manifest: Path, tasks: Path, requester: Signer) -> dict[str, Any]:
     """Stores the job, without personal data, at the oracle and its members, then escrows it with the requester's key."""
-    asked = _manifest(manifest)
-    clean = _clean(home, asked, read_tasks(tasks), manifest)
-    items = clean.tasks
+    asked, given = _manifest(manifest), read_file(tasks)
+    clean = _clean(home, asked, given.tasks, manifest)
+    asked, items, known = golden(asked, clean.tasks, given.gold, str(manifest))
     with closing(open_oracle(Home.at(home))) as oracle:
         _priced(asked, items, oracle.deployment.unit, manifest)  # before anybody is asked
         try:
             _check_open(oracle, asked, manifest)
+            asked = publishing.seal_gold(oracle, asked, items, known, requester.address)
             terms = publishing.store(oracle, asked, items, str(manifest))
             job = publishing.fund(oracle, requester, terms, asked.deadline)
         except (ChainUnavailable, WrongChain) as problem:
             raise BadInput(f"{problem}; run this again to go on") from None
         changes = [asdict(change) for change in clean.changes[: anonymise.MOST_SHOWN]]
         replaced = anonymise.totals(clean.changes)
-        return {"job": job, **_quote(terms, oracle.deployment.unit), "replaced": replaced, "changes": changes}
+        quoted = {**_quote(terms, oracle.deployment.unit), "gold": _gold(asked, terms, len(known))}
+        return {"job": job, **quoted, "replaced": replaced, "changes": changes}
 
 
 def status(home: Path | None, number: int) -> dict[str, Any]:
@@ -133,12 +141,14 @@ def text(d: dict[str, Any]) -> str:
     lines = [
         f"  {name:12} {value:,}" if isinstance(value, int) else f"  {name:12} {value}"
         for name, value in d.items()
-        if name not in ("replaced", "changes")
+        if name not in ("replaced", "changes", "gold")
     ]
     found = ", ".join(f"{count:,} {kind}" for kind, count in d.get("replaced", {}).items())
-    return "\n".join(
-        [*lines, *([f"  replaced     {found} (personal data; see `crowdproof anonymise`)"] if found else [])]
-    )
+    if found:
+        lines.append(f"  replaced     {found} (personal data; see `crowdproof anonymise`)")
+    if "gold" in d:
+        lines.append(f"  gold         {d['gold']['tasks']:,} tasks. {d['gold']['advice']}")
+    return "\n".join(lines)
 
 
 @contextmanager
@@ -222,6 +232,18 @@ def _priced(manifest: Manifest, tasks: Sequence[Task], unit: int, file: Path) ->
         return make_job(manifest, tasks, unit, str(file))
     except BadInput as problem:
         raise BadInput(str(problem) if str(problem).startswith(str(file)) else f"{file}: {problem}") from None
+
+
+def _gold(asked: Manifest, terms: Terms, known: int) -> dict[str, Any]:
+    """How many tasks are gold, and how many would tell a ring of `RING` of the answers from honest errors."""
+    from oracle.verification.rings import gold_questions, gold_sentence  # noqa: PLC0415 - loads for most of a second
+
+    ring: dict[str, Any] = {**RING, "redundancy": terms.answers, "classes": terms.classes}
+    found: dict[str, Any] = {"tasks": known, "share": asked.document["goldShare"], "needed": None}
+    try:
+        return found | {"needed": gold_questions(**ring), "advice": gold_sentence(**ring)}
+    except BadInput as problem:
+        return found | {"advice": f"No number of gold questions finds a ring here: {problem}"}
 
 
 def _quote(terms: Terms, unit: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
@@ -15,6 +15,7 @@ from typing import Any
 
 import jsonschema
 
+from oracle.protocol import gold as gd
 from oracle.protocol import pages
 from oracle.protocol.cids import DEPTH_LIMIT, Codec, cid_of, decode, digest_of, encode, from_digest
 from oracle.protocol.errors import BadInput
@@ -31,9 +32,13 @@ _BRACKET = re.compile(r"[\[\]{}]")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A checked manifest with every default filled in; `document` is its JSON, whole numbers as integers."""
+    """A checked manifest with every default filled in; `document` is its JSON, whole numbers as integers.
+
+    `gold`: the commitments to what the requester knows, which stand beside it in the job's root.
+    """
 
     document: dict[str, Any]
+    gold: tuple[gd.Part, ...] = ()
 
     @property
     def classes(self) -> list[str]:
@@ -115,11 +120,14 @@ def make_job(
     document = manifest.document
     _check_named(document, {task.id for task in tasks}, where)
     _check_dependencies(document["dependencies"], where)
+    if what := _gold_problem(manifest, len(tasks)):
+        raise BadInput(f"{where}: goldShare: {what}")
     base, bonus = (_units(document["reward"][name], unit, where, f"reward.{name}") for name in ("base", "bonus"))
     if base + bonus == 0:
         raise BadInput(f"{where}: reward.base and reward.bonus are both 0: an answer must earn something")
     node, blocks = pages.pack(tasks)
-    block = encode({"manifest": document, "tasks": node})
+    sealed, more = gd.pack(manifest.gold)
+    block = encode({"manifest": document, "tasks": node} | ({"gold": sealed} if sealed else {}))
     digest = digest_of(cid_of(block, Codec.DAG_CBOR))
     terms = Terms(tasks=len(tasks), base=base, bonus=bonus, task_root=node["root"], manifest=digest, **_rules(manifest))
     if document["decision"]["rule"] == "weighted" and not terms.weight_cap:
@@ -134,7 +142,7 @@ def make_job(
             f"{where}: budget is {document['budget']}, but {terms.tasks} tasks x {terms.answers} answers"
             f" x (base + bonus) + fee need {need}; raise it or ask for less"
         )
-    return terms, [*blocks, (block, Codec.DAG_CBOR)]
+    return terms, [*blocks, *more, (block, Codec.DAG_CBOR)]
 
 
 def load_job(source: Source, epoch: int, terms: Terms) -> tuple[Manifest | None, list[Task], list[Fault]]:
@@ -146,6 +154,7 @@ def load_job(source: Source, epoch: int, terms: Terms) -> tuple[Manifest | None,
         node: Any = decode(source.read(from_digest(Codec.DAG_CBOR, terms.manifest)))
         manifest, tree = check_manifest(node["manifest"]), node["tasks"]
         given = (tree["root"], tree["size"])
+        manifest = replace(manifest, gold=gd.load(source, node["gold"])) if "gold" in node else manifest
     except pages.UNREADABLE as problem:
         return None, [], [Fault(epoch, "manifest", 0, f"the manifest cannot be read: {problem}")]
     reading = pages.read(source, epoch, "tasks", tree)
@@ -154,11 +163,19 @@ def load_job(source: Source, epoch: int, terms: Terms) -> tuple[Manifest | None,
     for name, value in _rules(manifest).items():
         if getattr(terms, name) != value:
             faults.append(Fault(epoch, "manifest", 0, f"{name} is {value}, in the terms {getattr(terms, name)}"))
+    if what := _gold_problem(manifest, terms.tasks):
+        faults.append(Fault(epoch, "manifest", 0, what))
     if given != (terms.task_root, terms.tasks):
         faults.append(Fault(epoch, "tasks", 0, "the tasks are not those of the terms"))
     elif not faults and (moved := [i for i, task in enumerate(tasks) if task.task != i]):
         faults.append(Fault(epoch, "tasks", moved[0], "the task is numbered otherwise than it stands"))
     return manifest, [] if faults else tasks, faults
+
+
+def _gold_problem(manifest: Manifest, tasks: int) -> str:
+    """A manifest that names a share, and commits to no gold, promises to nobody that there is some."""
+    count = len(gd.leaves_of(manifest.gold))
+    return gd.share_problem(count, tasks, manifest.document["goldShare"]) if count else ""
 
 
 def _rules(manifest: Manifest) -> dict[str, int]:

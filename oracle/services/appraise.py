@@ -2,8 +2,12 @@
 
 answers in the member's database -> Appraisal. The engine's opinion of an open job is kept until another answer comes. What leaves
 says how much a pair is worth: so whoever matches learns which tasks are still doubtful and who is believed, before they close.
+
+Gold is worth what it would be if nobody knew it: no value, no order and no closing tells it from other tasks. It is mixed in by
+what is left out of a worker's candidates: `oracle.matching.mixing`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -11,7 +15,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.matching import value
+from oracle.matching import mixing, value
 from oracle.ports import Appraisal, Database, StoredAnswer
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.state import Job
@@ -19,9 +23,11 @@ from oracle.services import draft, verify
 from oracle.services.books import Books
 from oracle.services.draft import Opened
 from oracle.services.index import View
+from oracle.services.vault import Vault
 from oracle.services.verify import Opinion
 
 MICRO = 1_000_000  # parts of a nat
+HELD = 10  # tasks that a worker has open at a time
 LEAST = 2  # answers with which a task can be sure: one worker alone would decide
 Place = tuple[int, int, int]  # job, task, worker
 
@@ -37,8 +43,10 @@ class _Known:
 class Appraiser:
     """Holds the last opinion of each job; safe between threads, which take turns."""
 
-    def __init__(self, database: Database, books: Books, opened: Callable[[StoredAnswer], Opened | None]) -> None:
-        self._database, self._books, self._opened = database, books, opened
+    def __init__(
+        self, database: Database, books: Books, vault: Vault, opened: Callable[[StoredAnswer], Opened | None]
+    ) -> None:
+        self._database, self._books, self._vault, self._opened = database, books, vault, opened
         self._turn = Lock()
         self._labels: dict[Place, int | None] = {}  # None: does not open, or names no class
         self._known: dict[int, tuple[int, _Known]] = {}  # job -> answers, what followed from them
@@ -55,6 +63,7 @@ class Appraiser:
                 for i, (of, task, worker) in enumerate(pairs)
                 if of == number and self._wanted(ledger, job, known, sure, (number, task, worker))
             ]
+            at = self._mixed(job, number, known, pairs, at)
             worth[at] = _worth(known.opinion, [pairs[i] for i in at])
             open_ = sorted(task for task in known.answered if (number, task) not in ledger.decided)
             answered += [(number, task, w) for task in open_ for w in sorted(known.answered[task])]
@@ -78,6 +87,19 @@ class Appraiser:
         there = known.answered.get(task, set())
         closed = task in sure or (number, task) in ledger.decided
         return not closed and worker not in there and len(there) < job.terms.answers
+
+    def _mixed(self, job: Job, number: int, known: _Known, pairs: Sequence[Place], at: list[int]) -> list[int]:
+        """Those of the pairs `at` that hold gold in its share; all of them in a job without gold that is known here."""
+        gold = self._vault.gold(number, job)
+        if not gold.openings:
+            return at
+        done = Counter(w for workers in known.answered.values() for w in workers)
+        worker = np.array([pairs[i][2] for i in at], np.int64)
+        is_gold = np.array([pairs[i][1] in gold.openings for i in at], bool)
+        answered = np.array([done[w] for w in worker.tolist()], np.int64)
+        asked = np.array([pairs[i] for i in at], "<u8").tobytes()
+        keep = mixing.mixed(worker, is_gold, answered, HELD, gold.draw(asked))
+        return [i for i, kept in zip(at, keep.tolist(), strict=True) if kept]
 
     def _look(self, job: Job, number: int) -> _Known:
         with self._turn:

@@ -3,20 +3,21 @@
 It needs no database, no API and no key, and trusts none of the files that it reads.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from oracle.ports import Chain, ContentStore
-from oracle.protocol import audit, heads
+from oracle.protocol import audit, gold, heads
 from oracle.protocol import epoch as ep
 from oracle.protocol import ledger as lg
 from oracle.protocol import manifest as mf
 from oracle.protocol.cids import Cid, Codec, decode, from_digest
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.epoch import Epoch
-from oracle.protocol.errors import ContentMismatch, CrowdproofError, Refused, WrongChain
+from oracle.protocol.errors import BadInput, ContentMismatch, CrowdproofError, Refused, WrongChain
 from oracle.protocol.faults import Fault
+from oracle.protocol.gold import Opening
 from oracle.protocol.heads import Debit
 from oracle.protocol.keys import recover
 from oracle.protocol.ledger import Ledger
@@ -52,6 +53,7 @@ class Report:
     blocks: int = 0
     matches: int = 0
     matched: int = 0  # assignments that a match names
+    gold: int = 0  # tasks whose label the requester knew
     gap: float = 0.0  # the largest proven distance of a match from the optimum, relative to its bound
     total: int = 0  # units earned in final epochs, fees included
     claimed: int = 0
@@ -96,6 +98,7 @@ class _Audit:
         self._decided: dict[int, int] = {}  # job -> the first epoch that decides a task of it
         self._asked: set[tuple[int, int, int]] = set()  # job, task, worker, by the matches
         self._matched: set[tuple[int, int, int]] = set()
+        self._leaves: dict[int, frozenset[bytes]] = {}  # job -> those of its gold
         self._source = Source(self._read, self._damaged)
 
     def epoch(self, post: Post, ledger: Ledger | None) -> Ledger | None:
@@ -139,12 +142,35 @@ class _Audit:
             report.faults += _claims(post, epoch, self._state)
 
     def _model(self, epoch: Epoch) -> list[Fault]:
-        """The model card, and each match that it names: who was asked, under limits that hold, and how far from the best."""
+        """The model card, each match that it names: who was asked, under limits that hold, and how far from the best; and the
+
+        gold that it opens: tasks of this epoch, with the labels to which their jobs committed.
+        """
         try:
-            named = matches.linked(decode(self._source.read(from_digest(Codec.DAG_CBOR, epoch.model))))
+            card = decode(self._source.read(from_digest(Codec.DAG_CBOR, epoch.model)))
+            named, opened = matches.linked(card), gold.read_openings(self._source, card)
         except CrowdproofError as problem:
             return [Fault(epoch.epoch, "model", 0, f"the model card cannot be read: {problem}")]
-        return [fault for index, one in enumerate(named) for fault in self._match(epoch, index, one)]
+        faults = [fault for index, one in enumerate(named) for fault in self._match(epoch, index, one)]
+        decided = {(verdict.job, verdict.task) for verdict in epoch.verdicts}
+        return faults + [f for index, one in enumerate(opened) for f in self._gold(epoch, index, one, decided)]
+
+    def _gold(self, epoch: Epoch, index: int, one: Opening, decided: Collection[tuple[int, int]]) -> Iterator[Fault]:
+        """A job whose manifest cannot be read has a fault of its own."""
+        job = self._state.jobs.get(one.job)
+        try:
+            gold.check(one, self._committed(one.job), job.terms.classes if job else 0, decided)
+        except BadInput as problem:
+            yield Fault(epoch.epoch, "gold", index, str(problem))
+            return
+        self.report.gold += 1
+
+    def _committed(self, number: int) -> frozenset[bytes]:
+        if number not in self._leaves:
+            job = self._state.jobs.get(number)
+            found = mf.load_job(self._source, 0, job.terms)[0] if job else None
+            self._leaves[number] = gold.leaves_of(found.gold if found else ())
+        return self._leaves[number]
 
     def _match(self, epoch: Epoch, index: int, digest_: bytes) -> Iterator[Fault]:
         try:

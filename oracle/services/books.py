@@ -10,12 +10,13 @@ from oracle.matching import graph
 from oracle.matching.graph import TaskGraph
 from oracle.ports import ContentStore
 from oracle.protocol import epoch as ep
+from oracle.protocol import gold, scoring
 from oracle.protocol import ledger as lg
 from oracle.protocol import manifest as mf
-from oracle.protocol import scoring
 from oracle.protocol.cids import Cid, Codec, decode, from_digest
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import ContentMissing, CrowdproofError
+from oracle.protocol.gold import Opening
 from oracle.protocol.leaves import Status, Task, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.manifest import Manifest
@@ -26,6 +27,7 @@ from oracle.services import matches
 
 K = TypeVar("K")
 V = TypeVar("V")
+Pair = tuple[int, int]  # job, task
 
 
 def source(content: ContentStore) -> Source:
@@ -56,6 +58,10 @@ def _named(document: dict[str, Any], ids: list[str]) -> _Named:
     return _Named(graph.task_graph(ids, document["dependencies"]), conflicts, deadlines)
 
 
+def _labels(openings: list[Opening]) -> dict[Pair, int]:
+    return {(one.job, one.task): one.label for one in openings}
+
+
 class Books:
     """Caches what the content digests of the chain stand for; everything in it can be read again.
 
@@ -68,6 +74,9 @@ class Books:
         self._epochs: dict[bytes, Epoch] = {}
         self._jobs: dict[Terms, tuple[Manifest, list[Task]]] = {}
         self._names: dict[Terms, _Named] = {}
+        self._gold: dict[bytes, list[Opening]] = {}
+        self._opened: dict[bytes, dict[Pair, int]] = {}
+        self._leaves: dict[Terms, frozenset[bytes]] = {}
         self._sure: tuple[list[tuple[int, bytes]], list[tuple[Verdict, float]]] = ([], [])
         self._folded: tuple[list[tuple[int, bytes]], Ledger] = ([], Ledger())
 
@@ -149,8 +158,30 @@ class Books:
         for post in state.unstruck():
             with suppress(CrowdproofError):
                 model = self.epoch(post.epoch, post.content).model
-                found.update(matches.linked(decode(self._source.read(from_digest(Codec.DAG_CBOR, model)))))
+                found.update(matches.linked(self._card(model)))
         return found
+
+    def gold(self, state: State, number: int) -> dict[int, int]:
+        """task -> label of the job's gold that epochs which stand have opened."""
+        opened = (self.gold_of(post.epoch, post.content) for post in state.unstruck())
+        return {task: label for found in opened for (job, task), label in found.items() if job == number}
+
+    def gold_of(self, number: int, digest: bytes) -> dict[Pair, int]:
+        """(job, task) -> label of the gold that an epoch opens. A card that cannot be read opens none."""
+        with suppress(CrowdproofError):
+            return self._once(self._opened, digest, lambda: _labels(self.openings(self.epoch(number, digest).model)))
+        return {}
+
+    def openings(self, model: bytes) -> list[Opening]:
+        """The gold that a model card opens. Raises BadInput where it cannot be read as such, ContentMissing."""
+        return self._once(self._gold, model, lambda: gold.read_openings(self._source, self._card(model)))
+
+    def committed(self, terms: Terms) -> frozenset[bytes]:
+        """The leaves of a job's gold."""
+        return self._once(self._leaves, terms, lambda: gold.leaves_of(self.job(terms)[0].gold))
+
+    def _card(self, model: bytes) -> Any:
+        return decode(self._source.read(from_digest(Codec.DAG_CBOR, model)))
 
     def ledger(self, state: State) -> Ledger:
         """What all posted epochs have settled, not to be changed; folded again only when a post was added or struck.

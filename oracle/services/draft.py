@@ -4,7 +4,7 @@ answers in the member's database -> Epoch. Pure but for reading: the same databa
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from oracle.ports import Database, StoredAnswer
 from oracle.protocol import epoch as ep
@@ -26,6 +26,7 @@ from oracle.services.verify import Judgement
 
 Answers = dict[int, dict[int, list[StoredAnswer]]]  # job -> task -> its answers, ascending by worker
 Lists = dict[int, dict[int, tuple[Listed, ...]]]  # the same, with what became of them
+Known = Mapping[int, Mapping[int, int]]  # job -> task -> label of gold
 Opened = tuple[bytes, bytes]  # payload, salt
 KNOWN = 50_000  # answers of a job that are enough to know its workers by
 
@@ -106,10 +107,10 @@ def fits(job: int, task: int, worker: int, bound: bytes, opened: Opened | None) 
     return opened is not None and opened[1] != ZERO and commitment(job, task, worker, *opened) == bound
 
 
-def judge(state: State, lists: Lists, before: Lists) -> dict[int, Judgement]:
+def judge(state: State, lists: Lists, before: Lists, gold: Known) -> dict[int, Judgement]:
     """`before`: what epochs that stand list of these jobs: a task that is decided late is judged by all that its workers did."""
     return {
-        number: verify.judge(number, state.jobs[number].terms, tasks, before.get(number, {}))
+        number: verify.judge(number, state.jobs[number].terms, tasks, before.get(number, {}), gold.get(number, {}))
         for number, tasks in lists.items()
     }
 

@@ -7,7 +7,7 @@ at what was signed or stored and the next entry.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -26,12 +26,13 @@ from oracle.ports import (
     Signer,
     StoredAnswer,
 )
-from oracle.protocol import audit, leaves, trees
+from oracle.protocol import audit, gold, leaves, trees
 from oracle.protocol import epoch as ep
 from oracle.protocol.cids import Codec, cid_of, decode, digest_of, encode, from_digest
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import BadInput, CrowdproofError, Refused
+from oracle.protocol.gold import Opening
 from oracle.protocol.leaves import Status, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Assignment, Header, Receipt, digest
@@ -43,6 +44,7 @@ from oracle.services.books import Books, source
 from oracle.services.draft import Answers, Opened
 from oracle.services.index import Index, View
 from oracle.services.rules import Pair
+from oracle.services.vault import Vault
 
 MOST_BATCH = 1_000
 MOST_OFFERS = 10_000
@@ -85,7 +87,8 @@ class Member:
             raise BadInput("this key is no member of the deployment's committee")
         self._position = self._committee.index(signer.address)
         self._binders = Binders(self._committee)
-        self._appraiser = Appraiser(database, self._books, lambda a: self._opened(a, {}))
+        self._vault = Vault(self._books, self._unseal)
+        self._appraiser = Appraiser(database, self._books, self._vault, lambda a: self._opened(a, {}))
         self._turn = Lock()
         self._waiting: deque[_Batch] = deque()
         self._examined: tuple[Header, State, Epoch] | None = None
@@ -282,12 +285,17 @@ class Member:
                 task: tuple(draft.list_answer(a, classes, self._opened(a, shown)) for a in listed)
                 for task, listed in tasks.items()
             }
-        judged = draft.judge(view.state, lists, draft.settled(view.state, self._books, lists))
-        card = encode(verify.model_card(judged.values()) | self._named(view, lists, evidence.matches))
+        told = self._told(view, lists, evidence.gold)
+        judged = draft.judge(
+            view.state, lists, draft.settled(view.state, self._books, lists), self._known(view, lists, told)
+        )
+        links, blocks = gold.pack_openings(told)
+        named = self._named(view, lists, evidence.matches) | ({"gold": links} if links else {})
+        card = encode(verify.model_card(judged.values()) | named)
         model = digest_of(cid_of(card, Codec.DAG_CBOR))
         epoch = draft.build(view, ledger, self._deployment, answers, lists, judged, model)
         packed = ep.pack(epoch, {number: job.terms.manifest for number, job in view.state.jobs.items()})
-        self._content.put_many([(card, Codec.DAG_CBOR), *packed.blocks])
+        self._content.put_many([*blocks, (card, Codec.DAG_CBOR), *packed.blocks])
         return Proposal(packed.header, epoch.debits)
 
     def _named(self, view: View, lists: draft.Lists, given: Sequence[bytes]) -> dict[str, Any]:
@@ -300,6 +308,35 @@ class Member:
                 found += [one] if match.job in lists else []
         return {"matches": matches.links(found)} if found else {}
 
+    def _told(self, view: View, lists: draft.Lists, shown: Sequence[Opening]) -> list[Opening]:
+        """The gold among these tasks: what this member knows, else what others show that fits its commitment."""
+        found: dict[Pair, Opening] = {}
+        decided = {(job, task) for job, tasks in lists.items() for task in tasks}
+        for one in shown:
+            with suppress(BadInput):
+                self._check_gold(view, one, decided)
+                found[one.job, one.task] = one
+        for number, tasks in lists.items():
+            own = self._vault.gold(number, view.state.jobs[number]).openings
+            found |= {(number, task): own[task] for task in tasks if task in own}
+        return list(found.values())
+
+    def _known(self, view: View, lists: draft.Lists, told: Sequence[Opening]) -> draft.Known:
+        """Labels of the gold in these jobs that this member can judge by: its own, what earlier epochs opened, and `told`."""
+        found: dict[int, dict[int, int]] = {}
+        for number in lists:
+            own = self._vault.gold(number, view.state.jobs[number]).openings
+            found[number] = {task: one.label for task, one in own.items()} | self._books.gold(view.state, number)
+        for one in told:
+            found[one.job][one.task] = one.label
+        return found
+
+    def _check_gold(self, view: View, one: Opening, decided: Collection[Pair]) -> None:
+        """Raises BadInput for what is not decided, or does not open its job's commitment."""
+        job = view.state.jobs.get(one.job)
+        leaves = self._books.committed(job.terms) if job else frozenset()
+        gold.check(one, leaves, job.terms.classes if job else 0, decided)
+
     def _opened(self, a: StoredAnswer, shown: dict[Place, list[Opened]]) -> Opened | None:
         own = self._open(a.job, a.task, a.worker, a.commitment, a.envelope)
         by_others = (o for o in shown.get((a.job, a.task, a.worker), ()) if _opens(a, o))
@@ -311,6 +348,10 @@ class Member:
             if draft.fits(job, task, worker, commitment, found):
                 return found
         return None
+
+    def _unseal(self, bound: bytes, envelope: bytes) -> Opened | None:
+        opened = (self._signer.unseal(*seat, bound, envelope) for seat in self._seats())
+        return next((found for found in opened if found is not None), None)
 
     def _seats(self) -> dict[tuple[int, int], None]:
         """Which part of how many is ours: as it is now, and in each committee before that we were in."""
@@ -377,6 +418,7 @@ class Member:
         self._check_only(view, header)
         self._check_complete(epoch)
         self._check_opened(view, epoch)
+        self._check_told(view, epoch)
         return view, epoch
 
     def _check_data(self, view: View, ledger: Ledger, header: Header) -> Epoch:
@@ -389,13 +431,13 @@ class Member:
             raise Refused("wrong-epoch", str(faults[0]))
         if ep.header_of(epoch, header.content, ep.roots_of(epoch)) != header:
             raise Refused("wrong-header", "the header does not say what the data says")
-        self._check_model(view, epoch)
-        self._check_judgement(view, epoch)
+        told = self._check_model(view, epoch)
+        self._check_judgement(view, epoch, told)
         self._examined = (header, view.state, epoch)
         return epoch
 
-    def _check_model(self, view: View, epoch: Epoch) -> None:
-        """That the card is here, and every match that it names is what it says."""
+    def _check_model(self, view: View, epoch: Epoch) -> list[Opening]:
+        """That the card is here, every match that it names is what it says, and what it opens as gold, which is given, is gold."""
         try:
             card = decode(self._content.get(from_digest(Codec.DAG_CBOR, epoch.model)))
         except CrowdproofError as problem:
@@ -405,11 +447,20 @@ class Member:
                 matches.check(matches.load(source(self._content), one), view.state)
         except BadInput as problem:
             raise Refused("wrong-match", f"a match that the model card names does not hold: {problem}") from None
+        try:
+            told = self._books.openings(epoch.model)
+            decided = {(verdict.job, verdict.task) for verdict in epoch.verdicts}
+            for opening in told:
+                self._check_gold(view, opening, decided)
+        except BadInput as problem:
+            raise Refused("wrong-gold", str(problem)) from None
+        return told
 
-    def _check_judgement(self, view: View, epoch: Epoch) -> None:
+    def _check_judgement(self, view: View, epoch: Epoch, told: Sequence[Opening]) -> None:
         """Refuses weights under which more than MAX_PARTED of the tasks get another label than under its own."""
         lists = draft.lists_of(epoch)
-        own = draft.judge(view.state, lists, draft.settled(view.state, self._books, lists))
+        known = self._known(view, lists, told)
+        own = draft.judge(view.state, lists, draft.settled(view.state, self._books, lists), known)
         parted = sum(own[v.job].labels[v.task] != v.label for v in epoch.verdicts)
         if parted > MAX_PARTED * len(epoch.verdicts):
             what = f"{parted} of {len(epoch.verdicts)} tasks get another label under this member's own weights"
@@ -440,6 +491,16 @@ class Member:
         if openings:
             what = f"{len(openings)} answers that are called unopened do open"
             raise Incomplete(what, Evidence(openings=tuple(openings)))
+
+    def _check_told(self, view: View, epoch: Epoch) -> None:
+        """No task that this member knows to be gold is decided as if nobody did."""
+        jobs = {v.job: view.state.jobs[v.job] for v in epoch.verdicts}
+        known = {number: self._vault.gold(number, job).openings for number, job in jobs.items()}
+        golden = {(v.job, v.task): known[v.job][v.task] for v in epoch.verdicts if v.task in known[v.job]}
+        told = {(one.job, one.task) for one in self._books.openings(epoch.model)} if golden else set()
+        if missing := [one for place, one in golden.items() if place not in told]:
+            what = f"{len(missing)} tasks are not opened as the gold that they are"
+            raise Incomplete(what, Evidence(gold=tuple(missing)))
 
     def _openable(self, view: View, verdict: Verdict) -> list[tuple[int, int, int, bytes, bytes]]:
         job = view.state.jobs[verdict.job]

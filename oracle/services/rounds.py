@@ -19,12 +19,12 @@ from oracle.protocol.leaves import Status
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.state import Job, State
 from oracle.services import assign, rules
-from oracle.services.appraise import LEAST
+from oracle.services.appraise import HELD, LEAST
 from oracle.services.assign import Edge, Matcher, Pair
 from oracle.services.books import Books
 from oracle.services.index import View
 
-HELD = 10  # tasks that a worker has open at a time
+WIDER = 4  # times HELD: the candidates of which members choose HELD, where a job has gold
 PAUSED = "paused"  # kind of what is kept, by number, for jobs whose requester wants no more offers for now
 QUALIFICATION = re.compile(r"(agreement|answers) *>= *(\d+(?:\.\d+)?)")
 
@@ -65,7 +65,8 @@ def offer(matcher: Matcher, books: Books, view: View, number: int) -> list[Offer
     people = _people(books, view, number, manifest)
     draw = random.Random(view.block)  # a fair draw, no secret
     against = books.conflicts(job.terms)
-    drawn = ((t, w) for w in people for t in _drawn(draw, tasks, against))
+    many = HELD * (WIDER if manifest.gold else 1)
+    drawn = ((t, w) for w in people for t in _drawn(draw, tasks, against, many))
     pairs = [pair for pair in drawn if pair not in live | returned]
     if not pairs:
         return []
@@ -136,10 +137,10 @@ def records_of(books: Books, state: State) -> dict[int, Record]:
     return {worker: Record(count, agreeing[worker]) for worker, count in answers.items()}
 
 
-def _drawn(draw: random.Random, tasks: list[int], against: Mapping[int, set[int]]) -> list[int]:
-    """Up to HELD of the tasks, no two of which conflict."""
+def _drawn(draw: random.Random, tasks: list[int], against: Mapping[int, set[int]], many: int) -> list[int]:
+    """Up to so many of the tasks, no two of which conflict."""
     found: list[int] = []
-    for task in draw.sample(tasks, min(len(tasks), HELD)):
+    for task in draw.sample(tasks, min(len(tasks), many)):
         if against.get(task, set()).isdisjoint(found):
             found.append(task)
     return found

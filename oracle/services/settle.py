@@ -196,11 +196,13 @@ def _bring_up(settler: Settler, state: State, proposal: Proposal, peer: Peer) ->
 
 def _grown(evidence: Evidence, problems: Sequence[CrowdproofError]) -> Evidence:
     answers, openings = dict.fromkeys(evidence.answers), dict.fromkeys(evidence.openings)
+    gold = dict.fromkeys(evidence.gold)
     for problem in problems:
         if isinstance(problem, Incomplete):
             answers |= dict.fromkeys(problem.evidence.answers)
             openings |= dict.fromkeys(problem.evidence.openings)
-    return Evidence(tuple(answers), tuple(openings), evidence.matches)
+            gold |= dict.fromkeys(problem.evidence.gold)
+    return Evidence(tuple(answers), tuple(openings), evidence.matches, tuple(gold))
 
 
 def finalise_pending(settler: Settler, state: State, now: int) -> bool:

@@ -43,11 +43,16 @@ class Judgement:
 
 
 def judge(
-    job: int, terms: Terms, tasks: Mapping[int, Sequence[Listed]], before: Mapping[int, Sequence[Listed]] | None = None
+    job: int,
+    terms: Terms,
+    tasks: Mapping[int, Sequence[Listed]],
+    before: Mapping[int, Sequence[Listed]] | None = None,
+    gold: Mapping[int, int] | None = None,
 ) -> Judgement:
     """The engine over the counted answers, as integers (or the plain vote, where the terms fix it).
 
     `before`: of tasks that are decided: they say what the workers are worth, and are not judged again.
+    `gold`: labels that the requester knows, by task: they are held while the crowd is judged.
     """
     from oracle.verification import judge as judging  # noqa: PLC0415 - loads for most of a second, and only judging needs it
     from oracle.verification.record import record  # noqa: PLC0415
@@ -70,7 +75,10 @@ def judge(
     card |= {"known_tasks": len(order) - len(tasks)} if known else {}
     card |= {"weight_cap": weight_cap, "prior_cap": prior_cap}
     if weight_cap:
-        belief = judging.believe(crowd)
+        known_labels = [(gold or {}).get(t, -1) for t in order]
+        told = sum(label >= 0 for label in known_labels)
+        belief = judging.believe(crowd, gold=np.array(known_labels, np.int32) if told else None)
+        card |= {"gold": told} if told else {}
         decision = judging.decide(belief, weight_cap=weight_cap, prior_cap=prior_cap)
         found = decision.record
         card |= {

@@ -142,10 +142,10 @@ def _binary(cid: str) -> bytes:
 
 
 def _judged(judge: Any) -> Any:
-    def judged(job: int, terms: Any, tasks: Any, before: Any) -> Any:
-        key = (job, terms, tuple(sorted(tasks.items())), tuple(sorted(before.items())))
+    def judged(job: int, terms: Any, *parts: Any) -> Any:
+        key = (job, terms, *(tuple(sorted(part.items())) for part in parts))
         if key not in _JUDGED:
-            _JUDGED[key] = judge(job, terms, tasks, before)
+            _JUDGED[key] = judge(job, terms, *parts)
         return _JUDGED[key]
 
     return judged

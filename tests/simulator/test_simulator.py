@@ -216,7 +216,7 @@ def signs_what_it_does_not_hold(patch: pytest.MonkeyPatch) -> None:
         return known[0] if known else load(self, given, number, content)
 
     patch.setattr(memo._Loaded, "__call__", anywhere)
-    patch.setattr(Member, "_check_model", lambda *_: None)
+    patch.setattr(Member, "_check_model", lambda *_: [])
 
 
 def needs_struck_data(patch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,8 @@ from oracle.ports import (
 from oracle.protocol.cids import Cid
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import Retryable
+from oracle.protocol.gold import Part
+from oracle.protocol.gold import make as make_gold
 from oracle.protocol.hashing import keccak
 from oracle.protocol.keys import address_of, sign
 from oracle.protocol.leaves import Task
@@ -39,7 +41,7 @@ from oracle.services.member import Member
 from oracle.services.settle import Settler
 from tests.support.chain import FakeChain, PlainSigner
 from tests.support.epochs import fill, manifest_document, person
-from tests.support.market import Market
+from tests.support.market import REQUESTER, Market
 
 WINDOW = 3_600
 LIFE = 10_000_000  # seconds that a job stays open
@@ -186,18 +188,29 @@ class Town:
     # ---------------------------------------------------------------------------------------------------------- jobs
 
     def open_job(
-        self, tasks: int = 3, answers: int = 3, everywhere: bool = True, parent: int = 0, **changes: Any
+        self,
+        tasks: int = 3,
+        answers: int = 3,
+        everywhere: bool = True,
+        parent: int = 0,
+        gold: Sequence[Part] = (),
+        **changes: Any,
     ) -> int:
         """A job; its blocks lie in every store if `everywhere`. `changes` are fields of the manifest."""
         document = manifest_document(**{"redundancy": {"most": answers, "least": 1}, **changes})
         named = [Task(i, f"task {i} at {self.chain.now}", {"text": f"animal {i}"}) for i in range(tasks)]
-        terms, blocks = make_job(check_manifest(document), named, 1)
+        terms, blocks = make_job(replace(check_manifest(document), gold=tuple(gold)), named, 1)
         terms = replace(terms, parent=parent)
         if everywhere:
             for content in (self.content, *(node.content for node in self.nodes)):
                 content.put_many(blocks)
         self.chain.mine(*self.market.run(self.market.open_job(terms, self.chain.now + LIFE).data))
         return len(self.market.state().jobs)
+
+    def golden_job(self, tasks: int, answers: int, known: Mapping[int, int], **changes: Any) -> int:
+        """A job whose requester knows the labels of some tasks, sealed to all members."""
+        parts = make_gold(known, REQUESTER, self.deployment.committee.seal_keys)
+        return self.open_job(tasks, answers, gold=parts, goldShare=len(known) / tasks, **changes)
 
     def close_job(self, job: int) -> None:
         self.chain.mine(*self.market.run(self.market.close_job(job, self.market.state().jobs[job].terms.hash()).data))

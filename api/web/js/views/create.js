@@ -97,7 +97,7 @@ function tasks(state, act, form) {
   const { imported } = state.draft
   const flaws = [...(imported?.flaws ?? []), ...(state.draft.checked?.flaws ?? []).filter((flaw) => flaw.row)]
   return h('section', { class: 'card', 'aria-labelledby': 'tasks' }, h('h2', { id: 'tasks' }, 'The tasks'),
-    h('div', { class: 'field' }, h('label', { for: 'file' }, 'A file'), h('input', { id: 'file', type: 'file', accept: '.csv,.jsonl,.parquet', onchange: file }), h('p', { class: 'hint' }, 'CSV or Parquet with a column task (its id) and columns such as text or image; or JSONL: {"task": id, "payload": anything}.')),
+    h('div', { class: 'field' }, h('label', { for: 'file' }, 'A file'), h('input', { id: 'file', type: 'file', accept: '.csv,.jsonl,.parquet', onchange: file }), h('p', { class: 'hint' }, 'CSV or Parquet with a column task (its id) and columns such as text or image; or JSONL: {"task": id, "payload": anything}. A column gold holds the answers that you know: they are sealed to the committee.')),
     h('div', { class: 'field' }, h('label', { for: 'lines' }, 'Or one text a line'), h('textarea', { id: 'lines', oninput: (event) => { state.draft.imported = null; edit(state, act, { tasks: requester.fromLines(event.target.value) }) } })),
     h('p', { class: 'muted', id: 'task-count' }, count(form.tasks.length, 'task')),
     imported?.changes?.length > 0 && h('p', { class: 'notice', id: 'replaced' }, `Personal data was replaced in ${count(imported.changes.length, 'place')}: ${[...new Set(imported.changes.map((one) => one.kind))].join(', ')}. What is stored can be called back by nobody; the manifest’s personalData says what is kept.`),
@@ -115,7 +115,7 @@ function pay(state, act, form) {
 function who(state, act, form) {
   const select = (name, label, options) => h('div', { class: 'field' }, h('label', { for: name }, label), h('select', { id: name, value: form[name], onchange: (event) => edit(state, act, { [name]: event.target.value }) }, Object.entries(options).map(([value, text]) => h('option', { value }, text))))
   return h('section', { class: 'card' }, h('details', {}, h('summary', {}, 'Who may work, known answers, and how it is decided'),
-    some(['gold', 'Known answers, per cent of the tasks', 'Tasks whose answer you know check the workers’ care.', { type: 'number', min: 0, max: 50 }],
+    some(['gold', 'Known answers, per cent of the tasks', 'Tasks whose answer you know, in the file’s column gold, check the workers’ care. 0: as many as the file has.', { type: 'number', min: 0, max: 50 }],
       ['qualifications', 'Qualifications', 'Names with commas between; empty for everybody.'],
       ['allow', 'Only these wallets', 'One a line; empty for everybody.', { rows: 3 }], ['deny', 'Not these wallets', 'One a line.', { rows: 3 }])(state, act, form),
     select('visibility', 'Who may read the tasks', { public: 'Everybody', assigned: 'Only the workers to whom they are assigned' }),
