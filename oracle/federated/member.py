@@ -1,7 +1,7 @@
 """A member of a federation: trains on its records, says what a round asks of it, and refuses what would show them.
 
-It takes the server for hostile: keys count if their wallet signed them, groups are worked out here, secrets are shown once and for a
-set of survivors that a quorum signed. What it trained is durable before it leaves: a member that was killed sends the same
+It takes the server for hostile: keys count if their wallet signed them, groups are worked out here, secrets are shown once and for
+a set of survivors that a quorum signed. What it trained is durable before it leaves: a member that was killed sends the same
 update again, and never spends privacy twice on a round.
 """
 

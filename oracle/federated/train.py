@@ -2,7 +2,7 @@
 
 A record is a task: its text as a vector, and how this member's workers voted on it. It depends on no other record, so a record
 that was not there changes one clipped gradient a step. DP-SGD: Abadi et al. 2016 (https://doi.org/10.1145/2976749.2978318), by
-Opacus (Yousefpour et al. 2021, https://arxiv.org/abs/2109.12298); its accountant fits the noise to (epsilon, delta) over all rounds.
+Opacus (Yousefpour et al. 2021, https://arxiv.org/abs/2109.12298), whose accountant fits the noise to (epsilon, delta) in all.
 
     g = sum of clip(gradient of r) over the records r that are drawn, each with chance `sample`, + clip noise N(0, 1)
     theta -= rate g / (sample n)
@@ -15,7 +15,11 @@ from __future__ import annotations
 import math
 import secrets
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -82,30 +86,41 @@ def proba(plan: Plan, model: Float32, text: Float32) -> Float:
 
 def noise(plan: Plan) -> float:
     """Standard deviations of noise, in clips, for (epsilon, delta) over all steps of the plan; 0 without."""
-    if not plan.epsilon:
-        return 0.0
-    from opacus.accountants.utils import get_noise_multiplier  # noqa: PLC0415 - an extra
+    return _noise(plan.epsilon, plan.delta, plan.sample, plan.rounds * plan.steps) if plan.epsilon else 0.0
 
-    return float(
-        get_noise_multiplier(
-            target_epsilon=plan.epsilon,
-            target_delta=plan.delta,
-            sample_rate=plan.sample,
-            steps=plan.rounds * plan.steps,
-            accountant="rdp",
+
+@cache
+def _noise(epsilon: float, delta: float, sample: float, steps: int) -> float:
+    with _opacus():
+        from opacus.accountants.utils import get_noise_multiplier  # noqa: PLC0415 - an extra
+
+        return float(
+            get_noise_multiplier(
+                target_epsilon=epsilon, target_delta=delta, sample_rate=sample, steps=steps, accountant="rdp"
+            )
         )
-    )
+
+
+@contextmanager
+def _opacus() -> Iterator[None]:
+    """Without its advice (orders of the accountant, hooks on a model of one layer). Raises BadInput where it is not installed."""
+    if not find_spec("opacus"):
+        raise BadInput("noise needs Opacus: pip install 'crowdproof[federated]', or a plan with epsilon 0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def spent(plan: Plan, multiplier: float, steps: int) -> float:
     """epsilon at the plan's delta after so many steps."""
     if not multiplier or not steps:
         return math.inf if steps else 0.0
-    from opacus.accountants import RDPAccountant  # noqa: PLC0415 - an extra
+    with _opacus():
+        from opacus.accountants import RDPAccountant  # noqa: PLC0415 - an extra
 
-    accountant = RDPAccountant()
-    accountant.history = [(multiplier, plan.sample, steps)]
-    return float(accountant.get_epsilon(plan.delta))
+        accountant = RDPAccountant()
+        accountant.history = [(multiplier, plan.sample, steps)]
+        return float(accountant.get_epsilon(plan.delta))
 
 
 def update(plan: Plan, model: Float32, records: Records, multiplier: float, seed: int | None = None) -> Float:
@@ -135,9 +150,9 @@ def _steps(plan: Plan, model: Float32, records: Records, multiplier: float, luck
         rows = torch.nonzero(torch.rand(len(records), generator=luck) < plan.sample)[:, 0]
         optimiser.zero_grad()
         loss = -(share[rows] * torch.log_softmax(net(text[rows]), 1)).sum()
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # Opacus' hook on a model of one layer
+        with _opacus() if multiplier else nullcontext():
             loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+            optimiser.step()
     return _flat(net)
 
 
