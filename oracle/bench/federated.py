@@ -5,8 +5,8 @@ settings are the plan's defaults. Pooled: the records of all owners in one place
 the opposite of what they learned, as long as the plan lets an update be ("opposite"), or train on turned labels ("flipped").
 
 Membership: models are each trained on a random half of the tasks; a task's votes are likelier under a model that saw it than under
-those that did not (Carlini et al. 2022, https://doi.org/10.1109/SP46214.2022.9833649). That difference is the score, and its AUC over
-all models and tasks is told.
+those that did not (Carlini et al. 2022, https://doi.org/10.1109/SP46214.2022.9833649). That difference is the score, and its AUC
+over all models and tasks is told.
 """
 
 import time

@@ -2,7 +2,8 @@
 
 Secure aggregation and robustness pull apart: whoever sees no single update can judge none. So updates are summed in groups, and
 groups are judged: a sum longer than its members may make it is refused, and the coordinate-wise median of the groups' means
-(Yin et al. 2018, https://arxiv.org/abs/1803.01498) holds as long as fewer than half of the groups have a liar. A liar spoils its whole group, so that
+(Yin et al. 2018, https://arxiv.org/abs/1803.01498) holds as long as fewer than half of the groups have a liar. A liar
+spoils its whole group, so that
 k liars need 2 k + 1 groups: the smaller the groups, the more liars are borne, and the fewer members stand behind a sum.
 """
 

@@ -6,7 +6,8 @@ that cheats, and groups: vectors are summed within a group, secrets are shared a
     y_u = x_u + PRG(b_u) + sum over v of u's group of +-PRG(s_uv)      (mod 2^64; + where u < v)
 
 s_uv is agreed by X25519, b_u is u's own. Both b_u and the key behind the s_uv are split among all members, `threshold` of whom
-restore one (Shamir 1979, https://doi.org/10.1145/359168.359176). Of a member whose vector came, b_u is restored; of one that dropped out
+restore one (Shamir 1979, https://doi.org/10.1145/359168.359176). Of a member whose vector came, b_u is restored; of one
+that dropped out
 after sharing, its key; never both, and neither where fewer than two vectors of a group came: one member's would be left.
 
 Numbers are fixed-point: SCALE parts of 1, modulo 2^64. What cannot be written so (NaN, infinite, too large) is refused.

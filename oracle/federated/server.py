@@ -47,7 +47,8 @@ class Server:
         self.ended: list[Cid] = []  # blocks of the rounds
         self.refusals: list[dict[str, Any]] = []  # since this process began
         self._begin(1, 1)
-        for record in read_journal(journal):
+        self._whole = 0  # bytes of the journal that count
+        for self._whole, record in read_journal(journal):
             self._replay(record)
         self._since = clock()
         self._go_on()
@@ -150,14 +151,16 @@ class Server:
         self.round = Round(self.plan, Start(self._plan_cid, number, attempt, before, previous))
 
     def _write(self, record: list[Any]) -> None:
-        data = encode(record)
-        fresh = not self._journal.exists()
-        with self._journal.open("ab") as file:
-            if fresh:
-                file.write(_framed(encode(["plan", Link(self._plan_cid)])))
-            file.write(_framed(data))
+        data = _framed(encode(record))
+        if not self._whole:
+            data = _framed(encode(["plan", Link(self._plan_cid)])) + data
+        with self._journal.open("r+b" if self._journal.exists() else "wb") as file:
+            file.truncate(self._whole)  # a record that was cut off while it was written goes
+            file.seek(self._whole)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        self._whole += len(data)
 
     def _replay(self, record: Any) -> None:
         match record:
@@ -176,21 +179,20 @@ class Server:
                 raise BadInput(f"{self._journal} holds a record of an unknown kind")
 
 
-def read_journal(path: Path) -> Iterator[Any]:
-    """The records; a last one that was cut off while it was written is dropped, for nobody was answered yet."""
+def read_journal(path: Path) -> Iterator[tuple[int, Any]]:
+    """(byte at which it ends, record); a last one that was cut off is left out, for nobody was answered yet."""
     if not path.exists():
         return
-    with path.open("r+b") as file:
+    with path.open("rb") as file:
         while True:
             at = file.tell()
             size = int.from_bytes(file.read(4), "big")
             data, digest = file.read(size if size <= RECORD_LIMIT else 0), file.read(8)
             if not size or len(digest) < 8:
-                file.truncate(at)
                 return
             if hashlib.sha256(data).digest()[:8] != digest:
                 raise BadInput(f"{path} is damaged at byte {at}")
-            yield decode(data)
+            yield file.tell(), decode(data)
 
 
 def _framed(data: bytes) -> bytes:

@@ -16,16 +16,15 @@ import math
 import secrets
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from oracle.federated.plan import Plan
 from oracle.protocol.errors import BadInput
@@ -141,35 +140,42 @@ def update(plan: Plan, model: Float32, records: Records, multiplier: float, seed
 
 def _steps(plan: Plan, model: Float32, records: Records, multiplier: float, luck: torch.Generator) -> Float32:
     text, share = torch.from_numpy(records.text), torch.from_numpy(records.share)
-    net: nn.Module = network(plan, model)
     pace = plan.rate / (plan.sample * len(records))
-    optimiser: Any = torch.optim.SGD(net.parameters(), lr=pace)
+    net = network(plan, model)
     if multiplier:
-        net, optimiser = _private(plan, net, optimiser, multiplier, luck)
-    for _ in range(plan.steps):
-        rows = torch.nonzero(torch.rand(len(records), generator=luck) < plan.sample)[:, 0]
-        optimiser.zero_grad()
-        loss = -(share[rows] * torch.log_softmax(net(text[rows]), 1)).sum()
-        with _opacus() if multiplier else nullcontext():
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+        return _private_steps(plan, net, text, share, multiplier, pace, luck)
+    with torch.inference_mode():
+        for _ in range(plan.steps):
+            drawn = torch.rand(len(records), generator=luck) < plan.sample
+            off = (torch.softmax(net(text), 1) - share) * drawn[:, None]  # [n, C] gradient of the loss by the scores
+            net.weight -= pace * off.T @ text
+            net.bias -= pace * off.sum(0)
     return _flat(net)
 
 
-def _private(
-    plan: Plan, net: nn.Module, optimiser: torch.optim.Optimizer, multiplier: float, luck: torch.Generator
-) -> tuple[nn.Module, Any]:
-    from opacus import GradSampleModule  # noqa: PLC0415 - an extra
-    from opacus.optimizers import DPOptimizer  # noqa: PLC0415 - an extra
+def _private_steps(
+    plan: Plan, net: nn.Linear, text: Tensor, share: Tensor, multiplier: float, pace: float, luck: torch.Generator
+) -> Float32:
+    with _opacus():
+        from opacus import GradSampleModule  # noqa: PLC0415 - an extra
+        from opacus.optimizers import DPOptimizer  # noqa: PLC0415 - an extra
 
-    return GradSampleModule(net, loss_reduction="sum"), DPOptimizer(
-        optimiser,
-        noise_multiplier=multiplier,
-        max_grad_norm=plan.clip,
-        expected_batch_size=None,
-        loss_reduction="sum",
-        generator=luck,
-    )
+        seen = GradSampleModule(net, loss_reduction="sum")
+        optimiser = DPOptimizer(
+            torch.optim.SGD(seen.parameters(), lr=pace),
+            noise_multiplier=multiplier,
+            max_grad_norm=plan.clip,
+            expected_batch_size=None,
+            loss_reduction="sum",
+            generator=luck,
+        )
+        for _ in range(plan.steps):
+            rows = torch.nonzero(torch.rand(len(text), generator=luck) < plan.sample)[:, 0]
+            optimiser.zero_grad()
+            loss = -(share[rows] * torch.log_softmax(seen(text[rows]), 1)).sum()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    return _flat(net)
 
 
 def _flat(net: nn.Module) -> Float32:

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -67,7 +66,6 @@ def test_run__the_server_is_killed__goes_on_with_what_it_had(tmp_path: Path) -> 
     assert federating.check(home)["model"] == found["model"]
     (home / "store" / found["rounds"][1]["block"]).write_bytes(b"another")
     assert federating.check(home)["ok"]  # the journal mends a block that is damaged
-    time.sleep(0)
 
 
 def test_split__bad_input__is_refused_before_anything_is_made(tmp_path: Path) -> None:

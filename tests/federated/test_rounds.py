@@ -1,4 +1,4 @@
-"""Rounds of a federation: the sum is right, the record shows nobody's update, drop-outs and liars are borne, bad messages change nothing."""
+"""Rounds: the sum is right, the record shows nobody's update, drop-outs and liars are borne, bad messages change nothing."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -20,7 +20,7 @@ from tests.support.federation import Federation, a_plan, federation, fixed, made
 
 
 def spoken(found: Federation) -> list[Message]:
-    records = list(read_journal(found.journal))
+    records = [record for _, record in read_journal(found.journal)]
     return [rounds.read_message(record[1]) for record in records if record[0] == "said"]
 
 
