@@ -83,9 +83,10 @@ class Server:
             self._moved()
 
     def tick(self) -> None:
-        """To be called now and then: ends a phase whose time is up."""
+        """To be called now and then: ends a phase whose time is up. A round begins when a quorum is there, however late."""
         with self._turn:
-            if not self.over and self._clock() - self._since > self.plan.patience:
+            late = not self.over and self._clock() - self._since > self.plan.patience
+            if late and (self.round.phase != rounds.KEYS or len(self.round.took_part(rounds.KEYS)) >= self.plan.quorum):
                 self._write(["closed"])
                 self.round.close()
                 self._moved()

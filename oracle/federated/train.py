@@ -148,8 +148,8 @@ def _steps(plan: Plan, model: Float32, records: Records, multiplier: float, luck
         for _ in range(plan.steps):
             drawn = torch.rand(len(records), generator=luck) < plan.sample
             off = (torch.softmax(net(text), 1) - share) * drawn[:, None]  # [n, C] gradient of the loss by the scores
-            net.weight -= pace * off.T @ text
-            net.bias -= pace * off.sum(0)
+            net.weight.sub_(off.T @ text, alpha=pace)
+            net.bias.sub_(off.sum(0), alpha=pace)
     return _flat(net)
 
 

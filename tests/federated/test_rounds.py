@@ -280,8 +280,11 @@ def test_member__an_attempt_fails__sends_the_update_that_it_has(tmp_path: Path) 
         return train.update(plan, model, records, noise, len(trained))
 
     found = federation(a_plan(4), tmp_path, [training, *(fixed(m) for m in range(1, 4))])
-    silent = {(1, rounds.REVEALS)}  # nobody reveals in the first attempt
-    simulate.secure(found.server, found.members, lambda *_: found.server.round.start.attempt == 1 and bool(silent))
+
+    def silent(_: int, phase: str, __: int) -> bool:
+        return phase == rounds.REVEALS and found.server.round.start.attempt == 1
+
+    simulate.secure(found.server, found.members, silent)
     assert found.server.ended and found.server.round.start.number == 2 and trained == [0]
 
 
