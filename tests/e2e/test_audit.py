@@ -45,7 +45,7 @@ def test_audit__five_random_flips__each_named_with_epoch_tree_and_index(home: Pa
         assert ended.code == 1, (file, place)
         found = ended.document
         assert not found["ok"]
-        assert any(fault["index"] is not None for fault in found["faults"])
+        assert any(fault["index"] is not None for fault in found["faults"]), (file, place, found["faults"])
         assert all(fault["tree"] and isinstance(fault["epoch"], int) for fault in found["faults"])
         assert all(
             line.startswith(f"epoch {f['epoch']}, {f['tree']}")

@@ -128,7 +128,7 @@ class SimIndex:
     def __init__(self, chain: SimChain) -> None:
         self.chain, self.lag, self.down, self._seen = chain, 0, False, 0
 
-    def view(self) -> View:
+    def view(self, good_s: float = 0.0) -> View:  # every look here is new
         if self.down:
             raise ChainUnavailable("connection refused")
         self._seen = max(self._seen, self.chain.finalised - self.lag)
