@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from oracle.adapters.peers import error_in
+from oracle.adapters.peers import exchange
 from oracle.protocol.cids import decode
 from oracle.protocol.errors import BadInput, Retryable
 
@@ -18,11 +18,11 @@ class HttpFederation:
     def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
         if not url.startswith(("http://", "https://")):
             raise BadInput(f"{url!r} is no address of a server: http://HOST:PORT is meant")
-        self._url = url
-        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False, transport=transport)
+        self._url = url.rstrip("/")
+        self._wire = transport or httpx.HTTPTransport()
 
     def close(self) -> None:
-        self._client.close()
+        self._wire.close()
 
     def view(self) -> dict[str, Any]:
         """What the round wants. Raises Retryable."""
@@ -39,15 +39,7 @@ class HttpFederation:
         self._ask("POST", "/messages", content=message)
 
     def _ask(self, method: str, path: str, **content: Any) -> bytes:
-        body = bytearray()
-        try:
-            with self._client.stream(method, path, **content) as response:
-                for part in response.iter_raw():
-                    body += part
-                    if len(body) > MOST:
-                        raise Retryable(f"{self._url} answers {path} with more than {MOST} bytes")
-        except (httpx.HTTPError, httpx.StreamError) as problem:
-            raise Retryable(f"{self._url} does not answer: {type(problem).__name__}") from problem
-        if response.is_success:
-            return bytes(body)
-        raise error_in(response.status_code, bytes(body), self._url)
+        within = {"timeout": httpx.Timeout(TIMEOUT_S).as_dict()}
+        headers = {"Accept-Encoding": "identity"}
+        request = httpx.Request(method, self._url + path, headers=headers, extensions=within, **content)
+        return exchange(self._wire, request, MOST, self._url)

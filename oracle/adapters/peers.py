@@ -107,18 +107,23 @@ class HttpPeer:
         headers = self._headers | content.pop("headers", {})
         within = {"timeout": httpx.Timeout(seconds).as_dict()}
         request = httpx.Request(method, self._url + path, headers=headers, extensions=within, **content)
-        body = bytearray()
-        try:
-            with closing(self._wire.handle_request(request)) as response:
-                for part in response.iter_raw():
-                    body += part
-                    if len(body) > most:
-                        raise Retryable(f"member {self._url} answers {path} with more than {most} bytes")
-        except (httpx.HTTPError, httpx.StreamError) as problem:
-            raise Retryable(f"member {self._url} does not answer: {type(problem).__name__}") from problem
-        if response.is_success:
-            return bytes(body)
-        raise error_in(response.status_code, bytes(body), self._url)
+        return exchange(self._wire, request, most, self._url, "member ")
+
+
+def exchange(wire: httpx.BaseTransport, request: httpx.Request, most: int, url: str, what: str = "") -> bytes:
+    """The reply of the server at `url`, of at most so many bytes. Raises what its problem document stands for, or Retryable."""
+    body = bytearray()
+    try:
+        with closing(wire.handle_request(request)) as response:
+            for part in response.iter_raw():
+                body += part
+                if len(body) > most:
+                    raise Retryable(f"{what}{url} answers {request.url.path} with more than {most} bytes")
+    except (httpx.HTTPError, httpx.StreamError) as problem:
+        raise Retryable(f"{what}{url} does not answer: {type(problem).__name__}") from problem
+    if response.is_success:
+        return bytes(body)
+    raise error_in(response.status_code, bytes(body), url)
 
 
 def _written(answers: Sequence[StoredAnswer]) -> bytes:
