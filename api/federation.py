@@ -4,11 +4,11 @@ Needs no token: a message counts by its wallet's signature, and what is shown op
 """
 
 import threading
-from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import FastAPI, Response
 
 from api import problems
+from api.routes import Raw
 from oracle.federated.server import Server
 from oracle.protocol.cids import encode
 
@@ -30,15 +30,11 @@ def create_app(server: Server) -> FastAPI:
         return Response(encode(server.view()), media_type=MEDIA_TYPE)
 
     @app.post("/messages")
-    def take(body: Annotated[bytes, Depends(_body)]) -> dict[str, str]:
+    def take(body: Raw) -> dict[str, str]:
         server.take(body)
         return {"status": "taken"}
 
     return app
-
-
-async def _body(request: Request) -> bytes:
-    return await request.body()
 
 
 def keep_time(server: Server) -> None:

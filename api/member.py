@@ -9,12 +9,12 @@ import json
 from io import BytesIO
 from typing import Annotated, Any
 
-from fastapi import Body, Depends, FastAPI, Request, Response
+from fastapi import Body, FastAPI, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems
-from api.routes import health
+from api.routes import Raw, health
 from oracle.adapters.car import read_car, write_car
 from oracle.ports import ContentStore, Evidence, StoredAnswer
 from oracle.protocol.cids import Cid, parse
@@ -49,7 +49,7 @@ def create_app(member: Member, content: ContentStore, token: str, ready: Ready |
         return {"appraisal": to_json(member.appraise(_read(Pairs, body, "pairs")))}
 
     @app.post("/answers")
-    def accept(body: Annotated[bytes, Depends(_bytes)]) -> Response:
+    def accept(body: Raw) -> Response:
         """The busiest route: read on the request's own thread, and answered without a model."""
         batch = _read(list[StoredAnswer], _json(body), "answers")
         with health.counted(len(batch)):
@@ -83,7 +83,7 @@ def create_app(member: Member, content: ContentStore, token: str, ready: Ready |
         return Response(out.getvalue(), media_type="application/vnd.ipld.car")
 
     @app.post("/blocks")
-    def store(car: Annotated[bytes, Depends(_bytes)]) -> dict[str, Any]:
+    def store(car: Raw) -> dict[str, Any]:
         try:
             return {"roots": read_car(BytesIO(car), content, MAX_BLOCKS)}
         except ContentMismatch as problem:
@@ -106,10 +106,6 @@ class Operator:
                 await refusal(scope, receive, send)
                 return
         await self._app(scope, receive, send)
-
-
-async def _bytes(request: Request) -> bytes:
-    return await request.body()
 
 
 def _json(body: bytes) -> dict[str, Any]:

@@ -16,11 +16,7 @@ from oracle.bootstrap import open_member
 from oracle.config import Home, only_one
 
 SWITCH_S = 0.001  # after which a busy thread lets the event loop go on
-COLLECTED = (
-    20_000,
-    20,
-    50,
-)  # objects made, and rounds, between looks for cycles: a request makes thousands and leaves none
+COLLECTED = (20_000, 20, 50)  # objects and rounds between looks for cycles: a request makes thousands and leaves none
 
 
 def public(home: Path, listening: socket.socket) -> None:

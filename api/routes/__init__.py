@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, TypeVar
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from pydantic import BaseModel
 
 T = TypeVar("T")
@@ -12,6 +12,13 @@ PAGE = 1_000
 Limit = Annotated[int, Query(ge=1, le=PAGE)]
 From = Annotated[int, Query(alias="from", ge=0, lt=1 << 32)]
 Number = Annotated[int, Path(ge=0, lt=1 << 32)]
+
+
+async def _bytes(request: Request) -> bytes:
+    return await request.body()
+
+
+Raw = Annotated[bytes, Depends(_bytes)]  # the body as it came
 
 
 def part(

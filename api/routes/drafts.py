@@ -10,12 +10,13 @@ from dataclasses import asdict
 from io import BytesIO
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api import schemas
 from api.gate import Session, SignedIn
 from api.reader import NotFound, Reader
 from api.repeats import once
+from api.routes import Raw
 from oracle import publishing
 from oracle.adapters import permits
 from oracle.bootstrap import Oracle
@@ -62,7 +63,7 @@ def _add_checks(routes: APIRouter, reader: Reader) -> None:
         return schema()
 
     @routes.post("/jobs/import", openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}}})
-    def import_tasks(name: Name, body: Annotated[bytes, Depends(_bytes)], policy: Rules = "{}") -> schemas.Imported:
+    def import_tasks(name: Name, body: Raw, policy: Rules = "{}") -> schemas.Imported:
         """Tasks from a CSV, JSONL or Parquet file in the body, without personal data; every flaw with its row and column.
 
         Nothing is stored.
@@ -260,10 +261,6 @@ def _terms_hash(text: str) -> bytes:
     if len(found) != 32:
         raise BadInput(f"{text[:70]!r} is no hash of terms (0x and 64 hex digits)")
     return found
-
-
-async def _bytes(request: Request) -> bytes:
-    return await request.body()
 
 
 def _template(one: dict[str, Any]) -> schemas.Template:
