@@ -54,8 +54,6 @@ def auction(market: Market, gap: float, threads: int = 1) -> Solution:
     within = reachable(market)
     floor = open_floor(within, threads)
     found = auctioned(within, floor, gap)[0]
-    if within.value.max(initial=0) <= 0:  # worth nothing, whoever answers
-        found = solution(within, taken(within, floor), np.zeros(len(market.capacity)))
     above = np.maximum(found.price, market.value.max(initial=0))
     return replace(found, price=np.where(market.capacity > 0, found.price, above))
 
