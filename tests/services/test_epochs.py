@@ -32,13 +32,6 @@ from tests.support.epochs import put
 NOTHING = Evidence()
 
 
-@pytest.fixture
-def town() -> Iterator[Town]:
-    town = Town()
-    yield town
-    town.close()
-
-
 @pytest.fixture(scope="module")
 def ready() -> Iterator[Town]:
     """One job with all its answers at all members; only for reviews, which leave nothing behind."""

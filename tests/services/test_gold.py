@@ -1,7 +1,7 @@
 """Gold in real jobs: sealed, mixed into all work, held in judgement, opened with the verdicts, refused where it is false."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -32,13 +32,6 @@ from tests.support.market import REQUESTER
 
 TWO = {"type": "choice", "classes": ["no", "yes"]}
 NOTHING = Evidence()
-
-
-@pytest.fixture
-def town() -> Iterator[Town]:
-    town = Town()
-    yield town
-    town.close()
 
 
 def propose(town: Town, at: int = 0, evidence: Evidence = NOTHING) -> Proposal:

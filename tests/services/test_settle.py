@@ -26,13 +26,6 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "sleep", lambda _: None)
 
 
-@pytest.fixture
-def town() -> Iterator[Town]:
-    town = Town()
-    yield town
-    town.close()
-
-
 def mined(town: Town, kind: str) -> int:
     """Transactions of a kind that succeeded."""
     return sum(s.kind == kind and bool(s.outcome and s.outcome.succeeded) for s in town.database.sent(b"\x99" * 20))
