@@ -11,6 +11,7 @@ from oracle.labels import Answers
 from oracle.protocol.errors import BadInput
 
 FILES = ("labels.csv", "labels.csv.gz")
+TEXTS = ("tasks.csv", "tasks.csv.gz")
 
 EACH = 100  # answers of a worker: one batch
 TASK = 5  # answers of a task
@@ -26,6 +27,11 @@ def recorded(folder: Path) -> tuple[Answers, NDArray[np.int32]]:
     answers, _ = lb.read_answers(file)
     gold, _ = lb.align_truth(answers, lb.read_truth(folder / "truth.csv")[0])
     return answers, gold
+
+
+def texts_file(folder: Path) -> Path | None:
+    """task,text of a set, where it has texts."""
+    return next((folder / name for name in TEXTS if (folder / name).is_file()), None)
 
 
 def crowd(answers: int) -> Recording:

@@ -17,16 +17,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-from oracle.bench.crowds import recorded
-from oracle.commands.federating import deal, read_texts
+from oracle.bench import scores
+from oracle.bench.crowds import recorded, texts_file
+from oracle.commands.federating import deal
 from oracle.federated import simulate, train
 from oracle.federated.plan import MEDIAN, Plan
 from oracle.federated.train import Records
 from oracle.labels import Answers
 from oracle.protocol.errors import BadInput
-from oracle.verification.embed import WIDTH, task_vectors
+from oracle.verification.embed import WIDTH, read_texts, task_vectors
 
 HELD_OUT = 0.3
 LIARS = 0.2
@@ -120,7 +120,7 @@ def _met(auc: dict[str, float], membership: dict[str, float]) -> dict[str, bool]
 
 def _crowd(folder: Path, owners: int, cache: Path | None) -> _Crowd:
     answers, gold = recorded(folder)
-    file = next((folder / name for name in ("tasks.csv", "tasks.csv.gz") if (folder / name).is_file()), None)
+    file = texts_file(folder)
     if file is None:
         raise BadInput(f"{folder}: no tasks.csv or tasks.csv.gz there: this needs texts")
     if len(answers.classes) != 2:
@@ -185,18 +185,17 @@ def _membership(crowd: _Crowd, plan: Plan, shadows: int) -> float:
     for m in range(shadows):
         model = simulate.plain(plan, crowd.owners(inside[m], len(plan.members)), seed=m)
         likely[m] = (votes * np.log(train.proba(plan, model, crowd.vectors) + FLOOR)).sum(1)
-    scores = np.zeros_like(likely)
+    gained = np.zeros_like(likely)
     for m in range(shadows):
         out = ~inside & (np.arange(shadows) != m)[:, None]  # [shadows, T]; another half lacks each task
-        scores[m] = likely[m] - (likely * out).sum(0) / out.sum(0).clip(min=1)
-    return auc(scores.ravel(), inside.ravel())
+        gained[m] = likely[m] - (likely * out).sum(0) / out.sum(0).clip(min=1)
+    return auc(gained.ravel(), inside.ravel())
 
 
-def auc(scores: Float, positive: Mask) -> float:
+def auc(chance: Float, positive: Mask) -> float:
     """P(a positive scores above a negative), ties by half."""
-    ranks, count = rankdata(scores), int(positive.sum())
-    pairs = count * (len(scores) - count)
-    return float((ranks[positive].sum() - count * (count + 1) / 2) / pairs) if pairs else float("nan")
+    ranked, pairs = scores.ranked(chance, positive)
+    return ranked / pairs if pairs else float("nan")
 
 
 def _votes(answers: Answers, mine: Mask) -> Float32:

@@ -4,8 +4,6 @@ Of each set: the decision without it, with it as it ships (by hidden answers, wi
 tasks, so each task's prior comes from a network that never saw its answers; two seeds. Gold only scores.
 """
 
-import csv
-import gzip
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oracle import labels as lb
-from oracle.bench.crowds import recorded
+from oracle.bench.crowds import recorded, texts_file
 from oracle.verification import learn as learning
-from oracle.verification.embed import task_vectors
+from oracle.verification.embed import read_texts, task_vectors
 from oracle.verification.infer import Fit, dawid_skene
 from oracle.verification.record import Record, proba, record
 
 SEEDS = (0, 1)
-APART = " ||| "  # between the two texts of a task that compares
 FLOOR = 1e-6
 
 
@@ -90,11 +87,8 @@ def _scored(decided: Record, gold: NDArray[np.int32]) -> dict[str, float]:
 
 
 def _vectors(folder: Path, tasks: Sequence[str], cache: Path | None) -> NDArray[np.float32] | None:
-    file = next((folder / name for name in ("tasks.csv", "tasks.csv.gz") if (folder / name).is_file()), None)
+    file = texts_file(folder)
     if file is None:
         return None
-    csv.field_size_limit(1 << 20)
-    opened = gzip.open if file.suffix == ".gz" else Path.open
-    with opened(file, "rt", encoding="utf-8", newline="") as rows:
-        texts = {row["task"]: row["text"].split(APART, 1) for row in csv.DictReader(rows)}
+    texts = read_texts(file)
     return task_vectors([texts.get(task, []) for task in tasks], cache)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oracle import labels as lb
+from oracle.bench import scores
 from oracle.bench.crowds import recorded
 from oracle.matching import blend as blending
 from oracle.matching import gnn, predict
@@ -98,9 +99,8 @@ def within(worker: NDArray[np.int32], right: NDArray[np.bool_], chance: Float) -
     ranked = pairs = 0.0
     for one in np.unique(worker):
         mine = worker == one
-        good, bad = chance[mine & right], np.sort(chance[mine & ~right])
-        below = (np.searchsorted(bad, good, "left") + np.searchsorted(bad, good, "right")) / 2
-        ranked, pairs = ranked + float(below.sum()), pairs + len(good) * len(bad)
+        won, there = scores.ranked(chance[mine], right[mine])
+        ranked, pairs = ranked + won, pairs + there
     return ranked / pairs if pairs else 0.5
 
 

@@ -29,6 +29,13 @@ class Interval:
     high: float
 
 
+def ranked(chance: Float, positive: NDArray[np.bool_]) -> tuple[float, int]:
+    """(pairs of a positive and a negative in which the positive has the higher chance, a tie counting half; all pairs)."""
+    good, bad = chance[positive], np.sort(chance[~positive])
+    below = (np.searchsorted(bad, good, "left") + np.searchsorted(bad, good, "right")) / 2
+    return float(below.sum()), len(good) * len(bad)
+
+
 def right(posterior: Float, gold: Int32, *, split_ties: bool = False) -> Float:
     """[G] 1 where the argmax is the truth, ties to the lowest class; or, split evenly, the share that a fair draw would get."""
     if not split_ties:

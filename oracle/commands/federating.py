@@ -6,7 +6,6 @@
 """
 
 import csv
-import gzip
 import json
 import time
 from collections.abc import Sequence
@@ -32,28 +31,13 @@ from oracle.federated.train import Records
 from oracle.protocol.cids import Cid, Codec, Link, cid_of, decode
 from oracle.protocol.errors import BadInput, Refused, Retryable
 from oracle.protocol.keys import checksum
-from oracle.verification.embed import WIDTH, task_vectors
+from oracle.verification.embed import APART, WIDTH, read_texts, task_vectors
 
 PAUSE_S = 0.05
-APART = " ||| "  # between the two texts of a task that compares
-TEXT_BYTES = 1 << 20
 Float32 = NDArray[np.float32]
 
 
 # ---------------------------------------------------------------- what an owner holds
-
-
-def read_texts(file: Path) -> dict[str, list[str]]:
-    """task -> its texts, of a CSV `task,text`. Raises BadInput."""
-    csv.field_size_limit(TEXT_BYTES)
-    try:
-        with (gzip.open if file.suffix == ".gz" else Path.open)(file, "rt", encoding="utf-8", newline="") as rows:
-            reader = csv.DictReader(rows)
-            if not {"task", "text"} <= set(reader.fieldnames or ()):
-                raise BadInput(f"{file}, line 1: columns task and text are needed")
-            return {row["task"]: (row["text"] or "").split(APART, 1) for row in reader}
-    except (OSError, UnicodeDecodeError, csv.Error, EOFError) as problem:
-        raise BadInput(f"{file}: cannot be read ({problem})") from None
 
 
 def records_of(answers: labels.Answers, vectors: Float32, classes: Sequence[str]) -> Records:
@@ -69,11 +53,16 @@ def records_of(answers: labels.Answers, vectors: Float32, classes: Sequence[str]
 def load(file: Path, texts: Path, classes: Sequence[str], width: int, cache: Path | None) -> Records:
     """An owner's records, of its label file and the texts of its tasks."""
     answers, _ = labels.read_answers(file)
-    known = read_texts(texts)
-    if missing := [task for task in answers.tasks if task not in known]:
-        raise BadInput(f"{texts}: no text of task {missing[0][:60]!r}, and {len(missing) - 1} more")
+    known = _texts_of(answers, texts)
     vectors = task_vectors([known[task] for task in answers.tasks], cache)[:, :width]
     return records_of(answers, np.ascontiguousarray(vectors), classes)
+
+
+def _texts_of(answers: labels.Answers, file: Path) -> dict[str, list[str]]:
+    known = read_texts(file)
+    if missing := [task for task in answers.tasks if task not in known]:
+        raise BadInput(f"{file}: no text of task {missing[0][:60]!r}, and {len(missing) - 1} more")
+    return known
 
 
 # ---------------------------------------------------------------- both halves
@@ -161,11 +150,9 @@ def split(file: Path, texts: Path, owners: int, home: Path, seed: int, settings:
     if not 2 <= owners <= 1_000:
         raise BadInput(f"--owners: {owners}; 2 to 1000")
     answers, _ = labels.read_answers(file)
-    known = read_texts(texts)
+    known = _texts_of(answers, texts)
     given = _settings(settings)
     of = deal(answers, owners, seed)
-    if missing := [task for task in answers.tasks if task not in known]:
-        raise BadInput(f"{texts}: no text of task {missing[0][:60]!r}, and {len(missing) - 1} more")
     two = any(len(known[task]) > 1 for task in answers.tasks)
     draft = {"width": 2 * WIDTH + 1 if two else WIDTH, "classes": len(answers.classes), **given}
     read_plan(draft | {"members": [f"0x{i + 1:040x}" for i in range(owners)]})
@@ -243,7 +230,7 @@ def check(home: Path) -> dict[str, Any]:
     plan, _ = _plan_of(place / "plan.json")
     store = FolderStore(place / "store")
     server = Server(plan, store, place / "journal")
-    rounds, model, problem = [], cid_of(train.begin(plan).tobytes(), Codec.RAW), ""
+    rounds, model, problem = [], cid_of(train.packed(train.begin(plan)), Codec.RAW), ""
     previous: Cid | None = None
     for cid in server.ended:
         block: Any = decode(store.get(cid))

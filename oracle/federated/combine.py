@@ -43,7 +43,12 @@ def combine(plan: Plan, last: Float32, before: Float32, totals: Sequence[Total])
     else:
         whole = np.sum(kept, axis=0)
         change = whole[:-1] / whole[-1]
-    return (before + plan.momentum * (before - last) + change).astype(np.float32), why
+    return moved(plan, last, before, change), why
+
+
+def moved(plan: Plan, last: Float32, before: Float32, change: NDArray[np.float64]) -> Float32:
+    """before + momentum (before - last) + change"""
+    return (before + plan.momentum * (before - last) + change).astype(np.float32)
 
 
 def _fault(plan: Plan, total: Total) -> str:

@@ -64,7 +64,7 @@ class Server:
             asked = [start.plan, start.number, start.attempt, start.before, start.previous]
             waits = [m for m in range(len(self.plan.members)) if self.round.waits_for(m)]
             found = {"phase": self.round.phase, "start": asked, "waits": waits, **self.round.view()}
-            return found | ({"model": _bytes(self.model)} if self.round.phase == rounds.VECTORS else {})
+            return found | ({"model": train.packed(self.model)} if self.round.phase == rounds.VECTORS else {})
 
     def take(self, data: bytes) -> None:
         """A message of a member. Raises BadInput or Refused with the reason; then nothing has changed."""
@@ -115,7 +115,7 @@ class Server:
 
     def _finish(self, totals: list[Total]) -> None:
         after, why = combine(self.plan, self._last, self.model, totals)
-        start, model = self.round.start, self._store.put(_bytes(after), Codec.RAW)
+        start, model = self.round.start, self._store.put(train.packed(after), Codec.RAW)
         groups = [
             {
                 "members": list(total.members),
@@ -147,7 +147,7 @@ class Server:
         self._begin(start.number, start.attempt + 1)
 
     def _begin(self, number: int, attempt: int) -> None:
-        before = self._store.put(_bytes(self.model), Codec.RAW)
+        before = self._store.put(train.packed(self.model), Codec.RAW)
         previous = self.ended[-1] if self.ended else None
         self.round = Round(self.plan, Start(self._plan_cid, number, attempt, before, previous))
 
@@ -198,7 +198,3 @@ def read_journal(path: Path) -> Iterator[tuple[int, Any]]:
 
 def _framed(data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + data + hashlib.sha256(data).digest()[:8]
-
-
-def _bytes(model: Float32) -> bytes:
-    return model.astype("<f4").tobytes()

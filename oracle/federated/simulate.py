@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oracle.federated import masks, rounds, train
-from oracle.federated.combine import combine
+from oracle.federated.combine import combine, moved
 from oracle.federated.member import Member
 from oracle.federated.plan import Plan
 from oracle.federated.rounds import Start, Total
@@ -51,7 +51,7 @@ def plain(
     last = model
     name, previous = cid_of(plan.block(), Codec.DAG_CBOR), None
     for number in range(1, plan.rounds + 1):
-        start = Start(name, number, 1, cid_of(model.astype("<f4").tobytes(), Codec.RAW), previous)
+        start = Start(name, number, 1, cid_of(train.packed(model), Codec.RAW), previous)
         words = []
         for member, mine in enumerate(records):
             luck = int(np.random.SeedSequence((seed, number, member)).generate_state(1, np.uint64)[0] >> 1)
@@ -76,6 +76,5 @@ def alone(plan: Plan, records: Records, seed: int = 0) -> Float32:
     for number in range(1, plan.rounds + 1):
         luck = int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0] >> 1)
         found = train.update(replace(plan, full=1), model, records, noise, luck)
-        after = (model + plan.momentum * (model - last) + found[:-1]).astype(np.float32)
-        last, model = model, after
+        last, model = model, moved(plan, last, model, found[:-1])
     return model

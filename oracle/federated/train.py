@@ -66,6 +66,11 @@ def begin(plan: Plan) -> Float32:
     return np.zeros(plan.numbers, np.float32)
 
 
+def packed(model: Float32) -> bytes:
+    """As it lies in the store."""
+    return model.astype("<f4").tobytes()
+
+
 def network(plan: Plan, model: Float32) -> nn.Linear:
     """Text vector [E] -> scores of classes [C]. `model`: weights [C, E], then constants [C]."""
     net = nn.Linear(plan.width, plan.classes)

