@@ -165,7 +165,7 @@ def test_read_answers__bad_classes__are_refused(tmp_path: Path, classes: tuple[s
         ('task,worker,label\nt,"w,1\nt,w,2\n', ("line 3", "CSV")),
         ("task,worker,label\nt,w,1\n" + "x" * 1025 + ",w,1\n", ("line 3", "'task'", "1,025 bytes", "1,024")),
         (gzip.compress(b"task,worker,label\nt,w,1\n", mtime=0), ("gzip", ".gz")),
-        ('task,worker,label\nt,w,"' + "x\n" * 70_000 + '"\n', ("CSV", "field limit")),
+        ('task,worker,label\nt,w,"' + "x\n" * 600_000 + '"\n', ("CSV", "field limit")),
     ],
 )
 def test_read_answers__bad_csv__names_the_place(tmp_path: Path, content: str | bytes, parts: tuple[str, ...]) -> None:

@@ -99,7 +99,6 @@ def _shown(file: Path) -> list[Text]:
 def _rows(file: Path) -> Iterator[dict[str, str]]:
     if not file.is_file():
         raise BadInput(f"{file}: there is no such file; --data names the folder of the crowds")
-    csv.field_size_limit(1 << 20)
     opened = gzip.open if file.suffix == ".gz" else Path.open
     with opened(file, "rt", encoding="utf-8", newline="") as rows:
         yield from csv.DictReader(rows)
