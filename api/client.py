@@ -26,7 +26,7 @@ from oracle.protocol.hashing import keccak, leaf, pack_int32, tagged
 from oracle.protocol.keys import Address, address_of, recover, sign
 from oracle.protocol.leaves import CORE, Core, Status
 from oracle.protocol.messages import Answer, Claim, Header, Register
-from oracle.protocol.sealing import commitment, seal
+from oracle.protocol.sealing import SCHEMES, commitment, seal
 
 TIMEOUT_S = 180.0
 STATEMENT = "Sign in to crowdproof. This costs nothing and sends no transaction."
@@ -160,7 +160,7 @@ class Worker:
         job, task, worker = offer["job"], offer["task"], self.number
         payload, salt = bytes([label]), secrets.token_bytes(32)
         bound = commitment(job, task, worker, payload, salt)
-        envelope = seal(self.deployment.committee.seal_keys, bound, payload, salt)
+        envelope = seal(self.deployment.committee.seal_keys, bound, payload, salt, SCHEMES[offer["seal"]])
         made = body(job=job, task=task, worker=worker, key=0, commitment=bound, sealHash=keccak(envelope))
         signature = signed(self.key, self.digest(offer, made))
         return made | body(

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import problems
 from api.routes import Raw, health
 from oracle.adapters.car import read_car, write_car
-from oracle.ports import ContentStore, Evidence, StoredAnswer
+from oracle.ports import ContentStore, Evidence, Shares, StoredAnswer
 from oracle.protocol.cids import Cid, parse
 from oracle.protocol.errors import BadInput, ContentMismatch
 from oracle.protocol.messages import Header
@@ -89,7 +89,22 @@ def create_app(member: Member, content: ContentStore, token: str, ready: Ready |
         except ContentMismatch as problem:
             raise BadInput(str(problem)) from None
 
+    _install_shares(app, member)
     return app
+
+
+def _install_shares(app: FastAPI, member: Member) -> None:
+    """What opens answers whose keys are split."""
+
+    @app.post("/shares")
+    def tell(body: Json) -> dict[str, Any]:
+        told = member.tell(_read(list[StoredAnswer], body, "answers"))
+        return {"shares": to_json([told] if told else [])}
+
+    @app.put("/shares")
+    def learn(body: Json) -> dict[str, Any]:
+        member.learn(_read(list[Shares], body, "shares"))
+        return {"learned": True}
 
 
 class Operator:

@@ -92,6 +92,7 @@ class Assignment(Schema):
     expiry: Seconds
     terms: Hash
     signature: Signature
+    seal: str
 
 
 class Worker(Schema):
@@ -511,7 +512,10 @@ class Work(Schema):
 
 
 class MyAssignment(Schema):
-    """`state`: RESERVED (offered), ACTIVE (opened), SUBMITTED, ACCEPTED, NOT ACCEPTED, RETURNED or TIMED OUT."""
+    """`seal`: who opens its answer, `members` or `threshold`.
+
+    `state`: RESERVED (offered), ACTIVE (opened), SUBMITTED, ACCEPTED, NOT ACCEPTED, RETURNED or TIMED OUT.
+    """
 
     job: int
     task: int
@@ -520,6 +524,7 @@ class MyAssignment(Schema):
     expiry: int
     terms: Hash
     signature: Signature
+    seal: str
     answer: Hash | None = None
     epoch: int | None = None
     label: str | None = None

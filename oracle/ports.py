@@ -163,6 +163,8 @@ class Signer(Protocol):
     def sign_transaction(self, fields: dict[str, Any]) -> tuple[bytes, bytes]: ...  # raw, hash
     def read_transaction(self, raw: bytes) -> dict[str, Any]: ...  # the fields of what it signed
     def unseal(self, position: int, members: int, commitment: bytes, envelope: bytes) -> tuple[bytes, bytes] | None: ...
+    def share(self, position: int, members: int, commitment: bytes, envelope: bytes) -> bytes | None: ...
+    def open(self, about: bytes, sealed: bytes) -> bytes | None: ...  # what was sealed to this key alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,15 @@ class Evidence:
     openings: tuple[tuple[int, int, int, bytes, bytes], ...] = ()  # job, task, worker, payload, salt
     matches: tuple[bytes, ...] = ()  # digests of matches whose blocks the proposer has: `oracle.services.matches`
     gold: tuple[Opening, ...] = ()  # of tasks that it decides
+    shared: bool = False  # whether the members were asked for their shares of closed answers
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What a member tells the others of closed answers whose keys are split, sealed to them: `oracle.services.opener`."""
+
+    sealed: bytes
+    signature: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,5 +404,7 @@ class Peer(Protocol):
     def propose(self, evidence: Evidence) -> Proposal | None: ...
     def review(self, header: Header) -> None: ...  # raises what `approve` would; binds the member to nothing
     def approve(self, header: Header) -> bytes: ...  # raises Incomplete with what the proposal lacks
+    def tell(self, shown: Sequence[StoredAnswer]) -> Shares | None: ...  # of what is closed; None: no key is split
+    def learn(self, told: Sequence[Shares]) -> None: ...
     def blocks(self, root: Cid) -> bytes: ...  # a CAR of everything below
     def store(self, car: bytes) -> None: ...

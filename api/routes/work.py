@@ -189,7 +189,7 @@ class Mine:
 
     def assignment(self, offer: OfferedAssignment) -> schemas.MyAssignment:
         job = self.reader.job(offer.job)
-        _, tasks = self.reader.content(job)
+        manifest, tasks = self.reader.content(job)
         answer = self.submitted.get((offer.job, offer.task, offer.worker))
         made = schemas.MyAssignment(
             job=offer.job,
@@ -199,6 +199,7 @@ class Mine:
             expiry=offer.expiry,
             terms=offer.terms,
             signature=offer.signature,
+            seal=manifest.seal,
             answer=answer,
         )
         decided = self.reader.verdict(offer.job, offer.task)

@@ -1,5 +1,6 @@
 """Workers: what they are asked, what they earned, and the two wishes that a relayer fulfils for them."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Query
 from api import schemas
 from api.gate import Forbidden, SignedIn
 from api.reader import Reader
-from oracle.ports import Registration
+from oracle.ports import OfferedAssignment, Registration
 from oracle.protocol import messages
 from oracle.protocol.errors import Refused
 from oracle.protocol.hashing import ZERO, keccak
@@ -35,7 +36,7 @@ def router(reader: Reader) -> APIRouter:
         number, found = reader.worker(worker)
         if found.wallet != session.wallet:
             raise Forbidden(f"the assignments of worker {number} are for its wallet alone")
-        return [schemas.Assignment.model_validate(offer) for offer in oracle.database.assignments(job, number)]
+        return [_assignment(reader, offer) for offer in oracle.database.assignments(job, number)]
 
     @routes.get("/workers/{worker}/balance")
     def balance(worker: str) -> schemas.Balance:
@@ -72,6 +73,11 @@ def router(reader: Reader) -> APIRouter:
 def _require_valid(reader: Reader, until: int, what: str) -> None:
     if until < reader.oracle.index.now + MARGIN_S:
         raise Refused(f"{what}-expired", f"the {what} holds until block time {until}: sign it for longer")
+
+
+def _assignment(reader: Reader, offer: OfferedAssignment) -> schemas.Assignment:
+    seal = reader.content(reader.job(offer.job))[0].seal
+    return schemas.Assignment.model_validate({**asdict(offer), "seal": seal})
 
 
 def _balance(reader: Reader, number: int, worker: Worker) -> schemas.Balance:

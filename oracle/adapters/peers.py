@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from oracle.ports import Appraisal, Evidence, Incomplete, OfferedAssignment, Proposal, StoredAnswer
+from oracle.ports import Appraisal, Evidence, Incomplete, OfferedAssignment, Proposal, Shares, StoredAnswer
 from oracle.protocol.cids import Cid
 from oracle.protocol.errors import BadInput, ContentMissing, CrowdproofError, Fatal, Refused, Retryable
 from oracle.protocol.messages import Header
@@ -70,6 +70,13 @@ class HttpPeer:
 
     def approve(self, header: Header) -> bytes:
         return self._post("/signatures", to_json(header), bytes, "signature")
+
+    def tell(self, shown: Sequence[StoredAnswer]) -> Shares | None:
+        found: list[Shares] = self._post("/shares", {"answers": to_json(shown)}, list[Shares], "shares")
+        return found[0] if found else None
+
+    def learn(self, told: Sequence[Shares]) -> None:
+        self._ask("PUT", "/shares", MOST_JSON, json={"shares": to_json(told)})
 
     def blocks(self, root: Cid) -> bytes:
         return self._ask("GET", f"/blocks/{root}", MOST_BLOCKS)

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from oracle.adapters.accounts import Account, HexBytes, LocalAccount, TypedTransaction
+from oracle.protocol import sealing
 from oracle.protocol.errors import BadInput
 from oracle.protocol.keys import Address, address_of, checksum, sign
-from oracle.protocol.sealing import unseal
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 LIGHT_SCRYPT = 4096  # fast, for a demo's worthless keys; otherwise eth-account's own 2^18
@@ -67,7 +67,13 @@ class KeySigner:
         return {name: value for name, value in fields.items() if name not in ("v", "r", "s", "accessList")}
 
     def unseal(self, position: int, members: int, commitment: bytes, envelope: bytes) -> tuple[bytes, bytes] | None:
-        return unseal(self._opener, position, members, commitment, envelope)
+        return sealing.unseal(self._opener, position, members, commitment, envelope)
+
+    def share(self, position: int, members: int, commitment: bytes, envelope: bytes) -> bytes | None:
+        return sealing.share(self._opener, position, members, commitment, envelope)
+
+    def open(self, about: bytes, sealed: bytes) -> bytes | None:
+        return sealing.by_one(self._opener, about, sealed)
 
 
 def new_key() -> bytes:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from itertools import combinations, islice
 
 import numpy as np
@@ -30,12 +30,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
 
 from oracle.protocol.errors import BadInput, Refused
+from oracle.protocol.sharing import join
 
 SCALE = 1 << 24
 MOST = float(1 << 24)  # of a number's absolute value: 2^48 in fixed point, so that 2^15 of them still fit
 FEWEST = 2  # vectors of a group that may be told apart from none
-PRIME = (1 << 521) - 1
-SHARE = 66  # bytes of a share
 TRIES = 200  # sets of shares from which a secret is tried, where some are false
 
 Float = NDArray[np.float64]
@@ -79,32 +78,6 @@ def stream(key: bytes, width: int) -> Words:
 
 
 # ---------------------------------------------------------------- secrets among members
-
-
-def split(secret: bytes, threshold: int, members: Sequence[int]) -> dict[int, bytes]:
-    """A share for each of the members (numbers from 0)."""
-    line = [int.from_bytes(secret, "big"), *(secrets.randbelow(PRIME) for _ in range(threshold - 1))]
-    found = {}
-    for member in members:
-        value = 0
-        for factor in reversed(line):
-            value = (value * (member + 1) + factor) % PRIME
-        found[member] = value.to_bytes(SHARE, "big")
-    return found
-
-
-def join(shares: Mapping[int, bytes]) -> bytes | None:
-    """The secret of exactly `threshold` shares; None where they do not make 32 bytes."""
-    places = [member + 1 for member in shares]
-    value = 0
-    for at, share in zip(places, shares.values(), strict=True):
-        top = bottom = 1
-        for other in places:
-            if other != at:
-                top, bottom = top * other % PRIME, bottom * (other - at) % PRIME
-        value += int.from_bytes(share, "big") * top * pow(bottom, -1, PRIME)
-    value %= PRIME
-    return value.to_bytes(32, "big") if value < 1 << 256 else None
 
 
 def find(shares: Mapping[int, bytes], threshold: int, expected: bytes, image: Callable[[bytes], bytes]) -> bytes | None:

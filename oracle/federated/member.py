@@ -25,6 +25,7 @@ from oracle.federated.train import Records
 from oracle.protocol.cids import Cid, Codec, cid_of, decode, encode
 from oracle.protocol.errors import BadInput, Refused
 from oracle.protocol.keys import Address, require_signer
+from oracle.protocol.sharing import SHARE, split
 
 Float = NDArray[np.float64]
 Trainer = Callable[[Plan, NDArray[np.float32], Records, float], Float]
@@ -101,8 +102,8 @@ class Member:
             raise Refused("too-few", f"{len(part.keys)} members gave keys, {self.plan.quorum} are needed, this one too")
         if len({body["mask"] for body in part.keys.values()}) < len(part.keys):
             raise Refused("bad-key", "two members have the same key")
-        own = masks.split(part.own, self.plan.quorum, list(part.keys))
-        key = masks.split(part.mask, self.plan.quorum, list(part.keys))
+        own = split(part.own, self.plan.quorum, list(part.keys))
+        key = split(part.mask, self.plan.quorum, list(part.keys))
         part.kept[self.number] = own[self.number], key[self.number]
         to = [
             [m, masks.seal(self._channel(part, m), own[m] + key[m], _about(part.start, self.number, m))]
@@ -119,7 +120,7 @@ class Member:
             shared.add(sender)
             opened = masks.unseal(self._channel(part, sender), sealed, _about(part.start, sender, self.number))
             if opened is not None:
-                part.kept[sender] = opened[: masks.SHARE], opened[masks.SHARE :]
+                part.kept[sender] = opened[:SHARE], opened[SHARE:]
         if len(shared) < self.plan.quorum:
             raise Refused("too-few", f"{len(shared)} members shared their secrets, {self.plan.quorum} are needed")
         group = next(g for g in self._groups(part) if self.number in g)

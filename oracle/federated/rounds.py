@@ -17,6 +17,7 @@ from oracle.federated.plan import Plan
 from oracle.protocol.cids import Cid, decode, digest_of, encode
 from oracle.protocol.errors import BadInput, Refused
 from oracle.protocol.keys import require_signer
+from oracle.protocol.sharing import SHARE
 
 KEYS, SHARES, VECTORS, CONSENTS, REVEALS, DONE, VOID = PHASES = (
     "keys",
@@ -28,7 +29,7 @@ KEYS, SHARES, VECTORS, CONSENTS, REVEALS, DONE, VOID = PHASES = (
     "void",
 )
 DOMAIN = b"crowdproof federated message\0"
-SEALED = 12 + 2 * masks.SHARE + 16  # bytes of two shares under AES-GCM
+SEALED = 12 + 2 * SHARE + 16  # bytes of two shares under AES-GCM
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +245,8 @@ def _consents(of: Round, _: int, body: Any) -> None:
 def _reveals(of: Round, _: int, body: Any) -> None:
     _fields(body, own=list, lost=list)
     own, lost = revealed(of.groups, of.took_part(SHARES), of.took_part(VECTORS))
-    _pairs("own", body["own"], own, masks.SHARE)
-    _pairs("lost", body["lost"], lost, masks.SHARE)
+    _pairs("own", body["own"], own, SHARE)
+    _pairs("lost", body["lost"], lost, SHARE)
 
 
 _CHECKS = {KEYS: _keys, SHARES: _shares, VECTORS: _vectors, CONSENTS: _consents, REVEALS: _reveals}

@@ -63,6 +63,11 @@ class Manifest:
         return int(self.document["assignmentSeconds"])
 
     @property
+    def seal(self) -> str:
+        """Who opens an answer: `members`, each alone, or a `threshold` of them together."""
+        return str(self.document.get("seal", "members"))
+
+    @property
     def is_public(self) -> bool:
         """Whether everybody may read the payloads of its tasks."""
         return bool(self.document["visibility"] == "public")
@@ -101,6 +106,11 @@ def check_manifest(document: Any, where: str = "manifest") -> Manifest:
     if redundancy["least"] > redundancy["most"]:
         raise BadInput(
             f"{where}: redundancy.least is {redundancy['least']}, more than redundancy.most ({redundancy['most']})"
+        )
+    if filled.get("seal") == "threshold" and "confidence" in redundancy:
+        raise BadInput(
+            f"{where}: redundancy.confidence: nobody reads an answer under a threshold seal before its task is closed,"
+            " so none is sure earlier; leave out the one or the other"
         )
     return Manifest(filled)
 

@@ -28,6 +28,7 @@ Answers = dict[int, dict[int, list[StoredAnswer]]]  # job -> task -> its answers
 Lists = dict[int, dict[int, tuple[Listed, ...]]]  # the same, with what became of them
 Known = Mapping[int, Mapping[int, int]]  # job -> task -> label of gold
 Opened = tuple[bytes, bytes]  # payload, salt
+SEALED = "sealed"  # the code of what waits for the members' shares
 KNOWN = 50_000  # answers of a job that are enough to know its workers by
 
 

@@ -22,6 +22,7 @@ from oracle.ports import (
     Incomplete,
     OfferedAssignment,
     Proposal,
+    Shares,
     SignedHeader,
     Signer,
     StoredAnswer,
@@ -43,6 +44,7 @@ from oracle.services.binders import Binders
 from oracle.services.books import Books, source
 from oracle.services.draft import Answers, Opened
 from oracle.services.index import Index, View
+from oracle.services.opener import Opener
 from oracle.services.rules import Pair
 from oracle.services.vault import Vault
 
@@ -87,7 +89,8 @@ class Member:
             raise BadInput("this key is no member of the deployment's committee")
         self._position = self._committee.index(signer.address)
         self._binders = Binders(self._committee)
-        self._vault = Vault(self._books, self._unseal)
+        self._opener = Opener(deployment, signer, lambda: [term.members for term in index.state.terms])
+        self._vault = Vault(self._books, self._opener.unseal)
         self._appraiser = Appraiser(database, self._books, self._vault, lambda a: self._opened(a, {}))
         self._turn = Lock()
         self._waiting: deque[_Batch] = deque()
@@ -256,7 +259,45 @@ class Member:
             return standing
         window = self._deployment.window
         answers = draft.ready(view, ledger, self._books, self._database, window, lambda job: self._settled(view, job))
-        return self._draft(view, ledger, answers, evidence) if answers else None
+        known = self._known_to_open(answers, evidence)
+        return self._draft(view, ledger, known, evidence) if known else None
+
+    def tell(self, shown: Sequence[StoredAnswer]) -> Shares | None:
+        """This member's shares of answers to tasks that are full or past their deadline; None where no key is split.
+
+        `shown`: answers that another member has, and that are receipted here too before it tells.
+        """
+        view, ledger = self._look()
+        self._take_up(view, ledger, shown)
+        answers = draft.ready(view, ledger, self._books, self._database, self._deployment.window)
+        return self._opener.tell(a for tasks in answers.values() for listed in tasks.values() for a in listed)
+
+    def learn(self, told: Sequence[Shares]) -> None:
+        """Takes the members' shares. Raises BadInput for what no member signed."""
+        self._opener.learn(told)
+
+    def _known_to_open(self, answers: Answers, evidence: Evidence) -> Answers:
+        """Without the tasks of which it cannot be said yet whether every answer opens.
+
+        Raises Refused before the members were asked for their shares, then Incomplete with what they may not have.
+        """
+        shown = {(job, task, worker) for job, task, worker, *_ in evidence.openings}
+        found: Answers = {}
+        unknown: list[StoredAnswer] = []
+        for number, tasks in answers.items():
+            for task, listed in tasks.items():
+                dark = [a for a in listed if (number, task, a.worker) not in shown and not self._is_known(a)]
+                unknown += dark
+                if not dark:
+                    found.setdefault(number, {})[task] = listed
+        if unknown and not evidence.shared:
+            raise Refused(draft.SEALED, "tasks that are ready wait for the members' shares of their answers")
+        if set(unknown) - set(evidence.answers):
+            raise Incomplete("too few members have told their shares of some answers", Evidence(answers=tuple(unknown)))
+        return found
+
+    def _is_known(self, a: StoredAnswer) -> bool:
+        return self._opener.is_known((a.job, a.task, a.worker), a.commitment, a.envelope)
 
     def _settled(self, view: View, number: int) -> set[int]:
         """Tasks that are sure, as the job's manifest has it, and for which nobody is at work any more."""
@@ -338,26 +379,10 @@ class Member:
         gold.check(one, leaves, job.terms.classes if job else 0, decided)
 
     def _opened(self, a: StoredAnswer, shown: dict[Place, list[Opened]]) -> Opened | None:
-        own = self._open(a.job, a.task, a.worker, a.commitment, a.envelope)
-        by_others = (o for o in shown.get((a.job, a.task, a.worker), ()) if _opens(a, o))
+        place = (a.job, a.task, a.worker)
+        own = self._opener.open(place, a.commitment, a.envelope)
+        by_others = (o for o in shown.get(place, ()) if draft.fits(*place, a.commitment, o))
         return own or next(by_others, None)
-
-    def _open(self, job: int, task: int, worker: int, commitment: bytes, envelope: bytes) -> Opened | None:
-        for position, members in self._seats():
-            found = self._signer.unseal(position, members, commitment, envelope)
-            if draft.fits(job, task, worker, commitment, found):
-                return found
-        return None
-
-    def _unseal(self, bound: bytes, envelope: bytes) -> Opened | None:
-        opened = (self._signer.unseal(*seat, bound, envelope) for seat in self._seats())
-        return next((found for found in opened if found is not None), None)
-
-    def _seats(self) -> dict[tuple[int, int], None]:
-        """Which part of how many is ours: as it is now, and in each committee before that we were in."""
-        own = self._signer.address
-        before = [term.members for term in self._index.state.terms if own in term.members]
-        return dict.fromkeys((members.index(own), len(members)) for members in (self._committee, *before))
 
     def _take_up(self, view: View, ledger: Ledger, shown: Sequence[StoredAnswer]) -> None:
         """Stores answers that another member receipted, whatever the time is now.
@@ -507,13 +532,17 @@ class Member:
         found = []
         for core, opening in zip(verdict.cores, verdict.openings, strict=True):
             place = (verdict.job, verdict.task, core.worker)
-            opened = (
-                self._open(*place, opening.commitment, opening.envelope) if core.status is Status.UNOPENED else None
-            )
+            if core.status is not Status.UNOPENED:
+                continue
+            if not self._opener.is_known(place, opening.commitment, opening.envelope):
+                raise Refused(
+                    draft.SEALED, "too few members have told their shares of an answer that is called unopened"
+                )
+            opened = self._opener.open(place, opening.commitment, opening.envelope)
             if opened and draft.is_label(opened[0], job.terms.classes):
                 found.append((*place, *opened))
         if found and not self._is_closed(view, verdict):  # who fills a task with answers of its own sees no others
-            raise Refused("sealed", "answers that are called unopened do open, of a task that is not closed here")
+            raise Refused("not-closed", "answers that are called unopened do open, of a task that is not closed here")
         return found
 
     def _is_closed(self, view: View, verdict: Verdict) -> bool:
@@ -541,10 +570,6 @@ class Member:
 
     def _sign(self, message: Assignment | Receipt | Header) -> bytes:
         return self._signer.sign(digest(self._deployment.domain(), message))
-
-
-def _opens(a: StoredAnswer, opened: Opened) -> bool:
-    return draft.fits(a.job, a.task, a.worker, a.commitment, opened)
 
 
 def _by_job(places: Sequence[Place]) -> dict[int, list[Pair]]:

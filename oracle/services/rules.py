@@ -15,7 +15,7 @@ from oracle.protocol.leaves import Status, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.messages import Answer, Assignment, Header, digest
-from oracle.protocol.sealing import envelope_size
+from oracle.protocol.sealing import envelope_size, scheme_of
 from oracle.protocol.state import Job, State
 from oracle.services.binders import Binders
 from oracle.services.index import View
@@ -121,7 +121,7 @@ def check_bound(
     worker = state.workers.get(a.worker) if a.worker else None
     if worker is None or a.key >= len(worker.keys):
         raise Refused("no-such-key", f"worker {a.worker} has no answer key {a.key}")
-    size = envelope_size(len(deployment.committee.members), CHOICE)
+    size = envelope_size(len(deployment.committee.members), CHOICE, scheme_of(a.envelope))
     if len(a.envelope) != size or keccak(a.envelope) != a.seal_hash:
         raise Refused("wrong-seal", f"the envelope is not the one that was signed, or not of {size} bytes")
     require_signer(worker.keys[a.key], signed, a.signature, "the answer")

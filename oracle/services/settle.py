@@ -20,6 +20,7 @@ from oracle.ports import (
     Proposal,
     Registration,
     Signer,
+    StoredAnswer,
 )
 from oracle.protocol import epoch as ep
 from oracle.protocol import heads, trees
@@ -30,12 +31,14 @@ from oracle.protocol.messages import Header, digest
 from oracle.protocol.state import Post, State
 from oracle.services import outbox
 from oracle.services.books import Books
+from oracle.services.draft import SEALED
 from oracle.services.panel import Panel, Replies
 from oracle.services.receive import signer_of
 from oracle.telemetry import METRICS
 
 T = TypeVar("T")
 
+SHARINGS = 2  # of what opens a proposal's answers
 ROUNDS = 4  # proposals of one member that may grow by evidence
 REGISTRATIONS = 50  # a transaction
 COUNTERS = 4  # of workers, in a slot of the Market
@@ -126,7 +129,7 @@ def _agree_with(settler: Settler, state: State, proposer: Peer) -> tuple[Proposa
     problems: list[CrowdproofError] = []
     decided = b""  # the verdicts that were proposed before the evidence grew
     for last in (False,) * (ROUNDS - 1) + (True,):
-        proposal = proposer.propose(evidence)
+        proposal = _proposed(settler, proposer, evidence)
         if proposal is None:
             return None
         reviewed = _review(settler, state, proposer, proposal)
@@ -142,6 +145,34 @@ def _agree_with(settler: Settler, state: State, proposer: Peer) -> tuple[Proposa
             break
         evidence, decided = grown, proposal.header.verdicts
     raise Retryable("; ".join(dict.fromkeys(map(str, problems))) or "the members' evidence does not end")
+
+
+def _proposed(settler: Settler, proposer: Peer, evidence: Evidence) -> Proposal | None:
+    """What it proposes, once it knows what the members have to say of answers whose keys are split."""
+    for _ in range(SHARINGS):
+        try:
+            return proposer.propose(evidence)
+        except Incomplete as problem:
+            evidence = _grown(evidence, [problem])
+        except Refused as problem:
+            if problem.code != SEALED:
+                raise
+        _share(settler, evidence.answers)
+        evidence = replace(evidence, shared=True)
+    return proposer.propose(evidence)
+
+
+def _share(settler: Settler, shown: Sequence[StoredAnswer]) -> None:
+    """Hands every member what the others tell, once it has what is `shown`."""
+    panel, quorum = Panel(settler.peers), settler.deployment.committee.quorum
+    replies = panel.ask(lambda peer: (id(peer), peer.tell(shown)), quorum, GRACE_S, PATIENCE_S)
+    told = [shares for shares in replies.found.values() if shares]
+
+    def give(peer: Peer) -> tuple[int, None]:
+        peer.learn(told)
+        return id(peer), None
+
+    panel.ask(give, quorum, GRACE_S, PATIENCE_S)
 
 
 def _matches(settler: Settler, state: State) -> tuple[bytes, ...]:
@@ -202,7 +233,7 @@ def _grown(evidence: Evidence, problems: Sequence[CrowdproofError]) -> Evidence:
             answers |= dict.fromkeys(problem.evidence.answers)
             openings |= dict.fromkeys(problem.evidence.openings)
             gold |= dict.fromkeys(problem.evidence.gold)
-    return Evidence(tuple(answers), tuple(openings), evidence.matches, tuple(gold))
+    return replace(evidence, answers=tuple(answers), openings=tuple(openings), gold=tuple(gold))
 
 
 def finalise_pending(settler: Settler, state: State, now: int) -> bool:

@@ -5,6 +5,7 @@ import pytest
 
 from oracle.federated import masks
 from oracle.protocol.errors import BadInput, Refused
+from oracle.protocol.sharing import SHARE, join, split
 
 ID = b"\7" * 32
 
@@ -24,16 +25,16 @@ def test_quantise__no_finite_number__names_it(bad: float) -> None:
 
 def test_join__any_quorum__is_the_secret_and_fewer_are_not() -> None:
     secret = bytes(range(32))
-    shares = masks.split(secret, 3, range(5))
-    assert masks.join({m: shares[m] for m in (0, 2, 4)}) == secret
-    assert masks.join({m: shares[m] for m in (4, 1, 3)}) == secret
-    assert masks.join({m: shares[m] for m in (0, 1)}) != secret
+    shares = split(secret, 3, range(5))
+    assert join({m: shares[m] for m in (0, 2, 4)}) == secret
+    assert join({m: shares[m] for m in (4, 1, 3)}) == secret
+    assert join({m: shares[m] for m in (0, 1)}) != secret
 
 
 def test_find__false_shares__passes_over_them() -> None:
     secret = b"\x55" * 32
-    shares = masks.split(secret, 3, range(6))
-    shares[0], shares[3] = bytes(masks.SHARE), b"\x01" * masks.SHARE
+    shares = split(secret, 3, range(6))
+    shares[0], shares[3] = bytes(SHARE), b"\x01" * SHARE
     assert masks.find(shares, 3, masks.commit(secret), masks.commit) == secret
     del shares[5], shares[4]
     assert masks.find(shares, 3, masks.commit(secret), masks.commit) is None

@@ -481,7 +481,7 @@ def test_approve__task_filled_by_the_proposer__does_not_bring_others_answers_out
     town.nodes[0].database.add_answers([own])  # the attacker's alone: no other member has seen it
     monkeypatch.setattr(town.all[0], "_open", lambda *_: None)
     header = propose(town).header
-    assert refusals(town, header) == {"sealed"}
+    assert refusals(town, header) == {"not-closed"}
     town.give([own])
     assert refusals(town, header) == {"incomplete"}  # now the task is full here too, and closed
 

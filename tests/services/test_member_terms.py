@@ -28,11 +28,11 @@ def test_open__sealed_to_the_committee_of_before__opens_at_the_place_of_then() -
     bound = commitment(1, 2, 3, payload, salt)
     envelope = seal(before.seal_keys, bound, payload, salt)
     member = town.nodes[3].member
-    assert member._open(1, 2, 3, bound, envelope) is None
+    assert member._opener.open((1, 2, 3), bound, envelope) is None
     town.chain.mine(_term(before))
     member._index.view()
-    assert member._open(1, 2, 3, bound, envelope) == (payload, salt)
-    assert member._open(1, 2, 3, bound, seal(now.seal_keys, bound, payload, salt)) == (payload, salt)
+    assert member._opener.open((1, 2, 3), bound, envelope) == (payload, salt)
+    assert member._opener.open((1, 2, 3), bound, seal(now.seal_keys, bound, payload, salt)) == (payload, salt)
     town.close()
 
 

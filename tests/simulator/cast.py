@@ -16,7 +16,7 @@ from oracle.protocol.keys import Address, address_of, sign
 from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import check_manifest, make_job
 from oracle.protocol.messages import Answer, digest
-from oracle.protocol.sealing import OVERHEAD, SALT, SCHEME, commitment
+from oracle.protocol.sealing import MEMBERS, OVERHEAD, SALT, commitment
 from oracle.protocol.terms import Terms
 from tests.support.epochs import fill, manifest_document, person
 
@@ -45,6 +45,12 @@ class SimSigner:
         part = envelope[1 + position * PART : 1 + (position + 1) * PART]
         tag, plain = part[:OVERHEAD], part[OVERHEAD:]
         return (plain[SALT:], plain[:SALT]) if tag == _tag(self.seal_key, commitment, plain) else None
+
+    def share(self, position: int, members: int, commitment: bytes, envelope: bytes) -> None:
+        """No worker of a simulation splits a key."""
+
+    def open(self, about: bytes, sealed: bytes) -> None:
+        """Nobody has anything to tell."""
 
 
 def signer(name: str) -> SimSigner:
@@ -113,7 +119,7 @@ def _said(
     parts = [
         bytes(PART) if i in closed_to else _tag(s.seal_key, bound, plain) + plain for i, s in enumerate(cast.signers)
     ]
-    envelope = bytes([SCHEME]) + b"".join(parts)
+    envelope = bytes([MEMBERS]) + b"".join(parts)
     message = Answer(job, terms, task, worker, bound, keccak(envelope))
     signature = sign(person(f"worker {worker}"), digest(cast.deployment.domain(), message))
     return bound, message.seal_hash, signature, envelope

@@ -205,6 +205,12 @@ class PlainSigner:
     def unseal(self, position: int, members: int, commitment: bytes, envelope: bytes) -> None:
         raise NotImplementedError
 
+    def share(self, position: int, members: int, commitment: bytes, envelope: bytes) -> None:
+        raise NotImplementedError
+
+    def open(self, about: bytes, sealed: bytes) -> None:
+        raise NotImplementedError
+
 
 def read_plain(raw: bytes) -> dict[str, Any]:
     """The fields of what a PlainSigner signed."""

@@ -20,6 +20,7 @@ from oracle.ports import (
     Peer,
     Proposal,
     Registration,
+    Shares,
     StoredAnswer,
 )
 from oracle.protocol.cids import Cid
@@ -32,7 +33,8 @@ from oracle.protocol.keys import address_of, sign
 from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import check_manifest, make_job
 from oracle.protocol.messages import Answer, Header, digest
-from oracle.protocol.sealing import commitment, seal
+from oracle.protocol.sealing import HASH, MEMBERS, OVERHEAD, THRESHOLD, commitment, seal
+from oracle.protocol.sharing import SHARE
 from oracle.protocol.state import State
 from oracle.services.assign import Matcher
 from oracle.services.books import Books
@@ -72,6 +74,12 @@ class LocalPeer:
 
     def approve(self, header: Header) -> bytes:
         return self._there().approve(header)
+
+    def tell(self, shown: Sequence[StoredAnswer]) -> Shares | None:
+        return self._there().tell(shown)
+
+    def learn(self, told: Sequence[Shares]) -> None:
+        self._there().learn(told)
 
     def blocks(self, root: Cid) -> bytes:
         self._there()
@@ -229,12 +237,16 @@ class Town:
         bound = commitment(offer.job, offer.task, offer.worker, payload, salt)
         return self.signed(offer, bound, self.seal(bound, payload, salt, **envelope))
 
-    def seal(self, bound: bytes, payload: bytes, salt: bytes, garbage_for: Iterable[int] = ()) -> bytes:
-        """An envelope that opens for all members but those at `garbage_for`."""
-        envelope = bytearray(seal(self.deployment.committee.seal_keys, bound, payload, salt))
-        size = (len(envelope) - 1) // self.members
+    def seal(
+        self, bound: bytes, payload: bytes, salt: bytes, garbage_for: Iterable[int] = (), scheme: int = MEMBERS
+    ) -> bytes:
+        """An envelope of which the members at `garbage_for` open no part."""
+        envelope = bytearray(seal(self.deployment.committee.seal_keys, bound, payload, salt, scheme))
+        size, first = (len(envelope) - 1) // self.members, 1
+        if scheme == THRESHOLD:
+            size, first = OVERHEAD + SHARE, 1 + HASH * self.members
         for position in garbage_for:
-            start = 1 + position * size
+            start = first + position * size
             envelope[start : start + size] = bytes(size)
         return bytes(envelope)
 

@@ -59,7 +59,7 @@ export async function answer(state, offer, label) {
   const { seal } = await import('./protocol/seal.js')
   const key = answerKey(state)
   const members = state.deployment.committee.seal_keys.map(fromHex)
-  const sealed = await seal(members, offer.job, offer.task, offer.worker, Uint8Array.of(label))
+  const sealed = await seal(members, offer.job, offer.task, offer.worker, Uint8Array.of(label), offer.seal)
   const message = {
     job: offer.job, terms: offer.terms, task: offer.task, worker: offer.worker,
     commitment: toHex(sealed.commitment), sealHash: toHex(sealed.sealHash),

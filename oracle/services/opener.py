@@ -1,0 +1,123 @@
+"""How a member opens answers: alone, or with what others tell it of answers whose key is split.
+
+its own key + Shares of others -> openings. A member tells shares only of what is closed in its own eyes, sealed to the members and
+signed; who passes them on reads nothing. Of an answer that its worker sealed rightly, and signed no other beside it, every honest
+member that holds it has a right share. So it is unopened only when a quorum has told what it holds there, and f+1 shares of that
+do not open it: its worker, and nobody else, is to blame.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from secrets import token_bytes
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from oracle.ports import Shares, Signer, StoredAnswer
+from oracle.protocol import sealing
+from oracle.protocol.cids import decode, encode
+from oracle.protocol.deployment import Deployment
+from oracle.protocol.errors import BadInput
+from oracle.protocol.hashing import keccak, tagged
+from oracle.protocol.keys import Address, recover
+from oracle.protocol.sealing import OVERHEAD, is_threshold
+from oracle.protocol.sharing import SECRET
+from oracle.services import draft
+from oracle.services.draft import Opened
+
+ABOUT, ONCE = b"shares", bytes(12)  # the nonce of a key that is used once
+Place = tuple[int, int, int]  # job, task, worker
+Told = dict[Place, tuple[int, bytes]]  # a member's position and its share, empty where it has none
+
+
+class Opener:
+    """Holds a member's key, and the last that each member told; all of it can be told again."""
+
+    def __init__(
+        self, deployment: Deployment, signer: Signer, committees: Callable[[], Iterable[Sequence[Address]]]
+    ) -> None:
+        """`committees`: the members of each that was before."""
+        self._deployment, self._signer, self._before = deployment, signer, committees
+        self._told: dict[Address, Told] = {}
+
+    def open(self, place: Place, commitment: bytes, envelope: bytes) -> Opened | None:
+        """What opens the commitment, as far as it is known here."""
+        if is_threshold(envelope):
+            found = (self._joined(place, members, commitment, envelope) for members in self._sizes())
+        else:
+            found = (self._signer.unseal(*seat, commitment, envelope) for seat in self._seats())
+        return next((opened for opened in found if draft.fits(*place, commitment, opened)), None)
+
+    def unseal(self, bound: bytes, envelope: bytes) -> Opened | None:
+        """What was sealed to each member alone, whatever it is bound to."""
+        opened = (self._signer.unseal(*seat, bound, envelope) for seat in self._seats())
+        return next((found for found in opened if found is not None), None)
+
+    def is_known(self, place: Place, commitment: bytes, envelope: bytes) -> bool:
+        """Whether it can be said by now if this opens: it does, or a quorum has told what it holds of this worker there."""
+        if not is_threshold(envelope) or self.open(place, commitment, envelope):
+            return True
+        return sum(place in told for told in self._told.values()) >= self._deployment.committee.quorum
+
+    # ------------------------------------------------------------------------------------------------------ shares
+
+    def tell(self, answers: Iterable[StoredAnswer]) -> Shares | None:
+        """This member's shares of closed answers; None where none of them is split."""
+        own, known = self._signer.address, self._told.get(self._signer.address, {})
+        split = {(a.job, a.task, a.worker): a for a in answers if is_threshold(a.envelope)}
+        told = {place: known.get(place) or self._share(a) for place, a in split.items()}
+        self._told[own] = told
+        if not told:
+            return None
+        key, plain = token_bytes(SECRET), encode([[*place, *row] for place, row in told.items()])
+        about = ABOUT + self._deployment.configuration()
+        parts = [sealing.to_one(seal_key, about, key) for seal_key in self._deployment.committee.seal_keys]
+        sealed = b"".join([*parts, ChaCha20Poly1305(key).encrypt(ONCE, plain, about)])
+        return Shares(sealed, self._signer.sign(self._digest(sealed)))
+
+    def learn(self, told: Iterable[Shares]) -> None:
+        """Keeps what members tell. Raises BadInput for what is not of one of them, and keeps none of it."""
+        found = {recover(self._digest(one.sealed), one.signature): one for one in told}
+        if found.keys() - set(self._deployment.committee.members):
+            raise BadInput("shares are signed by somebody who is no member of the committee")
+        self._told |= {member: self._read(one.sealed) for member, one in found.items()}
+
+    def _read(self, sealed: bytes) -> Told:
+        """What one member told; nothing where it is nonsense: that is its own problem."""
+        members = self._deployment.committee.members
+        size, about = OVERHEAD + SECRET, ABOUT + self._deployment.configuration()
+        at = members.index(self._signer.address) * size
+        key = self._signer.open(about, sealed[at : at + size])
+        try:
+            plain = ChaCha20Poly1305(key or b"").decrypt(ONCE, sealed[len(members) * size :], about)
+            rows: Any = decode(plain)
+            return {(j, t, w): (at, share) for j, t, w, at, share in rows if type(at) is int and type(share) is bytes}
+        except (InvalidTag, ValueError, TypeError, BadInput):
+            return {}
+
+    def _joined(self, place: Place, members: int, commitment: bytes, envelope: bytes) -> Opened | None:
+        rows = [told[place] for told in self._told.values() if place in told]
+        shares = {at: share for at, share in rows if sealing.is_share(at, members, commitment, envelope, share)}
+        return sealing.joined(shares, members, commitment, envelope)
+
+    def _share(self, a: StoredAnswer) -> tuple[int, bytes]:
+        for seat in self._seats():
+            if found := self._signer.share(*seat, a.commitment, a.envelope):
+                return seat[0], found
+        return 0, b""
+
+    def _digest(self, sealed: bytes) -> bytes:
+        return tagged("shares", self._deployment.configuration(), keccak(sealed))
+
+    # ------------------------------------------------------------------------------------------------------- seats
+
+    def _committees(self) -> list[Sequence[Address]]:
+        return [self._deployment.committee.members, *self._before()]
+
+    def _seats(self) -> dict[tuple[int, int], None]:
+        """Which part of how many is ours: as it is now, and in each committee before that we were in."""
+        own = self._signer.address
+        return dict.fromkeys((ms.index(own), len(ms)) for ms in self._committees() if own in ms)
+
+    def _sizes(self) -> dict[int, None]:
+        return dict.fromkeys(len(members) for members in self._committees())
