@@ -4,7 +4,7 @@ export interface AnswerIn { job: number; task: number; worker: number; key?: num
 export interface AnswersIn { answers: Array<AnswerIn> }
 export interface ApproveIn { amount: number }
 export interface Assigned { assignment: MyAssignment; title: string; instructions: string; classes: Array<string>; payload: unknown; draft?: unknown }
-export interface Assignment { job: number; task: number; worker: number; expiry: number; terms: string; signature: string }
+export interface Assignment { job: number; task: number; worker: number; expiry: number; terms: string; signature: string; seal: string }
 export interface Balance { worker: number; wallet: string; cumulative: string; claimed: string; claimable: string; pending: string; units: number; epoch: number; earnings: string; proof: Array<string> }
 export interface Call { what: string; to: string; data: string; value: string }
 export interface Change { row: number; field: string; kind: string; method: string }
@@ -33,7 +33,7 @@ export interface JobIn { job: number }
 export interface Leaf { index: number; value: unknown; leaf: string; proof: Array<string> }
 export interface Log { cursor: string; block: number; index: number; transaction: string; timestamp: number; kind: string; fields: Record<string, unknown> }
 export interface Member { address: string; stake: string; alive?: boolean | null }
-export interface MyAssignment { job: number; task: number; id: string; state: string; expiry: number; terms: string; signature: string; answer?: string | null; epoch?: number | null; label?: string | null; verdict?: string | null; agreed?: boolean | null; paid?: string | null; why?: string | null; contestUntil?: number | null }
+export interface MyAssignment { job: number; task: number; id: string; state: string; expiry: number; terms: string; signature: string; seal: string; answer?: string | null; epoch?: number | null; label?: string | null; verdict?: string | null; agreed?: boolean | null; paid?: string | null; why?: string | null; contestUntil?: number | null }
 export interface Node { chainId: number; block: number; head: number; lag: number; now: number; window: number; quorum: number; members: Array<Member>; jobs: number; workers: number; epochs: number; pending: number | null; pendingUntil: number | null; ready: boolean; waits: Array<string>; faucet: boolean }
 export interface Nonce { nonce: string; expiresAt: number; domain: string; uri: string; chainId: number; message?: string | null }
 export interface OpenIn { terms: string; permit?: PermitIn | null }

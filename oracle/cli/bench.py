@@ -46,6 +46,17 @@ def bench_attack(
     show(attack.attack(data, seeds), as_json, attack.text)
 
 
+@app.command("seal")
+def bench_seal(
+    rounds: Annotated[int, typer.Option(min=1, help="Of each operation.")] = 200,
+    as_json: JsonOption = False,
+) -> None:
+    """What either seal of an answer costs, in bytes and time, by the size of the committee."""
+    from oracle.bench import seal
+
+    show(seal.seals(rounds), as_json, seal.text)
+
+
 @app.command("gas")
 def bench_gas(as_json: JsonOption = False) -> None:
     """Measure what each transaction costs, whole, on a local chain: jobs, epochs, claims, and whole jobs by the answer."""

@@ -34,6 +34,7 @@ def demo(
     ipfs: IpfsOption = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the demo that --home holds.")] = False,
     early_stop: Annotated[bool, typer.Option("--early-stop", help="Ask no more about what is sure.")] = False,
+    seal: Annotated[str, typer.Option(help="Who opens an answer: members (each alone) or threshold.")] = "members",
     as_json: JsonOption = False,
 ) -> None:
     """Play a recorded crowd through the whole system: wallets, escrow, sealed answers, verdicts, pay, audit."""
@@ -41,13 +42,20 @@ def demo(
     from oracle.demo import progress, report
     from oracle.demo.play import STAGES, Options, play
     from oracle.protocol.errors import BadInput
+    from oracle.protocol.sealing import SCHEMES
 
     if resume and not home:
         raise BadInput("--resume needs --home: the folder of the demo to go on with")
+    if seal not in SCHEMES:
+        raise BadInput(f"--seal {seal}: there are {' and '.join(SCHEMES)}")
+    if early_stop and seal == "threshold":
+        raise BadInput(
+            "--early-stop needs members who read answers as they come; --seal threshold hides them till the end"
+        )
     place = Home.at(home) if home else Home.fresh()
     with progress.shown(STAGES) as show:
         options = Options(
-            labels, gold, rpc, port, database=database, content=ipfs, resume=resume, early_stop=early_stop
+            labels, gold, rpc, port, database=database, content=ipfs, resume=resume, early_stop=early_stop, seal=seal
         )
         summary = play(place, options, show)
     answer(summary, as_json, report.text, summary["audit"]["ok"])

@@ -48,9 +48,11 @@ class Recording:
         deadline: int,
         where: str = "the demo's manifest",
         confidence: float | None = None,
+        seal: str = "members",
     ) -> Manifest:
         """The job that asks for exactly these answers, or until each task is sure; amounts in the token's smallest unit."""
         stop = {} if confidence is None else {"confidence": confidence}
+        sealed = {} if seal == "members" else {"seal": seal}
         return check_manifest(
             {
                 "version": 1,
@@ -62,6 +64,7 @@ class Recording:
                 "feeBps": fee_bps,
                 "deadline": deadline,
                 "assignmentSeconds": 86_400 * 7,
+                **sealed,
             },
             where,
         )

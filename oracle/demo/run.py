@@ -213,7 +213,9 @@ class Demo:
     def _manifest(self) -> Manifest:
         sure = SURE if self.options.early_stop else None
         deadline = self._deadline(self._oracle)
-        return self.recording.manifest(self.options.title, BASE, BONUS, FEE_BPS, deadline, confidence=sure)
+        return self.recording.manifest(
+            self.options.title, BASE, BONUS, FEE_BPS, deadline, confidence=sure, seal=self.options.seal
+        )
 
     def _register(self) -> None:
         """Every worker's wallet signs; the relayer registers many to a transaction."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,26 @@ def test_seal__made_in_the_browser__opens_for_each_member_and_fits_its_commitmen
         assert opened is not None
         assert opened[0] == b"\x07" and sealing.commitment(1, 2, 3, *opened) == commitment
     assert sealing.unseal(keys[0], 1, 4, commitment, bytes.fromhex(envelope[2:])) is None
+
+
+@pytest.mark.parametrize("members", [1, 4, 7])
+def test_seal__with_a_split_key__opens_for_f_and_one_together_and_for_no_fewer(page: Page, members: int) -> None:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+    keys = [X25519PrivateKey.generate() for _ in range(members)]
+    code = """
+      const sealed = await m.seal.seal(given.map(fromHex), 1, 2, 3, Uint8Array.of(7), 'threshold')
+      return [toHex(sealed.commitment), toHex(sealed.envelope), toHex(sealed.salt)]"""
+    made = run(page, code, ["0x" + key.public_key().public_bytes_raw().hex() for key in keys])
+    bound, envelope, salt = (bytes.fromhex(text[2:]) for text in made)
+    assert len(envelope) == sealing.envelope_size(members, 1, sealing.THRESHOLD)
+    shares = {at: sealing.share(key, at, members, bound, envelope) for at, key in enumerate(keys)}
+    known = {at: share for at, share in shares.items() if share}
+    assert known == shares
+    need = sealing.together(members)
+    for few in combinations(known, need):
+        assert sealing.joined({at: known[at] for at in few}, members, bound, envelope) == (b"\x07", salt)
+    assert sealing.joined({at: known[at] for at in range(need - 1)}, members, bound, envelope) is None
 
 
 def test_look__twice_at_a_time__takes_no_event_twice(site: Site, page: Page) -> None:

@@ -1,5 +1,7 @@
 """Sealed answers: who can open them, and that nobody can answer with another's commitment (threat 3)."""
 
+from random import Random
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 
 from oracle.protocol import sealing
 from oracle.protocol.hashing import keccak, tagged
-from oracle.protocol.sealing import MAX_PAYLOAD, commitment, envelope_size, seal, unseal
+from oracle.protocol.sealing import HASH, MAX_PAYLOAD, OVERHEAD, THRESHOLD, commitment, envelope_size, seal, unseal
+from oracle.protocol.sharing import SHARE
 from tests.support.epochs import fill
 
 KEYS = [X25519PrivateKey.from_private_bytes(fill(f"seal key {i}")) for i in range(4)]
@@ -118,3 +121,74 @@ def test_commitment__anothers_answer_copied_without_the_worker_bound__would_fit(
 
     monkeypatch.setattr(sealing, "commitment", unbound)
     assert steal()
+
+
+# ------------------------------------------------------------------------------------------------------- a split key
+
+
+def split_for(members: int, payload: bytes = PAYLOAD) -> tuple[bytes, dict[int, bytes]]:
+    """(envelope, each member's share)."""
+    keys = [X25519PrivateKey.from_private_bytes(fill(f"key {i}")) for i in range(members)]
+    envelope = seal([key.public_key().public_bytes_raw() for key in keys], BOUND, payload, SALT, THRESHOLD)
+    found = {at: sealing.share(key, at, members, BOUND, envelope) for at, key in enumerate(keys)}
+    return envelope, {at: share for at, share in found.items() if share}
+
+
+@pytest.mark.parametrize(("members", "need"), [(1, 1), (4, 2), (7, 3), (13, 5), (31, 11)])
+def test_joined__any_f_and_one_shares__open_and_fewer_do_not(members: int, need: int) -> None:
+    envelope, shares = split_for(members)
+    assert len(shares) == members
+    assert len(envelope) == envelope_size(members, 1, THRESHOLD)
+    draw = Random(members)
+    for _ in range(20):
+        some = draw.sample(sorted(shares), need)
+        assert sealing.joined({at: shares[at] for at in some}, members, BOUND, envelope) == (PAYLOAD, SALT)
+        fewer = {at: shares[at] for at in some[1:]}
+        assert sealing.joined(fewer, members, BOUND, envelope) is None
+        assert sealing.join(fewer | {some[0]: bytes(66)}) != sealing.join({at: shares[at] for at in some})
+
+
+@pytest.mark.parametrize("payload", [b"", bytes(100), bytes(MAX_PAYLOAD)])
+def test_seal__a_split_key_around_any_payload__has_the_stated_size_and_opens(payload: bytes) -> None:
+    envelope, shares = split_for(4, payload)
+    assert len(envelope) == envelope_size(4, len(payload), THRESHOLD)
+    assert sealing.joined(shares, 4, BOUND, envelope) == (payload, SALT)
+
+
+def test_share__another_member_place_size_or_commitment__gives_nothing() -> None:
+    envelope = seal(PUBLIC, BOUND, PAYLOAD, SALT, THRESHOLD)
+    other = commitment(1, 4, 8, PAYLOAD, SALT)
+    assert all(
+        sealing.share(KEYS[key], at, 4, BOUND, envelope) is None for key in range(4) for at in range(5) if key != at
+    )
+    assert [sealing.share(KEYS[0], 0, size, BOUND, envelope) for size in (1, 3, 5, 31)] == [None] * 4
+    assert sealing.share(KEYS[0], 0, 4, other, envelope) is None
+    assert unseal(KEYS[0], 0, 4, BOUND, envelope) is None
+    assert sealing.share(KEYS[0], 0, 4, BOUND, ENVELOPE) is None
+
+
+def test_is_share__a_false_one__is_told_from_the_right_one() -> None:
+    envelope, shares = split_for(4)
+    assert all(sealing.is_share(at, 4, BOUND, envelope, share) for at, share in shares.items())
+    assert not any(sealing.is_share(at, 4, BOUND, envelope, shares[0]) for at in (-1, 1, 2, 3, 4))
+    assert not sealing.is_share(0, 4, BOUND, envelope, shares[0][:-1] + bytes([shares[0][-1] ^ 1]))
+
+
+def test_share__a_byte_changed_at_every_position__spoils_one_share_or_what_they_open() -> None:
+    envelope = seal(PUBLIC, BOUND, PAYLOAD, SALT, THRESHOLD)
+    part = OVERHEAD + SHARE
+    for at in range(1, len(envelope)):
+        torn = envelope[:at] + bytes([envelope[at] ^ 0x80]) + envelope[at + 1 :]
+        found = {key: sealing.share(KEYS[key], key, 4, BOUND, torn) for key in range(4)}
+        shares = {key: share for key, share in found.items() if share}
+        hit = (at - 1) // HASH if at <= 4 * HASH else (at - 1 - 4 * HASH) // part
+        assert set(shares) == set(range(4)) - {hit}, at
+        assert (sealing.joined(shares, 4, BOUND, torn) == (PAYLOAD, SALT)) == (hit < 4), at
+
+
+@settings(max_examples=60)
+@given(st.binary(max_size=800))
+def test_share__garbage__gives_nothing(envelope: bytes) -> None:
+    for given_ in (envelope, b"\x02" + envelope, b"\x02" + envelope.ljust(700, b"\0")):
+        assert sealing.share(KEYS[1], 1, 4, BOUND, given_) is None
+        assert sealing.joined({0: bytes(66), 1: b"\xff" * 66}, 4, BOUND, given_) is None

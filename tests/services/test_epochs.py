@@ -455,8 +455,9 @@ def test_approve__openable_answer_called_unopened__is_refused_with_its_opening(
 ) -> None:
     job, _answers = town.ready_job(tasks=1)
     with monkeypatch.context() as patch:
-        patch.setattr(town.all[0], "_open", lambda j, t, worker, *_: None if worker == 2 else honest(j, t, worker, *_))
-        honest = Member._open.__get__(town.all[0])
+        opener = town.all[0]._opener
+        honest = opener.open
+        patch.setattr(opener, "open", lambda place, *_: None if place[2] == 2 else honest(place, *_))
         header = propose(town).header
     assert [c.status for c in load(town, header).verdicts[0].cores] == [0, 1, 0]
     assert refusals(town, header) == {"incomplete"}
@@ -479,7 +480,7 @@ def test_approve__task_filled_by_the_proposer__does_not_bring_others_answers_out
     town.give([secret])
     own = town.answer(attacker, 0)
     town.nodes[0].database.add_answers([own])  # the attacker's alone: no other member has seen it
-    monkeypatch.setattr(town.all[0], "_open", lambda *_: None)
+    monkeypatch.setattr(town.all[0]._opener, "open", lambda *_: None)
     header = propose(town).header
     assert refusals(town, header) == {"not-closed"}
     town.give([own])
