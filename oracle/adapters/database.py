@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -35,6 +36,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -280,6 +282,20 @@ LEASES = Table(
 )
 
 
+# What every answer asks, made once.
+ADD_ANSWERS = insert(ANSWERS)
+PLACES = (
+    select(ANSWERS.c.task, func.count())
+    .where(ANSWERS.c.job == bindparam("job"), ANSWERS.c.task.in_(bindparam("tasks", expanding=True)))
+    .group_by(ANSWERS.c.task)
+)
+SIGNED_SINCE = (
+    select(SIGNED.c.digest)
+    .where(SIGNED.c.valid_until >= bindparam("since"), SIGNED.c.proposal.is_not(None))
+    .order_by(SIGNED.c.epoch, SIGNED.c.valid_until, SIGNED.c.digest)
+)
+
+
 # ------------------------------------------------------------------------------------------------------------ database
 
 
@@ -378,7 +394,7 @@ class SqlDatabase:
         """All or none; Refused("duplicate-answer") names the first answer that is stored already or is twice here."""
         try:
             with self._write() as connection:
-                _insert(connection, insert(ANSWERS), map(_values, answers))
+                _insert(connection, ADD_ANSWERS, map(_values, answers))
         except IntegrityError:
             raise self._duplicate(answers) from None
 
@@ -400,8 +416,7 @@ class SqlDatabase:
         return known
 
     def places(self, job: int, tasks: Collection[int]) -> dict[int, int]:
-        counted = select(ANSWERS.c.task, func.count()).where(ANSWERS.c.job == job).group_by(ANSWERS.c.task)
-        parts = [self._rows(counted.where(ANSWERS.c.task.in_(some))) for some in _chunks(list(tasks))]
+        parts = [self._rows(PLACES, job=job, tasks=some) for some in _chunks(list(tasks))]
         return {task: count for part in parts for task, count in part}
 
     # matches
@@ -409,7 +424,7 @@ class SqlDatabase:
     def add_match(self, job: int, digest: bytes) -> None:
         """The same again is no error, and stays where it stands."""
         with self._write() as connection:
-            _insert(connection, self._insert(MATCHES).on_conflict_do_nothing(), [{"job": job, "digest": digest}])
+            _insert(connection, self._add(MATCHES), [{"job": job, "digest": digest}])
 
     def matches(self) -> list[tuple[int, bytes]]:
         """(job, digest) in the order in which they came."""
@@ -430,9 +445,9 @@ class SqlDatabase:
             for (job, task, worker), digest in zip(places, receipt.digests, strict=bool(places))
         ]
         with self._write() as connection:
-            _insert(connection, self._insert(RECEIPTS).on_conflict_do_nothing(), [row])
-            _insert(connection, self._insert(RECEIPTED).on_conflict_do_nothing(), receipted)
-            _insert(connection, self._insert(SUBMITTED).on_conflict_do_nothing(), submitted)
+            _insert(connection, self._add(RECEIPTS), [row])
+            _insert(connection, self._add(RECEIPTED), receipted)
+            _insert(connection, self._add(SUBMITTED), submitted)
 
     def receipt_of(self, answer: bytes) -> StoredReceipt | None:
         found = self._rows(select(RECEIPTS).join(RECEIPTED).where(RECEIPTED.c.answer == answer))
@@ -451,13 +466,11 @@ class SqlDatabase:
             if now is not None and until is not None and until >= now:
                 rival = f"another header of epoch {header.epoch} is signed, and valid until {until}"
                 raise Refused("already-signed", rival)
-            _insert(connection, self._insert(SIGNED).on_conflict_do_nothing(), [_signed_values(header)])
+            _insert(connection, self._add(SIGNED), [_signed_values(header)])
 
     def signed(self, since: int = 0) -> list[SignedHeader]:
         """Ascending by (epoch, valid until). A header names thousands of tasks: what was read is kept for the next call."""
-        found = select(SIGNED.c.digest).where(SIGNED.c.valid_until >= since, SIGNED.c.proposal.is_not(None))
-        order = (SIGNED.c.epoch, SIGNED.c.valid_until, SIGNED.c.digest)
-        digests = [digest for (digest,) in self._rows(found.order_by(*order))]
+        digests = [digest for (digest,) in self._rows(SIGNED_SINCE, since=since)]
         known = self._headers
         if new := [digest for digest in digests if digest not in known]:
             rows = [row for some in _chunks(new) for row in self._rows(select(SIGNED).where(SIGNED.c.digest.in_(some)))]
@@ -495,7 +508,7 @@ class SqlDatabase:
         named = (KEPT.c.kind == one.kind, KEPT.c.name == one.name)
         with self._write() as connection:
             connection.execute(delete(KEPT).where(*named, KEPT.c.until <= time.time()))
-            statement = self._insert(KEPT).on_conflict_do_nothing().values(_values(one))
+            statement = self._add(KEPT).values(_values(one))
             return connection.execute(statement).rowcount > 0
 
     def put(self, one: Kept) -> None:
@@ -557,7 +570,7 @@ class SqlDatabase:
                 connection.execute(delete(REGISTRATIONS).where(REGISTRATIONS.c.wallet.in_(some)))
 
     def add_claims(self, workers: Sequence[int]) -> None:
-        statement = self._insert(CLAIMS).on_conflict_do_nothing()
+        statement = self._add(CLAIMS)
         with self._write() as connection:
             _insert(connection, statement, [{"worker": worker} for worker in workers])
 
@@ -613,7 +626,7 @@ class SqlDatabase:
     def set_budget(self, budget: Budget) -> None:
         """Once for a data set; the same again is no error."""
         with self._write() as connection:
-            _insert(connection, self._insert(BUDGETS).on_conflict_do_nothing(), [_values(budget)])
+            _insert(connection, self._add(BUDGETS), [_values(budget)])
             known = connection.execute(select(BUDGETS).where(BUDGETS.c.dataset == budget.dataset)).one()
         if Budget(*known) != budget:
             raise Refused("budget-set", f"{budget.dataset} has another budget already, and no budget is changed")
@@ -693,9 +706,13 @@ class SqlDatabase:
         """INSERT with ON CONFLICT, which both databases have and standard SQL has not."""
         return postgresql.insert(table) if self._engine.dialect.name == "postgresql" else sqlite.insert(table)
 
-    def _rows(self, statement: Any) -> Sequence[Any]:
+    def _add(self, table: Table) -> Any:
+        """The same, where what is there already stays."""
+        return _adding(self._engine.dialect.name, table)
+
+    def _rows(self, statement: Any, **values: Any) -> Sequence[Any]:
         with self._translated(), self._engine.connect() as connection:
-            return connection.execute(statement).all()
+            return connection.execute(statement, values).all()
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -869,6 +886,13 @@ def _known_block(number: int, newest: int) -> Refused:
 def _insert(connection: Connection, statement: Any, rows: Iterable[Mapping[str, Any]]) -> None:
     for some in _chunks(list(rows)):
         connection.execute(statement, some)
+
+
+@cache
+def _adding(dialect: str, table: Table) -> Any:
+    """Made once: SQLAlchemy finds what it compiled by the statement's structure, and takes long to write that down."""
+    made = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return made.on_conflict_do_nothing()
 
 
 def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
