@@ -6,8 +6,9 @@ member that holds it has a right share. So it is unopened only when a quorum has
 do not open it: its worker, and nobody else, is to blame.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from secrets import token_bytes
+from threading import Lock
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -31,14 +32,15 @@ Told = dict[Place, tuple[int, bytes]]  # a member's position and its share, empt
 
 
 class Opener:
-    """Holds a member's key, and the last that each member told; all of it can be told again."""
+    """Holds a member's key, and the last that each member told; all of it can be told again. Safe between threads."""
 
     def __init__(
         self, deployment: Deployment, signer: Signer, committees: Callable[[], Iterable[Sequence[Address]]]
     ) -> None:
         """`committees`: the members of each that was before."""
         self._deployment, self._signer, self._before = deployment, signer, committees
-        self._told: dict[Address, Told] = {}
+        self._told: Mapping[Address, Told] = {}  # replaced, never changed: others may be reading
+        self._turn = Lock()
 
     def open(self, place: Place, commitment: bytes, envelope: bytes) -> Opened | None:
         """What opens the commitment, as far as it is known here."""
@@ -66,7 +68,7 @@ class Opener:
         own, known = self._signer.address, self._told.get(self._signer.address, {})
         split = {(a.job, a.task, a.worker): a for a in answers if is_threshold(a.envelope)}
         told = {place: known.get(place) or self._share(a) for place, a in split.items()}
-        self._told[own] = told
+        self._keep({own: told})
         if not told:
             return None
         key, plain = token_bytes(SECRET), encode([[*place, *row] for place, row in told.items()])
@@ -80,7 +82,11 @@ class Opener:
         found = {recover(self._digest(one.sealed), one.signature): one for one in told}
         if found.keys() - set(self._deployment.committee.members):
             raise BadInput("shares are signed by somebody who is no member of the committee")
-        self._told |= {member: self._read(one.sealed) for member, one in found.items()}
+        self._keep({member: self._read(one.sealed) for member, one in found.items()})
+
+    def _keep(self, told: Mapping[Address, Told]) -> None:
+        with self._turn:
+            self._told = {**self._told, **told}
 
     def _read(self, sealed: bytes) -> Told:
         """What one member told; nothing where it is nonsense: that is its own problem."""
