@@ -23,6 +23,7 @@ from oracle.protocol.errors import (
     Retryable,
     WrongChain,
 )
+from oracle.protocol.sealing import THRESHOLD
 from oracle.services import settle
 from oracle.services.receive import Receiver
 from tests.support.committee import Town, car_of
@@ -74,6 +75,27 @@ def test_peer__every_method__gives_what_the_member_gives(town: Town) -> None:
     assert other.review(proposal.header) is None  # type: ignore[func-returns-value]
     assert other.approve(proposal.header) == town.peers[1].approve(proposal.header)
     peer.close()
+
+
+def test_peer__shares_of_split_keys__go_as_they_come() -> None:
+    town = Town()
+    job = town.open_job(tasks=1, answers=1)
+    town.register(1)
+    (offer,) = town.offers(job, [(0, 1)])
+    peers_ = over_http(town)
+    assert peers_[0].tell([]) is None
+    town.give([town.answer(offer, 1, scheme=THRESHOLD)], to=[1, 2, 3])
+    answer = town.nodes[1].database.answers(job)[0]
+    told = [shares for peer in peers_ if (shares := peer.tell([answer]))]
+    assert len(told) == 4  # the first had the answer from the question
+    for peer in peers_:
+        peer.learn(told)
+    proposal, signatures = settle.agree(town.settler(peers_), town.state)
+    assert proposal
+    assert len(signatures) == 3
+    with pytest.raises(BadInput, match="no member"):
+        peers_[0].learn([replace(told[0], sealed=told[0].sealed[:-1])])
+    town.close()
 
 
 def test_peer__whole_epoch_over_http__reaches_a_quorum() -> None:
