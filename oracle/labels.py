@@ -487,8 +487,9 @@ def _csv_batches(name: str, columns: tuple[str, ...]) -> Iterator[Batch]:
         if header is None:
             raise BadInput(f"{name}: the file is empty; its first line must be {','.join(columns)}")
         places, width = _places(name, header, columns), len(header)
+        pick = itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
         while True:
-            yield from _together(_csv_rows(name, feed, reader, itemgetter(*places), width))
+            yield from _together(_csv_rows(name, feed, reader, pick, width))
             while (block := feed.block()) is not None:
                 fields = _plain(block, width)
                 if fields is None:

@@ -167,6 +167,26 @@ def test_infer__recorded_crowds__every_task_gets_a_verdict(
     assert sum(right) / len(right) > 1 / len(classes)
 
 
+def test_infer__machines__are_heard_as_one(inside: Run, tmp_path: Path) -> None:
+    labels, machines = tmp_path / "labels.csv", tmp_path / "machines.csv"
+    rows = [
+        (t, w, "b" if w[0] == "m" and t % 3 == 0 else "a") for t in range(12) for w in ("p1", "p2", "m1", "m2", "m3")
+    ]
+    labels.write_text("task,worker,label\n" + "".join(f"{t},{w},{label}\n" for t, w, label in rows))
+    machines.write_text("worker\nm1\nm2\nm3\n")
+    found = {}
+    for name, more in (("apart", ()), ("one", ("--machines", machines))):
+        out = tmp_path / f"{name}.csv"
+        assert inside("infer", "--labels", labels, "--out", out, *more).code == 0
+        found[name] = {row["task"]: row["label"] for row in csv.DictReader(out.read_text().splitlines())}
+    assert (found["apart"]["0"], found["one"]["0"]) == ("b", "a")
+    machines.write_text("worker\nm1\nm9\n")
+    ended = inside("infer", "--labels", labels, "--out", tmp_path / "no.csv", "--machines", machines)
+    assert ended.code == 2
+    assert "machines.csv, line 3, column 'worker': 'm9' has no answer" in ended.err
+    assert not (tmp_path / "no.csv").exists()
+
+
 def test_infer__gold__known_tasks_keep_their_label(inside: Run, crowd_data: Path, tmp_path: Path) -> None:
     labels, truth = crowd_data / "rte" / "labels.csv", crowd_data / "rte" / "truth.csv"
     ended = inside("infer", "--labels", labels, "--gold", truth, "--out", tmp_path / "v.csv", "--json")

@@ -46,6 +46,19 @@ def bench_attack(
     show(attack.attack(data, seeds), as_json, attack.text)
 
 
+@app.command("machines")
+def bench_machines(
+    data: Annotated[Path, typer.Option(help="A set: labels.csv with answers of people and of models.")],
+    prefix: Annotated[str, typer.Option(help="With which the names of models begin.")] = "llm_",
+    seeds: Annotated[int, typer.Option(min=1, help="Draws of the people who are heard.")] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """What models beside people are worth, heard as one voice or each as its own."""
+    from oracle.bench import machines
+
+    show(machines.machines(data, prefix, seeds), as_json, machines.text)
+
+
 @app.command("seal")
 def bench_seal(
     rounds: Annotated[int, typer.Option(min=1, help="Of each operation.")] = 200,

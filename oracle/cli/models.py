@@ -25,6 +25,7 @@ def infer(
     of_record: Annotated[bool, typer.Option("--of-record", help="The integer decision of record.")] = False,
     prior_workers: Annotated[Path | None, typer.Option(help="Earlier work: worker,truth,label,count.")] = None,
     workers_out: Annotated[Path | None, typer.Option(help="What is learned of the workers, in that form.")] = None,
+    machines: Annotated[Path | None, typer.Option(help="Workers that are models, heard as one: worker.")] = None,
     explain: Annotated[list[str] | None, typer.Option(help="Tasks whose verdict is explained.")] = None,
     kind: Annotated[str, typer.Option("--type", help="Of the answers; docs/answer-types.md.")] = "choice",
     as_json: JsonOption = False,
@@ -36,14 +37,16 @@ def infer(
     if kind != "choice":
         from oracle.commands import typed
 
-        if method != "auto" or proba or prior_workers or workers_out or explain:
+        if method != "auto" or proba or prior_workers or workers_out or machines or explain:
             raise BadInput(
-                "--type with --method, --proba, --prior-workers, --workers-out or --explain: they are for choices; "
+                "--type with --method, --proba, --prior-workers, --workers-out, --machines or --explain: they are for choices; "
                 "docs/answer-types.md has the columns of a type"
             )
         show(typed.infer(labels, out, gold, kind, of_record), as_json, typed.text)
         return
-    wanted = inferring.Wishes(gold, method, proba, of_record, prior_workers, workers_out, tuple(explain or ()))
+    wanted = inferring.Wishes(
+        gold, method, proba, of_record, prior_workers, workers_out, machines, tuple(explain or ())
+    )
     document = inferring.infer(labels, out, wanted)
     show(document, as_json, inferring.text)
 

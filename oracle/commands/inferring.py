@@ -30,6 +30,7 @@ class Wishes:
     of_record: bool = False
     prior_workers: Path | None = None
     workers_out: Path | None = None
+    machines: Path | None = None
     explain: tuple[str, ...] = ()
 
 
@@ -89,6 +90,7 @@ def _check(wanted: Wishes) -> None:
     for option, given in (
         ("--prior-workers", wanted.prior_workers),
         ("--workers-out", wanted.workers_out),
+        ("--machines", wanted.machines),
         ("--explain", wanted.explain),
     ):
         if given and wanted.method != "auto":
@@ -123,7 +125,8 @@ def _engine(answers: lb.Answers, known: lb.Int32 | None, wanted: Wishes) -> dict
     from oracle.verification import judge  # noqa: PLC0415 - loads for most of a second
 
     history = _history(wanted.prior_workers, answers) if wanted.prior_workers else None
-    belief = judge.believe(judge.crowd(*_arrays(answers)), gold=known, history=history)
+    models = _machines(wanted.machines, answers) if wanted.machines else ()
+    belief = judge.believe(judge.crowd(*_arrays(answers)), gold=known, history=history, machines=models)
     inference = belief.inference
     found: dict[str, Any] = {
         "method": "engine",
@@ -227,6 +230,18 @@ def _history(path: Path, answers: lb.Answers) -> History:
         np.array([label for _, label in keys], np.int32),
         np.array([table[key] for key in keys], np.float64).reshape(-1, len(classes)),
     )
+
+
+def _machines(path: Path, answers: lb.Answers) -> list[int]:
+    """The workers named in a file `worker`. Raises BadInput for one who has no answer."""
+    number = {worker: i for i, worker in enumerate(answers.workers)}
+    found = []
+    for lines, (names,) in lb.batches(str(path), ("worker",)):
+        for line, name in zip(lines, names, strict=True):
+            if name not in number:
+                raise lb.wrong(str(path), line, f"{name[:80]!r} has no answer among the labels", "worker")
+            found.append(number[name])
+    return found
 
 
 def _write_workers(path: Path, answers: lb.Answers, belief: Belief) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from oracle.matching import mixing, value
 from oracle.ports import Appraisal, Database, StoredAnswer
 from oracle.protocol.ledger import Ledger
-from oracle.protocol.state import Job
+from oracle.protocol.state import Job, State
 from oracle.services import draft, verify
 from oracle.services.books import Books
 from oracle.services.draft import Opened
@@ -56,7 +56,7 @@ class Appraiser:
         worth = np.zeros(len(pairs), np.int64)
         answered: list[Place] = []
         for number in sorted({job for job, _, _ in pairs}):
-            job, known = view.state.jobs[number], self._look(view.state.jobs[number], number)
+            job, known = view.state.jobs[number], self._look(view, number)
             sure = self.sure(view, number)
             at = [
                 i
@@ -75,7 +75,7 @@ class Appraiser:
         manifest, _ = self._books.job(job.terms)
         if manifest.confidence is None:
             return set()
-        known = self._look(job, number)
+        known = self._look(view, number)
         rows = known.opinion.row_of_task
         counts = [len(known.answered[task]) for task in rows]
         least = max(LEAST, manifest.least)
@@ -101,16 +101,17 @@ class Appraiser:
         keep = mixing.mixed(worker, is_gold, answered, HELD, gold.draw(asked))
         return [i for i, kept in zip(at, keep.tolist(), strict=True) if kept]
 
-    def _look(self, job: Job, number: int) -> _Known:
+    def _look(self, view: View, number: int) -> _Known:
+        job = view.state.jobs[number]
         with self._turn:
             answers = self._database.answers(number)
             size, known = self._known.get(number, (-1, None))
             if known is None or size != len(answers):
-                known = self._think(job, answers)
+                known = self._think(view.state, job, answers)
                 self._known[number] = (len(answers), known)
             return known
 
-    def _think(self, job: Job, answers: Sequence[StoredAnswer]) -> _Known:
+    def _think(self, state: State, job: Job, answers: Sequence[StoredAnswer]) -> _Known:
         answered: dict[int, set[int]] = {}
         counted = []
         for a in answers:
@@ -118,7 +119,7 @@ class Appraiser:
             label = self._label(job, a)
             if label is not None:
                 counted.append((a.task, a.worker, label))
-        return _Known(answered, verify.believe(job.terms.classes, counted))
+        return _Known(answered, verify.believe(job.terms.classes, counted, self._books.machines(state, job.terms)))
 
     def _label(self, job: Job, a: StoredAnswer) -> int | None:
         place = (a.job, a.task, a.worker)

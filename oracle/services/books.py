@@ -110,6 +110,11 @@ class Books:
             raise ContentMissing("what the terms of a job name as its manifest has other classes than they")
         return manifest, tasks
 
+    def machines(self, state: State, terms: Terms) -> set[int]:
+        """The workers that a job's manifest says are models."""
+        named = (bytes.fromhex(wallet[2:]) for wallet in self.job(terms)[0].document.get("machines", []))
+        return {state.worker_of[wallet] for wallet in named if wallet in state.worker_of}
+
     def graph(self, terms: Terms) -> TaskGraph:
         """Which tasks of a job wait for which."""
         return self._named(terms).graph

@@ -108,12 +108,13 @@ def fits(job: int, task: int, worker: int, bound: bytes, opened: Opened | None) 
     return opened is not None and opened[1] != ZERO and commitment(job, task, worker, *opened) == bound
 
 
-def judge(state: State, lists: Lists, before: Lists, gold: Known) -> dict[int, Judgement]:
+def judge(state: State, books: Books, lists: Lists, before: Lists, gold: Known) -> dict[int, Judgement]:
     """`before`: what epochs that stand list of these jobs: a task that is decided late is judged by all that its workers did."""
-    return {
-        number: verify.judge(number, state.jobs[number].terms, tasks, before.get(number, {}), gold.get(number, {}))
-        for number, tasks in lists.items()
-    }
+    found = {}
+    for number, tasks in lists.items():
+        terms, known = state.jobs[number].terms, (before.get(number, {}), gold.get(number, {}))
+        found[number] = verify.judge(number, terms, tasks, *known, books.machines(state, terms))
+    return found
 
 
 def settled(state: State, books: Books, jobs: Collection[int]) -> Lists:

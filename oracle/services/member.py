@@ -328,7 +328,11 @@ class Member:
             }
         told = self._told(view, lists, evidence.gold)
         judged = draft.judge(
-            view.state, lists, draft.settled(view.state, self._books, lists), self._known(view, lists, told)
+            view.state,
+            self._books,
+            lists,
+            draft.settled(view.state, self._books, lists),
+            self._known(view, lists, told),
         )
         links, blocks = gold.pack_openings(told)
         named = self._named(view, lists, evidence.matches) | ({"gold": links} if links else {})
@@ -485,7 +489,7 @@ class Member:
         """Refuses weights under which more than MAX_PARTED of the tasks get another label than under its own."""
         lists = draft.lists_of(epoch)
         known = self._known(view, lists, told)
-        own = draft.judge(view.state, lists, draft.settled(view.state, self._books, lists), known)
+        own = draft.judge(view.state, self._books, lists, draft.settled(view.state, self._books, lists), known)
         parted = sum(own[v.job].labels[v.task] != v.label for v in epoch.verdicts)
         if parted > MAX_PARTED * len(epoch.verdicts):
             what = f"{parted} of {len(epoch.verdicts)} tasks get another label under this member's own weights"

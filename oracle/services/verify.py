@@ -3,7 +3,7 @@
 listed answers of one job -> Judgement. Every member runs it by itself; only the labels must (nearly) agree between members.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +48,13 @@ def judge(
     tasks: Mapping[int, Sequence[Listed]],
     before: Mapping[int, Sequence[Listed]] | None = None,
     gold: Mapping[int, int] | None = None,
+    machines: Collection[int] = (),
 ) -> Judgement:
     """The engine over the counted answers, as integers (or the plain vote, where the terms fix it).
 
     `before`: of tasks that are decided: they say what the workers are worth, and are not judged again.
     `gold`: labels that the requester knows, by task: they are held while the crowd is judged.
+    `machines`: workers that the requester says are models: they are heard as one.
     """
     from oracle.verification import judge as judging  # noqa: PLC0415 - loads for most of a second, and only judging needs it
     from oracle.verification.record import record  # noqa: PLC0415
@@ -77,8 +79,10 @@ def judge(
     if weight_cap:
         known_labels = [(gold or {}).get(t, -1) for t in order]
         told = sum(label >= 0 for label in known_labels)
-        belief = judging.believe(crowd, gold=np.array(known_labels, np.int32) if told else None)
+        held = np.array(known_labels, np.int32) if told else None
+        belief = judging.believe(crowd, gold=held, machines=_among(people, machines))
         card |= {"gold": told} if told else {}
+        card |= {"machines": people[list(belief.machines.workers)].tolist()} if belief.machines else {}
         decision = judging.decide(belief, weight_cap=weight_cap, prior_cap=prior_cap)
         found = decision.record
         card |= {
@@ -100,7 +104,12 @@ def judge(
     )
 
 
-def believe(classes: int, counted: Sequence[tuple[int, int, int]]) -> Opinion:
+def _among(people: NDArray[np.int32], some: Collection[int]) -> NDArray[np.int64]:
+    """Where they stand."""
+    return np.flatnonzero(np.isin(people, list(some)))
+
+
+def believe(classes: int, counted: Sequence[tuple[int, int, int]], machines: Collection[int] = ()) -> Opinion:
     """Over (task, worker, label) triples."""
     from oracle.matching import predict  # noqa: PLC0415 - numba loads for a second
     from oracle.verification import judge as judging  # noqa: PLC0415 - as above
@@ -110,7 +119,8 @@ def believe(classes: int, counted: Sequence[tuple[int, int, int]]) -> Opinion:
     people, w = np.unique(worker, return_inverse=True)
     posterior = np.zeros((0, classes))
     if counted:
-        found = judging.believe(judging.crowd(t, w, label, len(tasks), len(people), classes)).posterior
+        crowd = judging.crowd(t, w, label, len(tasks), len(people), classes)
+        found = judging.believe(crowd, machines=_among(people, machines)).posterior
         posterior = found / found.sum(1, keepdims=True)
     pairs = predict.fit(t, w, label, len(tasks) + 1, len(people) + 1, classes)
     rows_of = [{int(name): row for row, name in enumerate(names)} for names in (tasks, people)]

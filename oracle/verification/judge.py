@@ -5,7 +5,7 @@ Answers in (arrays [N] and the sizes T, K, C); `believe` says what is probably t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,7 @@ from oracle.verification.calibrate import calibrated
 from oracle.verification.certify import Certificate, certify
 from oracle.verification.engine import History, Inference, infer
 from oracle.verification.layout import Float, Int32, checked, known_classes
+from oracle.verification.machines import Machines, together
 from oracle.verification.record import ONE, PRIOR_CAP, WEIGHT_CAP, Record, record
 from oracle.verification.rings import Merged, Ring, merge, rings
 
@@ -40,7 +41,8 @@ class Belief:
 
     crowd: Crowd
     rings: tuple[Ring, ...]
-    merged: Merged  # the answers with each ring as one voice
+    machines: Machines | None
+    merged: Merged  # the answers with each ring, and the machines, as one voice
     inference: Inference
     posterior: Float  # [T, C] the engine's; where enough tasks are known, at the temperature that fits them
     tau: float  # that temperature; 1 without
@@ -72,15 +74,17 @@ def believe(
     *,
     gold: ArrayLike | None = None,
     history: History | None = None,
+    machines: ArrayLike = (),
     merging: bool = True,
     device: str = "cpu",
 ) -> Belief:
-    """Rings are looked for and merged first (`merging`), so that whoever copies has one voice.
+    """Rings are looked for and merged first (`merging`), so that whoever copies has one voice; so have `machines` [workers].
 
     gold [T]: class, or negative; it is held, it teaches, and it calibrates (oracle.verification.calibrate).
     """
-    found = rings(*of.arrays, known=gold) if merging else ()
-    now = merge(of.task, of.worker, of.label, found, of.workers, of.classes)
+    models = together(*of.arrays, machines)
+    found = rings(*_people(of, models).arrays, known=gold) if merging else ()
+    now = merge(of.task, of.worker, of.label, found, of.workers, of.classes, models)
 
     def judged(known: ArrayLike | None) -> Inference:
         sizes = (of.tasks, of.workers, of.classes)
@@ -90,7 +94,15 @@ def believe(
     posterior, tau = inference.posterior, 1.0
     if (known := known_classes(gold, of.tasks, of.classes)) is not None:
         posterior, tau = calibrated(posterior, known, lambda told: judged(told).posterior)
-    return Belief(of, found, now, inference, posterior, tau)
+    return Belief(of, found, models, now, inference, posterior, tau)
+
+
+def _people(of: Crowd, models: Machines | None) -> Crowd:
+    """Without the machines, of whom it is known that they share more than the truth."""
+    if models is None:
+        return of
+    human = ~np.isin(of.worker, models.workers)
+    return replace(of, task=of.task[human], worker=of.worker[human], label=of.label[human])
 
 
 def decide(
@@ -98,13 +110,15 @@ def decide(
 ) -> Decision:
     """The integers of record over all answers as they were given, a ring's members each a part of its voice.
 
-    A verdict is certified if the record says what the engine says, and no single voice, no ring and no suspected minority
-    could turn it by falling silent. A suspected majority is the crowd itself: without it nothing is left to compare with.
+    A verdict is certified if the record says what the engine says, and no single voice, no ring, no suspected minority, and not the
+    machines together, could turn it by falling silent. A suspected majority is the crowd itself: without it nothing is left to
+    compare with.
     """
     options = {"weight_cap": weight_cap, "prior_cap": prior_cap}
     of = belief.crowd
     found = record(*of.arrays, belief.posterior, part=belief.merged.part, fitted=fitted, **options)
     agrees = found.labels == belief.posterior.argmax(1)
     groups = [ring.workers for ring in belief.rings if ring.merges or 2 * ring.answers <= len(of.task)]
+    groups += [belief.machines.workers] if belief.machines else []
     stands = certify(of.task, of.worker, found.row_weight[found.row] / ONE, found.priors / ONE, groups=groups)
     return Decision(found, agrees & stands.certified, agrees, stands)

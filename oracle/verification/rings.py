@@ -34,6 +34,7 @@ from scipy import sparse
 
 from oracle.protocol.errors import BadInput
 from oracle.verification.layout import check_size, indices, known_classes, same_length
+from oracle.verification.machines import Machines
 
 COPIES, NOISY, SUSPECTED = "copies", "noisy copies", "suspected"
 
@@ -80,7 +81,7 @@ class Ring:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The answers with each ring as one voice. `task`, `worker`, `label` [M] are answers for any engine."""
+    """The answers with each ring, and all machines, as one voice. `task`, `worker`, `label` [M] are answers for any engine."""
 
     task: Int32  # [M]
     worker: Int32  # [M] a ring speaks as its lowest member
@@ -136,8 +137,9 @@ def merge(
     found: tuple[Ring, ...] | list[Ring],
     workers: int,
     classes: int,
+    machines: Machines | None = None,
 ) -> Merged:
-    """Collapse each ring that `merges` into one voice: its majority on each task, ties to the lowest class.
+    """Collapse each ring that `merges` into one voice: its majority on each task, ties to the lowest class; machines into theirs.
 
     Nothing else changes: without such rings the answers come back as they are, in their order. The decision of record has
     one row a (worker, label) for all tasks; there a member's row is the speaker's row times the member's `part`, so that
@@ -146,23 +148,25 @@ def merge(
     """
     task, worker, label = np.asarray(task, np.int32), np.asarray(worker, np.int32), np.asarray(label, np.int32)
     speaker = np.arange(workers, dtype=np.int32)
-    for ring in found:
-        if ring.merges:
-            speaker[list(ring.workers)] = min(ring.workers)
+    for group in [*(ring.workers for ring in found if ring.merges), *([machines.workers] if machines else [])]:
+        speaker[list(group)] = min(group)
     ringed = np.isin(speaker, speaker[np.arange(workers) != speaker])  # [K] members, the speakers included
     members = np.flatnonzero(ringed[worker])  # [G] answers of rings
     others = np.flatnonzero(~ringed[worker])
-    block, group = np.unique(
+    block, among = np.unique(
         speaker[worker[members]].astype(np.int64) * (1 + task.max(initial=0)) + task[members], return_inverse=True
     )  # [B] (ring, task), [G]
-    counts = np.bincount(group * classes + label[members], minlength=len(block) * classes).reshape(-1, classes)
+    counts = np.bincount(among * classes + label[members], minlength=len(block) * classes).reshape(-1, classes)
     said = counts.argmax(1).astype(np.int32)  # [B]
+    if machines:
+        owner, at = np.divmod(block, 1 + task.max(initial=0))
+        said = np.where(owner == min(machines.workers), machines.labels[at], said).astype(np.int32)
     first = np.zeros(len(block), np.int64)
-    first[group[::-1]] = members[::-1]  # [B] the first answer of each block, in the order given
+    first[among[::-1]] = members[::-1]  # [B] the first answer of each block, in the order given
     voice, weight = np.empty(len(task), np.int32), np.ones(len(task))
     voice[others] = np.arange(len(others))
-    voice[members] = len(others) + group
-    weight[members] = 1 / counts.sum(1)[group]
+    voice[members] = len(others) + among
+    weight[members] = 1 / counts.sum(1)[among]
     spoken = np.concatenate((label[others], said))
     answered = np.bincount(worker, minlength=workers)
     return Merged(

@@ -111,3 +111,22 @@ def test_judge__with_what_was_decided_before__hears_who_was_right_and_judges_onl
     assert known.labels[41] == 1
     assert known.card["tasks"] == 1
     assert known.card["known_tasks"] == 20
+
+
+def test_judge__machines__are_one_voice_on_the_card_and_in_the_verdicts() -> None:
+    """Three models that say the same wrong label on every third task do not outvote two people."""
+    tasks = lists(*({1: 0, 5: 0, **dict.fromkeys((7, 8, 9), 2 if t % 3 == 0 else 0)} for t in range(12)))
+    apart, one = verify.judge(1, TERMS, tasks), verify.judge(1, TERMS, tasks, machines={7, 8, 9, 400})
+    assert apart.labels[0] == 2
+    assert set(one.labels.values()) == {0}
+    assert one.card["machines"] == [7, 8, 9]
+    assert "machines" not in apart.card
+    assert (
+        verify.judge(1, replace(TERMS, weight_cap=0, prior_cap=0), tasks, machines={7, 8, 9}).labels[0] == 2
+    )  # a vote is a vote
+
+
+def test_believe__machines__are_one_voice_while_the_job_is_open() -> None:
+    counted = [(t, w, 2 if w > 5 and t % 3 == 0 else 0) for t in range(12) for w in (1, 5, 7, 8, 9)]
+    assert verify.believe(3, counted).posterior[0].argmax() == 2
+    assert verify.believe(3, counted, {7, 8, 9}).posterior[0].argmax() == 0

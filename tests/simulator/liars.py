@@ -196,11 +196,11 @@ class Forger(Liar):
     def _blind(self) -> Proposal | None:
         """No answer opens."""
         member: Any = self.member
-        member._open = lambda *_: None
+        member._opener.open = lambda *_: None
         try:
             return self.invent()
         finally:
-            del member._open
+            del member._opener.open
 
 
 class Wavering(Liar):

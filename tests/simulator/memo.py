@@ -4,7 +4,7 @@
 """
 
 from base64 import b32decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -143,7 +143,7 @@ def _binary(cid: str) -> bytes:
 
 def _judged(judge: Any) -> Any:
     def judged(job: int, terms: Any, *parts: Any) -> Any:
-        key = (job, terms, *(tuple(sorted(part.items())) for part in parts))
+        key = (job, terms, *(tuple(sorted(part.items() if isinstance(part, Mapping) else part)) for part in parts))
         if key not in _JUDGED:
             _JUDGED[key] = judge(job, terms, *parts)
         return _JUDGED[key]
