@@ -12,7 +12,7 @@ import { OPEN, classesOf } from './types.js'
 
 export const FORM = {
   title: '', instructions: '', type: 'choice', classes: '', labels: '', low: '0', high: '10', step: '1', fields: '', candidates: '',
-  tasks: [], most: '3', least: '1', base: '0.02', bonus: '0.005', days: '7', minutes: '60', gold: '0', qualifications: '', allow: '', deny: '',
+  tasks: [], most: '3', least: '1', base: '0.02', bonus: '0.005', days: '7', minutes: '60', gold: '0', qualifications: '', allow: '', deny: '', machines: '',
   visibility: 'public', seal: 'members', rule: 'weighted', fee: '2.5',
 }
 
@@ -62,6 +62,7 @@ export function manifestOf(form, now) {
     deadline: now + Math.round(Number(form.days) * 86_400), assignmentSeconds: Math.round(Number(form.minutes) * 60),
     goldShare: Number(form.gold) / 100, qualifications: form.qualifications.split(',').map((one) => one.trim()).filter(Boolean),
     allow: lines(form.allow), deny: lines(form.deny), visibility: form.visibility,
+    ...(form.machines?.trim() ? { machines: lines(form.machines) } : {}),
     ...(form.seal === 'threshold' ? { seal: form.seal } : {}),
   }
 }
