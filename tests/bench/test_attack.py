@@ -97,6 +97,7 @@ def test_attack__recorded_crowds__holds_what_was_promised() -> None:
 
 
 @recorded
+@pytest.mark.deep
 def test_clean__recorded_crowds__no_merge_costs_more_than_two_tasks() -> None:
     found = bench.clean(DATA)
     assert len(found) >= 18
