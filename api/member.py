@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import problems
 from api.routes import Raw, health
 from oracle.adapters.car import read_car, write_car
-from oracle.ports import ContentStore, Evidence, Shares, StoredAnswer
+from oracle.ports import ContentStore, Evidence, Holding, Shares, StoredAnswer
 from oracle.protocol.cids import Cid, parse
 from oracle.protocol.errors import BadInput, ContentMismatch
 from oracle.protocol.messages import Header
@@ -96,9 +96,15 @@ def create_app(member: Member, content: ContentStore, token: str, ready: Ready |
 def _install_shares(app: FastAPI, member: Member) -> None:
     """What opens answers whose keys are split."""
 
+    @app.post("/holdings")
+    def attest(body: Json) -> dict[str, Any]:
+        said = member.attest(_read(list[StoredAnswer], body, "answers"))
+        return {"holdings": to_json([said] if said else [])}
+
     @app.post("/shares")
     def tell(body: Json) -> dict[str, Any]:
-        told = member.tell(_read(list[StoredAnswer], body, "answers"))
+        shown = _read(list[StoredAnswer], body, "answers", "holdings")
+        told = member.tell(shown, _read(list[Holding], body, "holdings", "answers"))
         return {"shares": to_json([told] if told else [])}
 
     @app.put("/shares")
@@ -133,7 +139,8 @@ def _json(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _read(kind: Any, body: dict[str, Any], field: str) -> Any:
-    if body.keys() != {field}:
-        raise BadInput(f"the body has one field, {field}")
+def _read(kind: Any, body: dict[str, Any], field: str, *others: str) -> Any:
+    """A field of a body that has it and the `others`."""
+    if body.keys() != {field, *others}:
+        raise BadInput(f"the body has the fields {', '.join(sorted([field, *others]))} and no other")
     return from_json(kind, body[field], field)

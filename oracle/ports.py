@@ -195,6 +195,14 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """What a member says of the answers that it holds to tasks with split keys, signed: `oracle.services.opener`."""
+
+    said: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Shares:
     """What a member tells the others of closed answers whose keys are split, sealed to them: `oracle.services.opener`."""
 
@@ -404,7 +412,8 @@ class Peer(Protocol):
     def propose(self, evidence: Evidence) -> Proposal | None: ...
     def review(self, header: Header) -> None: ...  # raises what `approve` would; binds the member to nothing
     def approve(self, header: Header) -> bytes: ...  # raises Incomplete with what the proposal lacks
-    def tell(self, shown: Sequence[StoredAnswer]) -> Shares | None: ...  # of what is closed; None: no key is split
+    def attest(self, shown: Sequence[StoredAnswer]) -> Holding | None: ...  # None: no key is split
+    def tell(self, shown: Sequence[StoredAnswer], holdings: Sequence[Holding]) -> Shares | None: ...
     def learn(self, told: Sequence[Shares]) -> None: ...
     def blocks(self, root: Cid) -> bytes: ...  # a CAR of everything below
     def store(self, car: bytes) -> None: ...

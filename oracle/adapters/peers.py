@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from oracle.ports import Appraisal, Evidence, Incomplete, OfferedAssignment, Proposal, Shares, StoredAnswer
+from oracle.ports import Appraisal, Evidence, Holding, Incomplete, OfferedAssignment, Proposal, Shares, StoredAnswer
 from oracle.protocol.cids import Cid
 from oracle.protocol.errors import BadInput, ContentMissing, CrowdproofError, Fatal, Refused, Retryable
 from oracle.protocol.messages import Header
@@ -71,8 +71,13 @@ class HttpPeer:
     def approve(self, header: Header) -> bytes:
         return self._post("/signatures", to_json(header), bytes, "signature")
 
-    def tell(self, shown: Sequence[StoredAnswer]) -> Shares | None:
-        found: list[Shares] = self._post("/shares", {"answers": to_json(shown)}, list[Shares], "shares")
+    def attest(self, shown: Sequence[StoredAnswer]) -> Holding | None:
+        found: list[Holding] = self._post("/holdings", {"answers": to_json(shown)}, list[Holding], "holdings")
+        return found[0] if found else None
+
+    def tell(self, shown: Sequence[StoredAnswer], holdings: Sequence[Holding]) -> Shares | None:
+        body = {"answers": to_json(shown), "holdings": to_json(holdings)}
+        found: list[Shares] = self._post("/shares", body, list[Shares], "shares")
         return found[0] if found else None
 
     def learn(self, told: Sequence[Shares]) -> None:

@@ -19,6 +19,7 @@ from oracle.ports import (
     ContentStore,
     Database,
     Evidence,
+    Holding,
     Incomplete,
     OfferedAssignment,
     Proposal,
@@ -32,16 +33,18 @@ from oracle.protocol import epoch as ep
 from oracle.protocol.cids import Codec, cid_of, decode, digest_of, encode, from_digest
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.epoch import Epoch
-from oracle.protocol.errors import BadInput, CrowdproofError, Refused
+from oracle.protocol.errors import BadInput, ContentMissing, CrowdproofError, Refused
 from oracle.protocol.gold import Opening
 from oracle.protocol.leaves import Status, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Assignment, Header, Receipt, digest
-from oracle.protocol.state import State
+from oracle.protocol.sealing import SCHEMES
+from oracle.protocol.state import Job, State
 from oracle.services import draft, matches, rules, verify
 from oracle.services.appraise import Appraiser
 from oracle.services.binders import Binders
 from oracle.services.books import Books, source
+from oracle.services.closing import Closing
 from oracle.services.draft import Answers, Opened
 from oracle.services.index import Index, View
 from oracle.services.opener import Opener
@@ -94,6 +97,7 @@ class Member:
         self._appraiser = Appraiser(database, self._books, self._vault, lambda a: self._opened(a, {}))
         self._turn = Lock()
         self._waiting: deque[_Batch] = deque()
+        self._closing = Closing(self._books, database, deployment.window)
         self._examined: tuple[Header, State, Epoch] | None = None
 
     # ------------------------------------------------------------------------------------------------ assignments
@@ -169,12 +173,16 @@ class Member:
         rules.check_task(ledger, job, a.job, a.task)
         signed = rules.digest_of(self._deployment, job, a)
         try:
-            rules.check_bound(self._deployment, self._binders, view.state, job, a, signed)
+            self._check_bound(view, job, a, signed)
             rules.check_timely(view, job, a)
         except Refused:
             if known().get((a.job, a.task, a.worker)) != (a.commitment, a.seal_hash):
                 raise
         return signed
+
+    def _check_bound(self, view: View, job: Job, a: StoredAnswer, signed: bytes) -> None:
+        scheme = SCHEMES[self._books.job(job.terms)[0].seal]
+        rules.check_bound(self._deployment, self._binders, view.state, job, a, signed, scheme)
 
     def _enter(self, own: _Batch) -> None:
         """Returns when the batch is durable. Whoever has the turn stores with its own what has come to wait for it meanwhile:
@@ -259,45 +267,66 @@ class Member:
             return standing
         window = self._deployment.window
         answers = draft.ready(view, ledger, self._books, self._database, window, lambda job: self._settled(view, job))
-        known = self._known_to_open(answers, evidence)
+        known = self._known_to_open(view, answers, evidence)
         return self._draft(view, ledger, known, evidence) if known else None
 
-    def tell(self, shown: Sequence[StoredAnswer]) -> Shares | None:
-        """This member's shares of answers to tasks that are full or past their deadline; None where no key is split.
+    def attest(self, shown: Sequence[StoredAnswer]) -> Holding | None:
+        """Takes up what is `shown`, then says which answers it holds to tasks that are full or past their deadline; None where no
 
-        `shown`: answers that another member has, and that are receipted here too before it tells.
+        key is split. To a task that it calls closed it takes no other answer ever after.
         """
         view, ledger = self._look()
         self._take_up(view, ledger, shown)
-        answers = draft.ready(view, ledger, self._books, self._database, self._deployment.window)
-        return self._opener.tell(a for tasks in answers.values() for listed in tasks.values() for a in listed)
+        held = self._closing.held(view, ledger)
+        return self._opener.attest({place: row for place, (row, _) in held.items()}) if held else None
+
+    def tell(self, shown: Sequence[StoredAnswer], holdings: Sequence[Holding]) -> Shares | None:
+        """This member's shares of the tasks that a quorum calls closed with the answers that it holds itself: who reads those
+
+        can add or change none there. None where no key is split. Raises Incomplete with answers that were not `shown`, where no
+        quorum holds what it holds.
+        """
+        held = self._closing.held(*self._look())
+        said, quorum = self._opener.holders(holdings), self._deployment.committee.quorum
+        alike = {place for place, (row, _) in held.items() if said[*place, *row] >= quorum}
+        apart = [a for place in held.keys() - alike for a in held[place][1]]
+        if set(apart) - set(shown):
+            raise Incomplete("other members hold other answers, or have not said so", Evidence(answers=tuple(apart)))
+        closed = [answers for place, ((is_closed, _), answers) in held.items() if is_closed and place in alike]
+        return self._opener.tell(a for answers in closed for a in answers)
 
     def learn(self, told: Sequence[Shares]) -> None:
-        """Takes the members' shares. Raises BadInput for what no member signed."""
+        """Takes the members' shares."""
         self._opener.learn(told)
 
-    def _known_to_open(self, answers: Answers, evidence: Evidence) -> Answers:
-        """Without the tasks of which it cannot be said yet whether every answer opens.
+    def _known_to_open(self, view: View, answers: Answers, evidence: Evidence) -> Answers:
+        """Without the tasks that still wait, and those of which it cannot be said yet whether every answer opens.
 
         Raises Refused before the members were asked for their shares, then Incomplete with what they may not have.
         """
         shown = {(job, task, worker) for job, task, worker, *_ in evidence.openings}
         found: Answers = {}
         unknown: list[StoredAnswer] = []
+        waits = False
         for number, tasks in answers.items():
+            split = self._closing.is_split(view, number)
             for task, listed in tasks.items():
+                if split and not self._closing.takes_no_more(view, number, len(listed)):
+                    waits = True
+                    continue
                 dark = [a for a in listed if (number, task, a.worker) not in shown and not self._is_known(a)]
                 unknown += dark
                 if not dark:
                     found.setdefault(number, {})[task] = listed
-        if unknown and not evidence.shared:
+        if (unknown or waits) and not evidence.shared:
             raise Refused(draft.SEALED, "tasks that are ready wait for the members' shares of their answers")
         if set(unknown) - set(evidence.answers):
             raise Incomplete("too few members have told their shares of some answers", Evidence(answers=tuple(unknown)))
         return found
 
     def _is_known(self, a: StoredAnswer) -> bool:
-        return self._opener.is_known((a.job, a.task, a.worker), a.commitment, a.envelope)
+        place = (a.job, a.task, a.worker)
+        return place in self._closing.twice or self._opener.is_known(place, a.commitment, a.envelope)
 
     def _settled(self, view: View, number: int) -> set[int]:
         """Tasks that are sure, as the job's manifest has it, and for which nobody is at work any more."""
@@ -384,6 +413,8 @@ class Member:
 
     def _opened(self, a: StoredAnswer, shown: dict[Place, list[Opened]]) -> Opened | None:
         place = (a.job, a.task, a.worker)
+        if place in self._closing.twice:
+            return None
         own = self._opener.open(place, a.commitment, a.envelope)
         by_others = (o for o in shown.get(place, ()) if draft.fits(*place, a.commitment, o))
         return own or next(by_others, None)
@@ -391,17 +422,22 @@ class Member:
     def _take_up(self, view: View, ledger: Ledger, shown: Sequence[StoredAnswer]) -> None:
         """Stores answers that another member receipted, whatever the time is now.
 
-        Any of them may be junk: what breaks a rule or would overfill its task is passed over, so that one liar stops nobody.
+        Any of them may be junk: what breaks a rule or comes to a full or closed task is passed over, so that one liar stops nobody.
         """
         sound = [a for a in shown if self._is_sound(view, ledger, a)]
+        split = {number for number in {a.job for a in sound} if self._closing.is_split(view, number)}
         with self._turn:
-            taken = set(self._stored(sound, by_all=True))
+            taken = self._stored(sound, by_all=True)
             places = Counter((job, task) for job, task, _ in taken)
             fresh = []
             for a in sound:
-                free = places[a.job, a.task] < view.state.jobs[a.job].terms.answers
-                if free and (a.job, a.task, a.worker) not in taken:
-                    taken.add((a.job, a.task, a.worker))
+                place, bound, held = (a.job, a.task, a.worker), (a.commitment, a.seal_hash), places[a.job, a.task]
+                full = held >= view.state.jobs[a.job].terms.answers
+                over = a.job in split and self._closing.takes_no_more(view, a.job, held)
+                if a.job in split and taken.get(place, bound) != bound:
+                    self._closing.twice.add(place)
+                if place not in taken and not full and not over:
+                    taken[place] = bound
                     places[a.job, a.task] += 1
                     fresh.append(a)
             self._database.add_answers(fresh)
@@ -411,8 +447,8 @@ class Member:
             job = rules.job_of(view.state, a.job)
             rules.check_task(ledger, job, a.job, a.task)
             signed = rules.digest_of(self._deployment, job, a)
-            rules.check_bound(self._deployment, self._binders, view.state, job, a, signed)
-        except Refused:
+            self._check_bound(view, job, a, signed)
+        except (Refused, ContentMissing):
             return False
         return True
 
@@ -429,7 +465,7 @@ class Member:
         tasks = tuple((verdict.job, verdict.task) for verdict in epoch.verdicts)
         message = digest(self._deployment.domain(), header)
         with self._turn:
-            self._check_complete(epoch)
+            self._check_complete(view, epoch)
             self._database.add_signed(SignedHeader(message, Proposal(header, epoch.debits), tasks), view.now)
         return self._sign(header)
 
@@ -445,7 +481,7 @@ class Member:
             manifest = self._books.job(view.state.jobs[verdict.job].terms)[0]
             rules.check_closed(view, manifest, verdict, verdict.task in sure[verdict.job])
         self._check_only(view, header)
-        self._check_complete(epoch)
+        self._check_complete(view, epoch)
         self._check_opened(view, epoch)
         self._check_told(view, epoch)
         return view, epoch
@@ -502,12 +538,16 @@ class Member:
             if signed.epoch == header.epoch and signed.digest != message and signed.valid_until >= view.now:
                 raise Refused("already-signed", f"another header for epoch {header.epoch} is signed and not expired")
 
-    def _check_complete(self, epoch: Epoch) -> None:
+    def _check_complete(self, view: View, epoch: Epoch) -> None:
         """Every answer that this member receipted is listed, or another that its worker signed for the task: two are one
-        too many, and neither is owed."""
+        too many, and neither is owed. With split keys another is listed only as unopened, and none beside those that are held
+        when the task was closed here: else a worker could choose after it has read the others'."""
         missing: list[StoredAnswer] = []
         for number, listed in _by_job([(v.job, v.task, c.worker) for v in epoch.verdicts for c in v.cores]).items():
-            lacking = self._database.answered(number, {task for task, _ in listed}).keys() - set(listed)
+            held = self._database.answered(number, {task for task, _ in listed})
+            lacking = held.keys() - set(listed)
+            if self._closing.is_split(view, number):
+                lacking |= self._closing.changed(view, held, [v for v in epoch.verdicts if v.job == number])
             if lacking:
                 missing += [a for a in self._database.answers(number) if (a.task, a.worker) in lacking]
         if missing:
@@ -536,7 +576,7 @@ class Member:
         found = []
         for core, opening in zip(verdict.cores, verdict.openings, strict=True):
             place = (verdict.job, verdict.task, core.worker)
-            if core.status is not Status.UNOPENED:
+            if core.status is not Status.UNOPENED or self._closing.is_void(view, place, opening):
                 continue
             if not self._opener.is_known(place, opening.commitment, opening.envelope):
                 raise Refused(

@@ -1,12 +1,14 @@
 """How a member opens answers: alone, or with what others tell it of answers whose key is split.
 
-its own key + Shares of others -> openings. A member tells shares only of what is closed in its own eyes, sealed to the members and
-signed; who passes them on reads nothing. Of an answer that its worker sealed rightly, and signed no other beside it, every honest
-member that holds it has a right share. So it is unopened only when a quorum has told what it holds there, and f+1 shares of that
-do not open it: its worker, and nobody else, is to blame.
+its own key + Shares of others -> openings. A member tells its shares of a task when a quorum says that it is closed with the very
+answers that it holds itself. They are sealed to the members and signed: who passes them on reads nothing. Of an answer that its
+worker sealed rightly, and signed no other beside it, every honest member that holds it has a right share. So it is unopened only
+when a quorum has told what it holds there, and f+1 shares of that do not open it: its worker, and nobody else, is to blame.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from secrets import token_bytes
 from threading import Lock
 from typing import Any
@@ -14,11 +16,11 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from oracle.ports import Shares, Signer, StoredAnswer
+from oracle.ports import Holding, Shares, Signer, StoredAnswer
 from oracle.protocol import sealing
 from oracle.protocol.cids import decode, encode
 from oracle.protocol.deployment import Deployment
-from oracle.protocol.errors import BadInput
+from oracle.protocol.errors import BadInput, CrowdproofError
 from oracle.protocol.hashing import keccak, tagged
 from oracle.protocol.keys import Address, recover
 from oracle.protocol.sealing import OVERHEAD, is_threshold
@@ -26,9 +28,11 @@ from oracle.protocol.sharing import SECRET
 from oracle.services import draft
 from oracle.services.draft import Opened
 
-ABOUT, ONCE = b"shares", bytes(12)  # the nonce of a key that is used once
+ABOUT, HELD = b"shares", b"held"
+ONCE = bytes(12)  # the nonce of a key that is used once
 Place = tuple[int, int, int]  # job, task, worker
 Told = dict[Place, tuple[int, bytes]]  # a member's position and its share, empty where it has none
+Said = dict[tuple[int, int], tuple[bool, bytes]]  # (job, task) -> whether it is closed, the hash of the answers held
 
 
 class Opener:
@@ -63,6 +67,16 @@ class Opener:
 
     # ------------------------------------------------------------------------------------------------------ shares
 
+    def attest(self, said: Said) -> Holding:
+        """Signs what this member holds."""
+        blob = encode([[*place, *row] for place, row in said.items()])
+        return Holding(blob, self._signer.sign(self._digest(HELD, blob)))
+
+    def holders(self, holdings: Iterable[Holding]) -> Counter[tuple[int, int, bool, bytes]]:
+        """How many members say so, for each (job, task, closed, hash). What is of no member, or nonsense, counts as not said."""
+        said = {signer: one.said for one in holdings if (signer := self._by(HELD, one.said, one.signature))}
+        return Counter(row for blob in said.values() for row in _rows(blob))
+
     def tell(self, answers: Iterable[StoredAnswer]) -> Shares | None:
         """This member's shares of closed answers; None where none of them is split."""
         own, known = self._signer.address, self._told.get(self._signer.address, {})
@@ -75,14 +89,19 @@ class Opener:
         about = ABOUT + self._deployment.configuration()
         parts = [sealing.to_one(seal_key, about, key) for seal_key in self._deployment.committee.seal_keys]
         sealed = b"".join([*parts, ChaCha20Poly1305(key).encrypt(ONCE, plain, about)])
-        return Shares(sealed, self._signer.sign(self._digest(sealed)))
+        return Shares(sealed, self._signer.sign(self._digest(ABOUT, sealed)))
 
     def learn(self, told: Iterable[Shares]) -> None:
-        """Keeps what members tell. Raises BadInput for what is not of one of them, and keeps none of it."""
-        found = {recover(self._digest(one.sealed), one.signature): one for one in told}
-        if found.keys() - set(self._deployment.committee.members):
-            raise BadInput("shares are signed by somebody who is no member of the committee")
+        """Keeps what members tell, and passes over what is of nobody else: one liar's junk among it keeps nobody from the rest."""
+        found = {signer: one for one in told if (signer := self._by(ABOUT, one.sealed, one.signature))}
         self._keep({member: self._read(one.sealed) for member, one in found.items()})
+
+    def _by(self, about: bytes, blob: bytes, signature: bytes) -> Address | None:
+        """The member who signed it."""
+        with suppress(CrowdproofError):
+            signer = recover(self._digest(about, blob), signature)
+            return signer if signer in self._deployment.committee.members else None
+        return None
 
     def _keep(self, told: Mapping[Address, Told]) -> None:
         with self._turn:
@@ -112,8 +131,8 @@ class Opener:
                 return seat[0], found
         return 0, b""
 
-    def _digest(self, sealed: bytes) -> bytes:
-        return tagged("shares", self._deployment.configuration(), keccak(sealed))
+    def _digest(self, about: bytes, blob: bytes) -> bytes:
+        return tagged(about.decode(), self._deployment.configuration(), keccak(blob))
 
     # ------------------------------------------------------------------------------------------------------- seats
 
@@ -127,3 +146,12 @@ class Opener:
 
     def _sizes(self) -> dict[int, None]:
         return dict.fromkeys(len(members) for members in self._committees())
+
+
+def _rows(blob: bytes) -> set[tuple[int, int, bool, bytes]]:
+    """What one member says; nothing where it is nonsense."""
+    try:
+        rows: Any = decode(blob)
+        return {(job, task, closed, held) for job, task, closed, held in rows}
+    except (ValueError, TypeError, BadInput):
+        return set()

@@ -115,15 +115,20 @@ def digest_of(deployment: Deployment, job: Job, a: StoredAnswer) -> bytes:
 
 
 def check_bound(
-    deployment: Deployment, binders: Binders, state: State, job: Job, a: StoredAnswer, signed: bytes
+    deployment: Deployment, binders: Binders, state: State, job: Job, a: StoredAnswer, signed: bytes, scheme: int
 ) -> None:
-    """That the answer (`signed`: its digest) is what its worker signed, sealed to this committee, and asked for by a member."""
+    """That the answer (`signed`: its digest) is what its worker signed, sealed to this committee by the job's `scheme`, and asked
+
+    for by a member.
+    """
     worker = state.workers.get(a.worker) if a.worker else None
     if worker is None or a.key >= len(worker.keys):
         raise Refused("no-such-key", f"worker {a.worker} has no answer key {a.key}")
-    size = envelope_size(len(deployment.committee.members), CHOICE, scheme_of(a.envelope))
-    if len(a.envelope) != size or keccak(a.envelope) != a.seal_hash:
-        raise Refused("wrong-seal", f"the envelope is not the one that was signed, or not of {size} bytes")
+    size = envelope_size(len(deployment.committee.members), CHOICE, scheme)
+    if scheme_of(a.envelope) != scheme or len(a.envelope) != size or keccak(a.envelope) != a.seal_hash:
+        raise Refused(
+            "wrong-seal", f"the envelope is not the one that was signed, or not of {size} bytes as its job asks"
+        )
     require_signer(worker.keys[a.key], signed, a.signature, "the answer")
     offer = Assignment(a.job, job.terms.hash(), a.task, a.worker, a.expiry)
     if not binders.bound(digest(deployment.domain(), offer), a.assigned_by):

@@ -157,22 +157,31 @@ def _proposed(settler: Settler, proposer: Peer, evidence: Evidence) -> Proposal 
         except Refused as problem:
             if problem.code != SEALED:
                 raise
-        _share(settler, evidence.answers)
-        evidence = replace(evidence, shared=True)
+        evidence = _share(settler, evidence)
     return proposer.propose(evidence)
 
 
-def _share(settler: Settler, shown: Sequence[StoredAnswer]) -> None:
-    """Hands every member what the others tell, once it has what is `shown`."""
+def _share(settler: Settler, evidence: Evidence) -> Evidence:
+    """Hands every member the others' shares, and shows all of them what they hold apart."""
+    for _ in range(SHARINGS):
+        before, evidence = evidence, _grown(evidence, _exchange(settler, evidence.answers))
+        if evidence == before:
+            break
+    return replace(evidence, shared=True)
+
+
+def _exchange(settler: Settler, shown: Sequence[StoredAnswer]) -> list[CrowdproofError]:
+    """Each learns what the others tell of tasks that a quorum holds alike; what they say against it."""
     panel, quorum = Panel(settler.peers), settler.deployment.committee.quorum
-    replies = panel.ask(lambda peer: (id(peer), peer.tell(shown)), quorum, GRACE_S, PATIENCE_S)
+
+    def all_of(question: Callable[[Peer], T]) -> Replies[int, T]:
+        return panel.ask(lambda peer: (id(peer), question(peer)), quorum, GRACE_S, PATIENCE_S)
+
+    said = [one for one in all_of(lambda peer: peer.attest(shown)).found.values() if one]
+    replies = all_of(lambda peer: peer.tell(shown, said))
     told = [shares for shares in replies.found.values() if shares]
-
-    def give(peer: Peer) -> tuple[int, None]:
-        peer.learn(told)
-        return id(peer), None
-
-    panel.ask(give, quorum, GRACE_S, PATIENCE_S)
+    all_of(lambda peer: peer.learn(told))
+    return replies.problems
 
 
 def _matches(settler: Settler, state: State) -> tuple[bytes, ...]:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from api.reader import Reader
+from api.reader import LOOK_S, Reader
 from oracle.ports import ContentStore
 from oracle.protocol import epoch as ep
 from oracle.protocol import trees
@@ -119,6 +119,7 @@ def test_claims__asked_by_each__are_paid_and_shown(settled: Market) -> None:
 def test_reads__chain_is_down__503_problem_and_back_again(settled: Market) -> None:
     assert settled.demo._own
     settled.demo._own.stop()  # it does not look after the chain any more
+    time.sleep(2 * LOOK_S)  # a look just before is good for so long
     assert is_problem(settled.client.get("/jobs"), 503)
     assert settled.client.get("/health").status_code == 200  # the process lives
     settled.demo._ensure_chain()

@@ -19,7 +19,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from oracle.ports import Evidence, Incomplete, OfferedAssignment, Peer, Proposal, Shares, StoredAnswer
+from oracle.ports import Evidence, Holding, Incomplete, OfferedAssignment, Peer, Proposal, Shares, StoredAnswer
 from oracle.protocol import audit
 from oracle.protocol import epoch as ep
 from oracle.protocol import events as ev
@@ -128,8 +128,11 @@ class SimPeer:
     def approve(self, header: Header) -> bytes:
         return self.world.ask(self.position, "approve", header)  # type: ignore[no-any-return]
 
-    def tell(self, shown: Sequence[StoredAnswer]) -> Shares | None:
-        return self.world.ask(self.position, "tell", shown)  # type: ignore[no-any-return]
+    def attest(self, shown: Sequence[StoredAnswer]) -> Holding | None:
+        return self.world.ask(self.position, "attest", shown)  # type: ignore[no-any-return]
+
+    def tell(self, shown: Sequence[StoredAnswer], holdings: Sequence[Holding]) -> Shares | None:
+        return self.world.ask(self.position, "tell", shown, holdings)  # type: ignore[no-any-return]
 
     def learn(self, told: Sequence[Shares]) -> None:
         self.world.ask(self.position, "learn", told)

@@ -16,6 +16,7 @@ from oracle.ports import (
     Appraisal,
     ContentStore,
     Evidence,
+    Holding,
     OfferedAssignment,
     Peer,
     Proposal,
@@ -75,8 +76,11 @@ class LocalPeer:
     def approve(self, header: Header) -> bytes:
         return self._there().approve(header)
 
-    def tell(self, shown: Sequence[StoredAnswer]) -> Shares | None:
-        return self._there().tell(shown)
+    def attest(self, shown: Sequence[StoredAnswer]) -> Holding | None:
+        return self._there().attest(shown)
+
+    def tell(self, shown: Sequence[StoredAnswer], holdings: Sequence[Holding]) -> Shares | None:
+        return self._there().tell(shown, holdings)
 
     def learn(self, told: Sequence[Shares]) -> None:
         self._there().learn(told)
