@@ -71,11 +71,10 @@ def create_app(settings: Settings, opened: Oracle | None = None) -> FastAPI:
     reader, ready = Reader(opened), health.of_oracle(opened)
     gate = Gate(opened, settings.own_origins(), settings.session_s)
     app.state.gate, app.state.oracle, app.state.reader = gate, opened, reader
-    secret = settings.home.secret("payloads").encode()
     for routes in (
         answers.router(reader),  # the first that fits serves: what is asked most often stands first
         sessions.router(reader, gate),
-        drafts.router(reader, secret),
+        drafts.router(reader),
         requester.router(reader),
         audit.router(reader),
         chain.router(reader),

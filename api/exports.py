@@ -50,7 +50,7 @@ def response(reader: Reader, number: int, job: Job, kind: str, key: bytes | None
         return Response(_car(reader, number, job), media_type=TYPES[kind], headers=headers)
     if kind == "croissant":
         return JSONResponse(croissant(reader, number, job), media_type=TYPES[kind], headers=headers)
-    made = {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}[kind](rows(reader, number, job, key))
+    made = ROWS[kind](rows(reader, number, job, key))
     return Response(made, media_type=TYPES[kind], headers=headers)
 
 
@@ -194,3 +194,6 @@ def _car(reader: Reader, number: int, job: Job) -> bytes:
     out = io.BytesIO()
     write_car(reader.oracle.content, [from_digest(Codec.DAG_CBOR, digest) for digest in digests], out)
     return out.getvalue()
+
+
+ROWS = {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}  # the kinds that say what is decided

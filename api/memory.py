@@ -19,13 +19,17 @@ from oracle.protocol.state import State
 PROVEN = re.compile(
     r"/jobs/\d{1,10}/verdicts(/\d{1,10}(/evidence)?)?|/workers/\d{1,10}/balance|/epochs/\d{1,10}(/[a-z]+)?"
 )
+PRIVATE = "private"
 MOST_BYTES = 64 << 20
 MOST_OF_ONE = 1 << 18
 COUNTED = SimpleNamespace(path="remembered")  # as the metrics name these requests
 
 
 class Remembered:
-    """Sits behind what adds headers and counts; a session changes nothing about what it keeps."""
+    """Sits behind what adds headers and counts; a session changes nothing about what it keeps: answers of requests whose state
+
+    says PRIVATE are not kept.
+    """
 
     def __init__(self, app: ASGIApp, reader: Reader) -> None:
         self._app, self._reader = app, reader
@@ -47,7 +51,7 @@ class Remembered:
             await send({**begun, "headers": list(begun["headers"])})
             await send({"type": "http.response.body", "body": body})
             return
-        await self._app(scope, receive, self._keeping(name, state, send))
+        await self._app(scope, receive, self._keeping(name, scope, state, send))
 
     async def _looked(self) -> State | None:
         """The state of now; None where it cannot be had, which the request itself then says."""
@@ -61,12 +65,14 @@ class Remembered:
         except CrowdproofError:
             return None
 
-    def _keeping(self, name: str, before: State | None, send: Send) -> Send:
+    def _keeping(self, name: str, scope: Scope, before: State | None, send: Send) -> Send:
         """Keeps what is sent, if it was made under one state."""
         begun: list[Message] = []
 
         async def noted(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 200:
+            if scope.get("state", {}).get(PRIVATE):
+                pass
+            elif message["type"] == "http.response.start" and message["status"] == 200:
                 begun.append({**message, "headers": list(message["headers"])})
             elif begun and not message.get("more_body", False) and before is not None:
                 self._keep(name, before, begun[0], message.get("body", b""))

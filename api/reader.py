@@ -6,13 +6,13 @@ head, which costs one call to know: one for all requests of some hundredths of a
 
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import RLock
 from time import monotonic, time
 
 from api.schemas import Input
 from oracle.adapters.contracts import decode_post
-from oracle.bootstrap import Oracle
+from oracle.bootstrap import Oracle, kept_key
 from oracle.ports import Block
 from oracle.protocol import epoch as ep
 from oracle.protocol import trees
@@ -24,6 +24,7 @@ from oracle.protocol.messages import Header
 from oracle.protocol.state import Job, Post, State, Worker
 from oracle.protocol.terms import Terms
 from oracle.services import rules
+from oracle.services.books import Books
 
 KEPT_TREES = 16
 AHEAD = 4  # epochs, the last ones, that are read before they are asked for, with
@@ -58,10 +59,14 @@ class _Index:
 
 
 class Reader:
-    """Holds the oracle's read side."""
+    """Holds the oracle's read side. What epochs say of sealed jobs is not read here, so that nothing of it can be shown by mistake;
 
-    def __init__(self, oracle: Oracle) -> None:
-        self.oracle = oracle
+    `private` reads it, for those whom it is for.
+    """
+
+    def __init__(self, oracle: Oracle, private: bool = False) -> None:
+        self.oracle = oracle if private else replace(oracle, books=Books(oracle.content))
+        self.private = self if private else Reader(oracle, private=True)
         self._lock, self._building = RLock(), RLock()
         self._ahead: set[bytes] = set()
         self._head: Block | None = None
@@ -136,6 +141,10 @@ class Reader:
         """Raises ContentMissing."""
         return self.oracle.books.job(job.terms)
 
+    def opened(self, number: int) -> "Reader":
+        """The reader that opens what is sealed of a job: for its requester, and of each worker's answers for that worker."""
+        return self.private if self.content(self.job(number))[0].is_sealed else self
+
     def holds(self, job: Job) -> bool:
         """Whether its manifest and tasks are here: a job can be opened without giving them to anybody."""
         try:
@@ -204,7 +213,7 @@ class Reader:
         terms, state = self.job(number).terms, self.state()
         books = self.oracle.books
         before = books.graph(terms).before
-        if not any(before.values()):
+        if not any(before.values()) or (self is not self.private and books.job(terms)[0].is_sealed):
             return {}
         sure, (manifest, tasks) = books.confidence(state, number), books.job(terms)
         said = {
@@ -245,6 +254,11 @@ class Reader:
             while len(self._trees) > KEPT_TREES:
                 self._trees.popitem(last=False)
             return self._trees[key]
+
+
+def key_of(reader: Reader, number: int) -> bytes | None:
+    """The key of a job whose payloads were sealed here."""
+    return kept_key(reader.oracle.database, reader.state(), number)
 
 
 def _wallet(name: str) -> bytes:

@@ -623,8 +623,15 @@ class EpochDetail(Epoch):
     trees: dict[str, dict[str, Any]]
 
 
+class JobKey(Schema):
+    """The key of a job: keep it, whoever has it reads the job."""
+
+    job: int
+    key: Hash
+
+
 class Leaf(Schema):
-    """A value of one of an epoch's trees, with the proof of its place."""
+    """A value of one of an epoch's trees, with the proof of its place; null where it is of a sealed job."""
 
     index: int
     value: Any

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,7 +21,8 @@ from oracle.adapters.signer import KeySigner, load_keystore
 from oracle.config import Home
 from oracle.protocol.cids import Cid
 from oracle.protocol.deployment import Deployment
-from oracle.protocol.errors import BadInput, CommitteeChanged
+from oracle.protocol.errors import BadInput, CommitteeChanged, ContentMissing
+from oracle.protocol.jobkey import Keys
 from oracle.protocol.keys import Address
 from oracle.protocol.state import State
 from oracle.services import office, rules
@@ -28,6 +30,7 @@ from oracle.services.assign import Matcher
 from oracle.services.books import Books
 from oracle.services.index import Index
 from oracle.services.member import Member
+from oracle.services.opener import Opener
 from oracle.services.refute import ANYBODY, Purse, Refuter
 from oracle.services.settle import Settler
 
@@ -39,6 +42,9 @@ RELAYER = "relayer"
 WATCHER = "watcher"
 MEMBER = "member"
 GOOD_S = 0.1  # for which a member accepts answers by one look at the chain: much less than a block takes
+
+
+PAYLOAD_KEY = "payload-key"  # kind of what is kept: a job's key, by the hash of its terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,7 @@ class Oracle:
             lambda data: decode_post(self.chain.interfaces, data),
             Purse(self.database, signer) if signer else None,
             rewarded,
+            self.books.keys,
         )
 
 
@@ -114,6 +121,7 @@ def open_oracle(home: Home) -> Oracle:
     interfaces = Interfaces(abis)
     chain = RpcChain(settings.rpc, interfaces, deployment.chain_id)
     database, content = open_database(home), open_content(home)
+    index = Index(chain, database, deployment, settings.depth, _in_office(home, deployment))
     token = home.secret("token")
     return Oracle(
         deployment,
@@ -122,11 +130,48 @@ def open_oracle(home: Home) -> Oracle:
         Calls(interfaces, deployment),
         content,
         database,
-        Index(chain, database, deployment, settings.depth, _in_office(home, deployment)),
-        Books(content),
+        index,
+        Books(content, _keys(home, deployment, database, content, index)),
         tuple(HttpPeer(url, token) for url in settings.members),
         settings.depth,
     )
+
+
+def _keys(home: Home, deployment: Deployment, database: SqlDatabase, content: Store, index: Index) -> Keys:
+    """Of sealed jobs: those that were sealed here, and what the members of this home can open.
+
+    Whoever answers for data that is demanded on chain must be able to read it, whoever made the job.
+    """
+    public = Books(content)
+
+    @cache
+    def openers() -> list[Opener]:
+        signers = _member_signers(home)
+        return [Opener(deployment, one, lambda: [term.members for term in index.state.terms]) for one in signers]
+
+    def key(number: int) -> bytes | None:
+        if found := kept_key(database, index.state, number):
+            return found
+        job = index.state.jobs.get(number)
+        with suppress(ContentMissing):
+            wrapped = public.job(job.terms)[0].key if job else None
+            opened = (one.unwrap(wrapped, job.requester) for one in openers()) if job and wrapped else ()
+            return next((found for found in opened if found), None)
+        return None
+
+    return key
+
+
+def _member_signers(home: Home) -> list[KeySigner]:
+    files = sorted(home.path.glob(f"members/*/keys/{MEMBER}.json"))
+    return [load_keystore(file, home.secret("password")) for file in files]
+
+
+def kept_key(database: SqlDatabase, state: State, number: int) -> bytes | None:
+    """The key of a job whose payloads were sealed here."""
+    job = state.jobs.get(number)
+    kept = database.kept(PAYLOAD_KEY, job.terms.hash().hex()) if job else None
+    return bytes.fromhex(kept.value["key"]) if kept else None
 
 
 def _in_office(home: Home, deployment: Deployment) -> Callable[[State], None]:

@@ -8,13 +8,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
+from secrets import token_bytes
 
 from oracle.adapters.car import write_car
-from oracle.bootstrap import Oracle
+from oracle.bootstrap import PAYLOAD_KEY, Oracle
 from oracle.ports import FOREVER, Kept, Peer, Permit, Signer
-from oracle.protocol import gold
+from oracle.protocol import gold, jobkey, payloads
 from oracle.protocol.cids import Codec, encode, from_digest
-from oracle.protocol.errors import Refused, Retryable
+from oracle.protocol.errors import BadInput, Refused, Retryable
+from oracle.protocol.jobkey import Wrapped
 from oracle.protocol.keys import Address, checksum
 from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import Manifest, make_job
@@ -25,7 +27,10 @@ from oracle.services.panel import Panel
 
 GRACE_S = 2.0  # for members beyond the quorum
 PATIENCE_S = 120.0
-GOLD = "gold"  # kind of what is kept: a job's sealed labels, by the hash of all that it is made of
+GOLD, KEY = (
+    "gold",
+    "job-key",
+)  # kinds of what is kept: a job's sealed labels, its key, by the hash of all that it is made of
 
 
 def store(oracle: Oracle, manifest: Manifest, tasks: Sequence[Task], where: str) -> Terms:
@@ -33,6 +38,8 @@ def store(oracle: Oracle, manifest: Manifest, tasks: Sequence[Task], where: str)
 
     Raises BadInput naming the field, Retryable when too few members answer.
     """
+    if manifest.is_sealed and manifest.key is None:
+        raise BadInput(f"{where}: visibility: a sealed job is stored with its key")
     terms, blocks = make_job(manifest, tasks, oracle.deployment.unit, where)
     oracle.content.put_many(blocks)
     out = BytesIO()
@@ -59,16 +66,49 @@ def seal_gold(
     """
     if not known:
         return manifest
-    plain = hashlib.sha256(requester + encode(manifest.document) + encode(sorted(map(list, known.items()))))
-    for task in tasks:
-        plain.update(encode(task.record()))
-    name = plain.hexdigest()
+    name = _name(requester, manifest, tasks, encode(sorted(map(list, known.items()))))
     parts = gold.make(known, requester, oracle.deployment.committee.seal_keys)
     oracle.database.keep(Kept(GOLD, name, requester.hex(), {"parts": to_json(parts)}, FOREVER))
     kept = oracle.database.kept(GOLD, name)
     if kept is None:
         raise Retryable("the job's sealed gold is gone from the database: run this again")
     return replace(manifest, gold=from_json(tuple[gold.Part, ...], kept.value["parts"]))
+
+
+def seal(
+    oracle: Oracle, manifest: Manifest, tasks: Sequence[Task], requester: Address
+) -> tuple[Manifest, list[Task], bytes | None]:
+    """The job as everybody may see it, and the key that opens the rest; as it is, and None, where it is public.
+
+    The same job of the same requester has the same key: once drawn it is kept.
+    """
+    if manifest.is_public:
+        return manifest, list(tasks), None
+    name, drawn = _name(requester, manifest, tasks), token_bytes(jobkey.KEY)
+    wrapped = jobkey.wrap(drawn, requester, oracle.deployment.committee.seal_keys)
+    value = {"key": drawn.hex(), "wrapped": to_json(wrapped)}
+    oracle.database.keep(Kept(KEY, name, requester.hex(), value, FOREVER))
+    kept = oracle.database.kept(KEY, name)
+    if kept is None:
+        raise Retryable("the job's key is gone from the database: run this again")
+    key = bytes.fromhex(kept.value["key"])
+    if manifest.is_sealed:
+        manifest = replace(manifest, key=from_json(Wrapped, kept.value["wrapped"]))
+    return manifest, payloads.seal_tasks(tasks, key), key
+
+
+def keep_key(oracle: Oracle, terms: Terms, requester: Address, key: bytes | None) -> None:
+    """By which the oracle opens the payloads of the job with these terms to its workers, and its epochs to its requester."""
+    if key is not None:
+        oracle.database.put(Kept(PAYLOAD_KEY, terms.hash().hex(), requester.hex(), {"key": key.hex()}, FOREVER))
+
+
+def _name(requester: Address, manifest: Manifest, tasks: Sequence[Task], more: bytes = b"") -> str:
+    """Of a job, by all that it is made of."""
+    plain = hashlib.sha256(requester + encode(manifest.document) + more)
+    for task in tasks:
+        plain.update(encode(task.record()))
+    return plain.hexdigest()
 
 
 def fund(oracle: Oracle, requester: Signer, terms: Terms, deadline: int) -> int:

@@ -11,17 +11,18 @@ from fastapi.responses import JSONResponse
 from pydantic.alias_generators import to_camel
 
 from api import schemas
+from api.gate import Visitor
 from api.reader import NotFound, Reader
 from api.routes import From, Limit, Number, part, written
 from api.routes.chain import epoch_of
-from api.routes.jobs import verdict_of
+from api.routes.jobs import seen_by, verdict_of
 from oracle.protocol import scoring
 from oracle.protocol.deployment import Committee
 from oracle.protocol.epoch import TREES
 from oracle.protocol.errors import BadInput
 from oracle.protocol.events import KINDS, Log
 from oracle.protocol.keys import Address, checksum
-from oracle.protocol.leaves import Core, Opening, Status, leaf_of, record_of
+from oracle.protocol.leaves import Core, Opening, Status, is_sealed, leaf_of, record_of
 from oracle.protocol.state import Post
 
 START = "-1.-1"
@@ -52,7 +53,7 @@ def router(reader: Reader) -> APIRouter:
         return [
             schemas.Leaf(
                 index=at,
-                value=_shown(tuple(record_of(value))),
+                value=None if is_sealed(value) else _shown(tuple(record_of(value))),
                 leaf=leaf_of(value),
                 proof=reader.proof(post, tree, at),
             )
@@ -60,12 +61,13 @@ def router(reader: Reader) -> APIRouter:
         ]
 
     @routes.get("/jobs/{job}/verdicts/{task}/evidence", response_model=schemas.Evidence)
-    def evidence(job: Number, task: Number) -> Response:
-        """All that recomputing one verdict takes, without trusting this API."""
-        found = reader.verdict(job, task)
+    def evidence(request: Request, job: Number, task: Number, visitor: Visitor) -> Response:
+        """All that recomputing one verdict takes, without trusting this API; of a sealed job for its requester alone."""
+        seen = seen_by(reader, request, visitor, job)
+        found = seen.verdict(job, task)
         if found is None:
             raise NotFound(f"task {task} of job {job} has no verdict yet")
-        return written(_evidence(reader, job, *found[:2]))
+        return written(_evidence(seen, job, *found[:2]))
 
     @routes.get(
         "/logs",

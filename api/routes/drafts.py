@@ -3,7 +3,6 @@
 Nothing is spent here. A draft is its requester's own until its job is on the chain.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,11 +19,10 @@ from api.routes import Raw
 from oracle import publishing
 from oracle.adapters import permits
 from oracle.bootstrap import Oracle
-from oracle.ports import FOREVER, Call, Kept, Permit
+from oracle.ports import Call, Kept, Permit
 from oracle.privacy import anonymise
 from oracle.privacy.policy import Policy, read_policy
-from oracle.protocol import payloads
-from oracle.protocol.cids import Codec, encode, from_digest
+from oracle.protocol.cids import Codec, from_digest
 from oracle.protocol.errors import BadInput
 from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import Manifest, check_manifest, make_job, problems, schema, task_problems
@@ -41,11 +39,10 @@ Name = Annotated[str, Query(max_length=200, description="The file's name: its en
 Rules = Annotated[str, Query(max_length=20_000, description="The manifest's `personalData` [redact all].")]
 
 
-def router(reader: Reader, secret: bytes) -> APIRouter:
-    """`secret`: from which the keys of sealed payloads follow."""
+def router(reader: Reader) -> APIRouter:
     routes = APIRouter(tags=["requester"])
     _add_checks(routes, reader)
-    _add_drafts(routes, reader, secret)
+    _add_drafts(routes, reader)
     return routes
 
 
@@ -116,13 +113,13 @@ def _add_checks(routes: APIRouter, reader: Reader) -> None:
         return document
 
 
-def _add_drafts(routes: APIRouter, reader: Reader, secret: bytes) -> None:
+def _add_drafts(routes: APIRouter, reader: Reader) -> None:
     oracle = reader.oracle
 
     @routes.post("/jobs/drafts", status_code=201)
     def draft_job(request: Request, body: schemas.JobDraftIn, session: SignedIn) -> Response:
         """Stores a job's content at the committee, and gives what funds it. The same again is the same draft."""
-        return once(oracle.database, request, session, body, lambda: _store(reader, secret, session, body))
+        return once(oracle.database, request, session, body, lambda: _store(reader, session, body))
 
     @routes.get("/jobs/drafts")
     def drafts(session: SignedIn) -> list[schemas.JobDraft]:
@@ -160,13 +157,7 @@ def opening(oracle: Oracle, draft: Kept, permit: Permit | None) -> list[Call]:
     return [oracle.calls.approve(oracle.deployment.token, oracle.deployment.market, amount), opened]
 
 
-def payload_key(oracle: Oracle, terms: Terms) -> bytes | None:
-    """Of a job whose payloads were sealed here."""
-    kept = oracle.database.kept("payload-key", terms.hash().hex())
-    return bytes.fromhex(kept.value["key"]) if kept else None
-
-
-def _store(reader: Reader, secret: bytes, session: Session, body: schemas.JobDraftIn) -> schemas.JobDraft:
+def _store(reader: Reader, session: Session, body: schemas.JobDraftIn) -> schemas.JobDraft:
     oracle = reader.oracle
     manifest, given = check_manifest(body.manifest), _tasks(body)
     _check_deadline(reader, manifest)
@@ -174,16 +165,9 @@ def _store(reader: Reader, secret: bytes, session: Session, body: schemas.JobDra
     manifest, tasks, known = golden(manifest, clean.tasks, _gold(body), "manifest")
     make_job(manifest, tasks, reader.unit)  # what is wrong is said before anything is sealed
     manifest = publishing.seal_gold(oracle, manifest, tasks, known, session.wallet)
-    key = None
-    if not manifest.is_public:
-        plain = hashlib.sha256(encode(manifest.document))
-        for task in tasks:
-            plain.update(encode(task.record()))
-        key = hashlib.blake2b(secret + session.wallet + plain.digest(), digest_size=payloads.KEY).digest()
-        tasks = payloads.seal_tasks(tasks, key)
+    manifest, tasks, key = publishing.seal(oracle, manifest, tasks, session.wallet)
     terms = publishing.store(oracle, manifest, tasks, "manifest")
-    if key is not None:
-        oracle.database.put(Kept("payload-key", terms.hash().hex(), session.owner, {"key": key.hex()}, FOREVER))
+    publishing.keep_key(oracle, terms, session.wallet, key)
     value = {"title": manifest.document["title"], "terms": to_json(terms), "deadline": manifest.deadline}
     value["replaced"] = anonymise.totals(clean.changes)
     until = reader.clock() + DRAFT_S

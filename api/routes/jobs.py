@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from api import schemas
+from api.gate import Forbidden, Session, Visitor
+from api.memory import PRIVATE
 from api.reader import NotFound, Reader
 from api.routes import From, Limit, Number, part, written
 from oracle.protocol import scoring
@@ -62,22 +64,34 @@ def router(reader: Reader) -> APIRouter:
 
     @routes.get("/{job}/verdicts")
     def verdicts(
-        request: Request, response: Response, job: Number, first: From = 0, limit: Limit = 100
+        request: Request, response: Response, job: Number, visitor: Visitor, first: From = 0, limit: Limit = 100
     ) -> list[schemas.Verdict]:
-        """Decided tasks from task number `from` on, each with its proof."""
-        found_job = reader.job(job)
-        found = [item for item in reader.verdicts(job) if item[2].task >= first]
+        """Decided tasks from task number `from` on, each with its proof; of a sealed job for its requester alone."""
+        found_job, seen = reader.job(job), seen_by(reader, request, visitor, job)
+        found = [item for item in seen.verdicts(job) if item[2].task >= first]
         following = found[limit][2].task if len(found) > limit else 0
-        return [verdict_of(reader, found_job, *item) for item in part(request, response, found, limit, following)]
+        return [verdict_of(seen, found_job, *item) for item in part(request, response, found, limit, following)]
 
     @routes.get("/{job}/verdicts/{task}", response_model=schemas.Verdict)
-    def verdict(job: Number, task: Number) -> Response:
-        found_job, found = reader.job(job), reader.verdict(job, task)
+    def verdict(request: Request, job: Number, task: Number, visitor: Visitor) -> Response:
+        found_job, seen = reader.job(job), seen_by(reader, request, visitor, job)
+        found = seen.verdict(job, task)
         if found is None:
             raise NotFound(f"task {task} of job {job} has no verdict yet")
-        return written(verdict_of(reader, found_job, *found))
+        return written(verdict_of(seen, found_job, *found))
 
     return routes
+
+
+def seen_by(reader: Reader, request: Request, visitor: Session | None, number: int) -> Reader:
+    """The reader of what epochs say of a job, for who asks. Raises Forbidden where it is for somebody else."""
+    job, opened = reader.job(number), reader.opened(number)
+    if opened is reader:
+        return reader
+    if visitor is None or visitor.wallet != job.requester:
+        raise Forbidden(f"job {number} is sealed: what is decided in it is for its requester alone", "sealed")
+    setattr(request.state, PRIVATE, True)
+    return opened
 
 
 def _job(reader: Reader, number: int, job: Job) -> schemas.Job:

@@ -36,7 +36,7 @@ def router(reader: Reader, home: Home) -> APIRouter:
         """Noisy statistics of your job, for everyone, against its budget. The same question again costs nothing."""
         own_job(reader, session, job)
         key, query = releases.ledger_key(home), read_query(body.query)
-        entry = releases.publish(reader, key, job, query, body.groups)
+        entry = releases.publish(reader.opened(job), key, job, query, body.groups)
         return releases.shown(reader.oracle.database.budget(entry.dataset), [entry], key)["entries"][0]  # type: ignore[no-any-return]
 
     return routes

@@ -9,10 +9,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api import exports, schemas, statistics
 from api.gate import Forbidden, Session, SignedIn, Visitor
-from api.reader import Reader
+from api.reader import NotFound, Reader, key_of
 from api.routes import From, Limit, Number, part
-from api.routes.drafts import payload_key
-from api.routes.jobs import verdict_of
+from api.routes.jobs import seen_by, verdict_of
 from oracle.ports import FOREVER, Kept
 from oracle.protocol import scoring
 from oracle.protocol.leaves import Status
@@ -49,7 +48,7 @@ def router(reader: Reader) -> APIRouter:
     def stats(job: Number, session: SignedIn) -> schemas.Statistics:
         """Agreement, confidence and quality by worker, of what is decided so far."""
         own_job(reader, session, job)
-        return statistics.of_job(reader, job)
+        return statistics.of_job(reader.opened(job), job)
 
     @routes.get("/{job}/review")
     def review(
@@ -62,27 +61,37 @@ def router(reader: Reader) -> APIRouter:
         limit: Limit = 100,
     ) -> list[schemas.Verdict]:
         """Verdicts that are less sure than `below`, the least sure first, from the place `from` on."""
-        found_job = own_job(reader, session, job)
+        found_job, seen = own_job(reader, session, job), reader.opened(job)
         unsure = []
-        for post, index, verdict in reader.verdicts(job):
-            weights = reader.epoch(post).weights
+        for post, index, verdict in seen.verdicts(job):
+            weights = seen.epoch(post).weights
             rows = [weights[core.row].row for core in verdict.cores if core.status is Status.COUNTED]
             if (sure := scoring.confidence(verdict.prior, rows)) < below:
                 unsure.append((sure, verdict.task, post, index, verdict))
         unsure.sort(key=lambda item: item[:2])
         chosen = part(request, response, unsure[first:], limit, first + limit)
-        return [verdict_of(reader, found_job, *item[2:]) for item in chosen]
+        return [verdict_of(seen, found_job, *item[2:]) for item in chosen]
 
     @routes.get("/{job}/export", response_class=Response)
-    def export(job: Number, visitor: Visitor, kind: Format = "jsonl") -> Response:
+    def export(request: Request, job: Number, visitor: Visitor, kind: Format = "jsonl") -> Response:
         """Labels, confidences, raw answers and places of their proofs: as JSONL, CSV, Parquet; a CAR of all the data, for an audit
 
-        without this API; or Croissant metadata of the others. Sealed payloads are opened for the job's requester alone.
+        without this API; or Croissant metadata of the others. What is sealed is opened for the job's requester alone.
         """
         found = reader.job(job)
         mine = visitor is not None and visitor.wallet == found.requester
-        key = payload_key(reader.oracle, found.terms) if mine else None
-        return exports.response(reader, job, found, kind, key)
+        key = key_of(reader, job) if mine else None
+        seen = seen_by(reader, request, visitor, job) if kind in exports.ROWS else reader
+        return exports.response(seen, job, found, kind, key)
+
+    @routes.get("/{job}/key")
+    def key(job: Number, session: SignedIn) -> schemas.JobKey:
+        """What opens the payloads of your job, and what epochs say of it where it is sealed: for an audit without this API."""
+        own_job(reader, session, job)
+        found = key_of(reader, job)
+        if found is None:
+            raise NotFound(f"there is no key of job {job} here: it is public, or was sealed elsewhere")
+        return schemas.JobKey(job=job, key=found)
 
     return routes
 

@@ -14,9 +14,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api import schemas
 from api.gate import Session, SignedIn, Visitor
-from api.reader import NotFound, Reader
+from api.reader import NotFound, Reader, key_of
 from api.routes import From, Limit, Number, part
-from api.routes.drafts import payload_key
 from oracle.ports import Kept, OfferedAssignment
 from oracle.protocol import payloads, scoring
 from oracle.protocol.cids import Codec, from_digest
@@ -202,7 +201,7 @@ class Mine:
             seal=manifest.seal,
             answer=answer,
         )
-        decided = self.reader.verdict(offer.job, offer.task)
+        decided = self.reader.opened(offer.job).verdict(offer.job, offer.task)  # of which it sees its own answer
         core = next((c for c in decided[2].cores if c.worker == offer.worker), None) if decided else None
         if decided and core:
             self._settled(made, job, decided[0], decided[2], core)
@@ -243,7 +242,7 @@ def _opened(reader: Reader, job: int, task: int) -> Any:
     stored = reader.content(found)[1][task]
     if not payloads.is_sealed(stored.payload):
         return stored.payload
-    key = payload_key(reader.oracle, found.terms)
+    key = key_of(reader, job)
     if key is None:
         raise Refused(
             "no-payload-key", f"the payloads of job {job} were sealed elsewhere: ask the API of its requester"

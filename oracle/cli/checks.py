@@ -24,12 +24,13 @@ def audit(
     rpc: Annotated[str | None, typer.Option(help="Endpoint, for an audit from outside.")] = None,
     store: Annotated[str | None, typer.Option(help="Folder or gateway URL of the content, with --rpc.")] = None,
     deployment: Annotated[Path | None, typer.Option(help="deployment.json, with --rpc [HOME/deployment.json].")] = None,
+    keys: Annotated[list[Path] | None, typer.Option("--job-key", help="File with a sealed job's key.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute every verdict, balance and signature from the chain and the content store alone."""
     from oracle.commands import auditing
 
-    document = auditing.audit(home, rpc, store, deployment)
+    document = auditing.audit(home, rpc, store, deployment, keys or ())
     answer(document, as_json, auditing.text, document["ok"])
 
 

@@ -35,6 +35,7 @@ def demo(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the demo that --home holds.")] = False,
     early_stop: Annotated[bool, typer.Option("--early-stop", help="Ask no more about what is sure.")] = False,
     seal: Annotated[str, typer.Option(help="Who opens an answer: members (each alone) or threshold.")] = "members",
+    visibility: Annotated[str, typer.Option(help="Who reads what is decided: public, assigned or sealed.")] = "public",
     as_json: JsonOption = False,
 ) -> None:
     """Play a recorded crowd through the whole system: wallets, escrow, sealed answers, verdicts, pay, audit."""
@@ -42,6 +43,7 @@ def demo(
     from oracle.demo import progress, report
     from oracle.demo.play import STAGES, Options, play
     from oracle.protocol.errors import BadInput
+    from oracle.protocol.manifest import VISIBILITIES
     from oracle.protocol.sealing import SCHEMES
 
     if resume and not home:
@@ -52,10 +54,21 @@ def demo(
         raise BadInput(
             "--early-stop needs members who read answers as they come; --seal threshold hides them till the end"
         )
+    if visibility not in VISIBILITIES:
+        raise BadInput(f"--visibility {visibility}: there are {', '.join(VISIBILITIES)}")
     place = Home.at(home) if home else Home.fresh()
     with progress.shown(STAGES) as show:
         options = Options(
-            labels, gold, rpc, port, database=database, content=ipfs, resume=resume, early_stop=early_stop, seal=seal
+            labels,
+            gold,
+            rpc,
+            port,
+            database=database,
+            content=ipfs,
+            resume=resume,
+            early_stop=early_stop,
+            seal=seal,
+            visibility=visibility,
         )
         summary = play(place, options, show)
     answer(summary, as_json, report.text, summary["audit"]["ok"])

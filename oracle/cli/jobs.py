@@ -139,3 +139,19 @@ def job_export(
 
     document = working.export(home, api, number, kind, signer_of(home, key) if key else None, out)
     show(document, as_json, lambda d: f"  wrote       {d['bytes']:,} bytes to {d['out']}")
+
+
+@app.command("key")
+def job_key(
+    number: int,
+    key: Annotated[str, typer.Option(help="The requester's keystore.")],
+    out: Annotated[Path, typer.Option(help="File to write; only you can read it.")],
+    home: HomeOption = None,
+    api: ApiOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write the key of a job whose payloads are sealed to a file: with it `audit --job-key` reads a sealed job."""
+    from oracle.commands import working
+
+    document = working.job_key(home, api, number, signer_of(home, key), out)
+    show(document, as_json, lambda d: f"  wrote       the key of job {d['job']} to {d['out']}")

@@ -1,6 +1,7 @@
 """`crowdproof audit`: a home (its saved chain is started if none runs), or any deployment from outside."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from oracle.adapters.deployer import read_deployment_file
 from oracle.bootstrap import open_content
 from oracle.config import Home
 from oracle.ports import ContentStore
+from oracle.protocol import jobkey
 from oracle.protocol.cids import Codec, cid_of
 from oracle.protocol.errors import BadInput, ChainUnavailable, CrowdproofError, WrongChain
 from oracle.services import audit as auditing
@@ -32,18 +34,24 @@ COUNTED = (
 )
 
 
-def audit(home: Path | None, rpc: str | None, store: str | None, deployment: Path | None) -> dict[str, Any]:
-    """Raises BadInput where there is nothing to audit, or no chain to audit it against."""
-    place = Home.at(home)
+def audit(
+    home: Path | None, rpc: str | None, store: str | None, deployment: Path | None, keys: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """`keys`: files with the keys of sealed jobs. Raises BadInput where there is nothing to audit, or no chain to audit against."""
+    place, known = Home.at(home), [read_key(file) for file in keys]
     if (rpc is None) != (store is None):
         raise BadInput("--rpc and --store go together: an endpoint and a copy of the content")
     found, abis = read_deployment_file(deployment or place.deployment)
     interfaces = Interfaces(abis)
     with reached("audit"), endpoint(place, rpc) as url, closing(RpcChain(url, interfaces, found.chain_id)) as chain:
         chain.latest()
-        report = auditing.run(chain, content_of(place, store), found, lambda data: decode_post(interfaces, data))
+        hashed = {jobkey.hash_of(key): key for key in known}
+        report = auditing.run(
+            chain, content_of(place, store), found, lambda data: decode_post(interfaces, data), hashed
+        )
     counts = {name: getattr(report, name) for name in COUNTED}
     faults = [{"epoch": f.epoch, "tree": f.tree, "index": f.index, "what": f.what} for f in report.faults]
+    counts["sealed"] = {str(job): verdicts for job, verdicts in sorted(report.sealed.items())}
     money = {"earned": report.total * found.unit, "claimed": report.claimed * found.unit}
     return {"ok": report.ok, **counts, **money, "faults": faults, "lines": [str(f) for f in report.faults]}
 
@@ -61,7 +69,25 @@ def _details(d: dict[str, Any]) -> str:
     """Of how many assignments it is proven how good they are; and of how many tasks the requester knew the label."""
     matched = f"{d['matched']} of {d['assignments']} assignments by {d['matches']} matches, at most {d['gap']:.3%} below the best"
     gold = f"{d['gold']} gold tasks opened, each with the label to which its job had committed"
-    return "".join(f"\n  {line}" for line, there in ((matched, d["matches"]), (gold, d["gold"])) if there)
+    jobs = ", ".join(f"{verdicts} verdicts of job {job}" for job, verdicts in d["sealed"].items())
+    dark = f"not for you: {jobs}; sealed, only their hashes and what they cost were checked. --job-key opens them"
+    lines = ((matched, d["matches"]), (gold, d["gold"]), (dark, d["sealed"]))
+    return "".join(f"\n  {line}" for line, there in lines if there)
+
+
+def read_key(file: Path) -> bytes:
+    """A job's key from a file, as `job key` writes it. Raises BadInput naming the file."""
+    try:
+        key = bytes.fromhex(str(json.loads(file.read_text("utf-8"))["key"]).removeprefix("0x"))
+    except OSError as problem:
+        raise BadInput(f"{file}: {problem.strerror}") from None
+    except (ValueError, TypeError, KeyError):
+        key = b""
+    if len(key) != jobkey.KEY:
+        raise BadInput(
+            f'{file}: expected {{"key": "0x..."}} with {jobkey.KEY} bytes, as `crowdproof job key` writes it'
+        )
+    return key
 
 
 @contextmanager

@@ -92,7 +92,9 @@ def create(home: Path | None, manifest: Path, tasks: Path, requester: Signer) ->
         try:
             _check_open(oracle, asked, manifest)
             asked = publishing.seal_gold(oracle, asked, items, known, requester.address)
+            asked, items, key = publishing.seal(oracle, asked, items, requester.address)
             terms = publishing.store(oracle, asked, items, str(manifest))
+            publishing.keep_key(oracle, terms, requester.address, key)
             job = publishing.fund(oracle, requester, terms, asked.deadline)
         except (ChainUnavailable, WrongChain) as problem:
             raise BadInput(f"{problem}; run this again to go on") from None

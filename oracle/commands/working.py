@@ -3,6 +3,7 @@
 What is signed is in HOME/work/WALLET before it is sent, and goes out again as it is: a second answer to a task would be refused.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from api.client import register as enrol
 from api.journal import Journal
 from oracle.adapters.deployer import read_deployment_file
 from oracle.adapters.signer import KeySigner
-from oracle.config import Home
+from oracle.config import Home, write_atomically
 from oracle.labels import read_truth, write_whole
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import BadInput, Refused, Retryable
@@ -126,6 +127,14 @@ def export(home: Path | None, api: str, job: int, kind: str, signer: KeySigner |
         data = client.download(f"/jobs/{job}/export", format=kind)
     write_whole(out, [data])
     return {"job": job, "format": kind, "out": str(out), "bytes": len(data)}
+
+
+def job_key(home: Path | None, api: str, job: int, signer: KeySigner, out: Path) -> dict[str, Any]:
+    """The key of the signer's own job, into a file that its owner alone can read."""
+    with visit(home, api) as seen:
+        found = seen.client.sign_in(signer).get(f"/jobs/{job}/key")
+    write_atomically(out, json.dumps(found) + "\n", mode=0o600)
+    return {"job": job, "out": str(out)}
 
 
 def _assigned(worker: Worker, job: int | None) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ class Options:
     """What the command line asks for. `rpc`: another endpoint than a local chain of our own; `port`: the API's;
 
     `database`, `content`: a PostgreSQL and a Kubo in place of files; `resume`: go on with what the home holds; `early_stop`: ask
-    for answers in rounds, where they are worth most, and no more about a task that is sure; `seal`: as in a manifest.
+    for answers in rounds, where they are worth most, and no more about a task that is sure; `seal`, `visibility`: as in a manifest.
     """
 
     labels: Path | None = None
@@ -53,6 +53,7 @@ class Options:
     resume: bool = False
     early_stop: bool = False
     seal: str = "members"
+    visibility: str = "public"
 
 
 @dataclass(frozen=True, slots=True)

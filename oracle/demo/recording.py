@@ -49,10 +49,11 @@ class Recording:
         where: str = "the demo's manifest",
         confidence: float | None = None,
         seal: str = "members",
+        visibility: str = "public",
     ) -> Manifest:
         """The job that asks for exactly these answers, or until each task is sure; amounts in the token's smallest unit."""
         stop = {} if confidence is None else {"confidence": confidence}
-        sealed = {} if seal == "members" else {"seal": seal}
+        sealed = ({} if seal == "members" else {"seal": seal}) | {"visibility": visibility}
         return check_manifest(
             {
                 "version": 1,

@@ -31,6 +31,7 @@ from oracle.demo.progress import Show, Silent
 from oracle.demo.recording import Recording
 from oracle.demo.summary import summarise
 from oracle.ports import Call, OfferedAssignment
+from oracle.protocol import jobkey
 from oracle.protocol.errors import BadInput, ChainUnavailable, CrowdproofError, Retryable, WrongChain
 from oracle.protocol.hashing import keccak
 from oracle.protocol.keys import address_of, checksum
@@ -204,7 +205,9 @@ class Demo:
     def _fund(self) -> None:
         """The requester stores manifest and tasks, then escrows the whole budget."""
         oracle, requester = self._oracle, self._signers[REQUESTER]
-        terms = publishing.store(oracle, self._manifest(), self.recording.tasks(), "the demo's manifest")
+        manifest, tasks, key = publishing.seal(oracle, self._manifest(), self.recording.tasks(), requester.address)
+        terms = publishing.store(oracle, manifest, tasks, "the demo's manifest")
+        publishing.keep_key(oracle, terms, requester.address, key)
         amount = terms.escrow() * oracle.deployment.unit
         self.show.note(f"escrowing {amount / 1e6:,.2f} DEMO for {terms.tasks} tasks")
         self._keep_block()  # two senders: what the second does must not come first when both are sent again
@@ -213,9 +216,9 @@ class Demo:
     def _manifest(self) -> Manifest:
         sure = SURE if self.options.early_stop else None
         deadline = self._deadline(self._oracle)
-        return self.recording.manifest(
-            self.options.title, BASE, BONUS, FEE_BPS, deadline, confidence=sure, seal=self.options.seal
-        )
+        options = self.options
+        chosen = {"seal": options.seal, "visibility": options.visibility}
+        return self.recording.manifest(options.title, BASE, BONUS, FEE_BPS, deadline, confidence=sure, **chosen)
 
     def _register(self) -> None:
         """Every worker's wallet signs; the relayer registers many to a transaction."""
@@ -317,9 +320,13 @@ class Demo:
         """Chain and store alone."""
         self.show.note("auditing from the chain and the store alone")
         oracle = self._oracle
-        interfaces = oracle.chain.interfaces
+        interfaces, key = oracle.chain.interfaces, oracle.books.keys(self.job)
         self._report = audit.run(
-            oracle.chain, oracle.content, oracle.deployment, lambda data: decode_post(interfaces, data)
+            oracle.chain,
+            oracle.content,
+            oracle.deployment,
+            lambda data: decode_post(interfaces, data),
+            {jobkey.hash_of(key): key} if key else {},
         )
         self._require(self._is_whole(), "the chain has lost transactions")
 

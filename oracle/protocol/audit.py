@@ -11,14 +11,14 @@ from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 from oracle.protocol import epoch as ep
-from oracle.protocol import scoring
+from oracle.protocol import pay, scoring
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import Refused
 from oracle.protocol.faults import Fault, Kind
 from oracle.protocol.hashing import ZERO, keccak
 from oracle.protocol.heads import Debit
 from oracle.protocol.keys import recover
-from oracle.protocol.leaves import NO_ROW, Core, Opening, Status, Verdict, WeightRow
+from oracle.protocol.leaves import NO_ROW, Core, Opening, Status, Verdict, WeightRow, is_sealed
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Answer, Assignment, Domain, digest
 from oracle.protocol.sealing import commitment_of_hash
@@ -27,9 +27,14 @@ from oracle.protocol.terms import MAX_DEBITS, MAX_EARNINGS, NO_LABEL
 
 
 def check(epoch: Epoch, state: State, domain: Domain, ledger: Ledger) -> list[Fault]:
-    """Every fault of `epoch` as the successor of what `ledger` holds; an empty list means that it stands."""
+    """Every fault of `epoch` as the successor of what `ledger` holds; an empty list means that it stands.
+
+    Of records that could not be opened only what they cost is judged: what a sealed job pays is what it is debited.
+    """
     faults = list(listed(epoch, state, domain, ledger))
-    if not faults:
+    if not faults and epoch.sealed:
+        faults = list(_pay_around(epoch, state, ledger))
+    elif not faults:
         faults = list(_pay(epoch, state, ledger))
     return faults
 
@@ -40,7 +45,7 @@ def listed(epoch: Epoch, state: State, domain: Domain, ledger: Ledger) -> Iterat
     yield from _assignments(epoch, state)
     yield from _weights(epoch, state)
     for index, verdict in enumerate(epoch.verdicts):
-        for problem in _verdict(epoch, verdict, state, domain, ledger):
+        for problem in () if is_sealed(verdict) else _verdict(epoch, verdict, state, domain, ledger):
             yield Fault(epoch.epoch, "verdicts", index, problem.what, problem.kind, problem.position)
 
 
@@ -56,7 +61,7 @@ def _order(epoch: Epoch) -> Iterator[Fault]:
     """Balances out of order are of other workers than their places say: a fault of pay."""
     keys: dict[str, tuple[list[Any], Kind | None]] = {
         "balances": ([b.worker for b in epoch.balances], None),
-        "weights": ([(w.job, w.worker, w.label) for w in epoch.weights], Kind.WeightsUnordered),
+        "weights": ([(w.job, w.worker, w.label) for w in epoch.weights if not is_sealed(w)], Kind.WeightsUnordered),
         "verdicts": ([(v.job, v.task) for v in epoch.verdicts], Kind.VerdictsUnordered),
         "assignments": ([(a.job, a.task, a.worker) for a in epoch.assignments], Kind.AssignmentsUnordered),
     }
@@ -90,7 +95,7 @@ def _offer_fault(offer: Assignment, state: State) -> Kind | None:
 
 def _weights(epoch: Epoch, state: State) -> Iterator[Fault]:
     for index, row in enumerate(epoch.weights):
-        if found := _row_fault(row, state):
+        if not is_sealed(row) and (found := _row_fault(row, state)):
             yield Fault(epoch.epoch, "weights", index, f"the row of worker {row.worker} {found[1]}", found[0])
 
 
@@ -259,6 +264,19 @@ def _pay(epoch: Epoch, state: State, ledger: Ledger) -> Iterator[Fault]:
         if is_ != must:
             what = f"worker {is_.worker} has {is_.cumulative} in all, it must be {must.cumulative}"
             yield Fault(epoch.epoch, "balances", index, what + _detail(is_, must))
+
+
+def _pay_around(epoch: Epoch, state: State, ledger: Ledger) -> Iterator[Fault]:
+    """R3 where verdicts are sealed: all other pay is right, and what sealed jobs pay in all is what they are debited."""
+    yield from pay.faults(epoch, state, ledger)
+    paid, terms = pay.sealed_pay(epoch), {number: job.terms for number, job in state.jobs.items()}
+    for debit in epoch.debits:
+        if debit.job in epoch.sealed and paid[debit.job] != debit.pay:
+            what = f"sealed job {debit.job} pays {paid[debit.job]}, and is debited {debit.pay}"
+            yield Fault(epoch.epoch, "balances", None, what)
+    total = ledger.total + sum(debit.pay + terms[debit.job].fee(debit.pay) for debit in epoch.debits)
+    if epoch.total != total:
+        yield Fault(epoch.epoch, "balances", None, f"the total is {epoch.total}, it must be {total}")
 
 
 def _detail(one: Any, two: Any) -> str:

@@ -73,6 +73,11 @@ class Epoch:
     verdicts: tuple[Verdict, ...]
     assignments: tuple[Assignment, ...]
 
+    @property
+    def sealed(self) -> set[int]:
+        """The jobs of which something stands here that who read it could not open."""
+        return {one.job for tree in (self.weights, self.verdicts) for one in tree if leaves.is_sealed(one)}
+
 
 @dataclass(frozen=True, slots=True)
 class Packed:
@@ -190,12 +195,15 @@ def _verdicts(
 # ------------------------------------------------------------------------------------------------------- in the store
 
 
-def pack(epoch: Epoch, manifests: Mapping[int, bytes]) -> Packed:
-    """The epoch's blocks and header. manifests: job -> digest, so that an export carries what it is about."""
+def pack(epoch: Epoch, manifests: Mapping[int, bytes], keys: Mapping[int, bytes] | None = None) -> Packed:
+    """The epoch's blocks and header. manifests: job -> digest, so that an export carries what it is about.
+
+    keys: of the sealed jobs of which it says something. Roots and header are those without.
+    """
     blocks: list[Block] = []
     nodes: dict[str, Any] = {}
     for name in TREES:
-        nodes[name], more = pages.pack(getattr(epoch, name))
+        nodes[name], more = pages.pack(getattr(epoch, name), keys)
         blocks += more
     jobs = sorted({v.job for v in epoch.verdicts} | {o.job for o in epoch.assignments})
     root = encode(

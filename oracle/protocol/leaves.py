@@ -168,6 +168,26 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedRow(WeightRow):
+    """A weight row of a sealed job to who has not its key: its leaf, and no row."""
+
+    hashed: bytes = b""
+
+    def leaf(self) -> bytes:
+        return self.hashed
+
+
+@dataclass(frozen=True, slots=True)
+class SealedVerdict(Verdict):
+    """A verdict of a sealed job to who has not its key: which task it says it decides, its leaf, and no answers."""
+
+    hashed: bytes = b""
+
+    def leaf(self) -> bytes:
+        return self.hashed
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One task of a job: the requester's own id for it and its payload (any dag-cbor value)."""
 
@@ -299,6 +319,25 @@ def _bytes(value: Any, length: int | None = None) -> bytes:
     if not isinstance(value, bytes) or (length is not None and len(value) != length):
         raise ValueError(f"expected {length or 'some'} bytes")
     return value
+
+
+def sealed_place(value: "Leaf") -> list[int]:
+    """What a sealed record says in the clear: the job, and the task of a verdict."""
+    return [value.job, value.task] if isinstance(value, Verdict) else [value.job]  # type: ignore[union-attr]
+
+
+def sealed_from(tree: str, place: Sequence[Any], leaf_: bytes) -> "Leaf":
+    """What there is to know of a record without its key. Raises ValueError for what is no place in that tree."""
+    numbers = [_uint(one, 32) for one in place]
+    if (tree, len(numbers)) == ("verdicts", 2):
+        return SealedVerdict(numbers[0], numbers[1], NO_LABEL, (), 0, (), (), hashed=leaf_)
+    if (tree, len(numbers)) == ("weights", 1):
+        return SealedRow(numbers[0], 0, NO_LABEL, (), hashed=leaf_)
+    raise ValueError(f"no record of the {tree} is sealed so")
+
+
+def is_sealed(value: "Leaf") -> bool:
+    return isinstance(value, SealedVerdict | SealedRow)
 
 
 Leaf: TypeAlias = Balance | WeightRow | Verdict | Assignment | Task

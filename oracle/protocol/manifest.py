@@ -16,16 +16,18 @@ from typing import Any
 import jsonschema
 
 from oracle.protocol import gold as gd
-from oracle.protocol import pages
+from oracle.protocol import jobkey, pages
 from oracle.protocol.cids import DEPTH_LIMIT, Codec, cid_of, decode, digest_of, encode, from_digest
 from oracle.protocol.errors import BadInput
 from oracle.protocol.faults import Fault
+from oracle.protocol.jobkey import Wrapped
 from oracle.protocol.leaves import Task
 from oracle.protocol.pages import Block, Source
 from oracle.protocol.terms import MAX_LEAF, MAX_TASKS, NAT, Terms, check_terms
 
 MAX_BYTES = 4_000_000
 MAX_ID = 1024
+VISIBILITIES = ("public", "assigned", "sealed")
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 
@@ -34,11 +36,12 @@ _BRACKET = re.compile(r"[\[\]{}]")
 class Manifest:
     """A checked manifest with every default filled in; `document` is its JSON, whole numbers as integers.
 
-    `gold`: the commitments to what the requester knows, which stand beside it in the job's root.
+    Beside it stand in the job's root: `gold`, the commitments to what the requester knows; `key`, the job's key, if it is sealed.
     """
 
     document: dict[str, Any]
     gold: tuple[gd.Part, ...] = ()
+    key: Wrapped | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -71,6 +74,11 @@ class Manifest:
     def is_public(self) -> bool:
         """Whether everybody may read the payloads of its tasks."""
         return bool(self.document["visibility"] == "public")
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether what epochs say of it is sealed too, under the job's key."""
+        return bool(self.document["visibility"] == "sealed")
 
 
 @cache
@@ -135,11 +143,14 @@ def make_job(
     base, bonus = (_units(document["reward"][name], unit, where, f"reward.{name}") for name in ("base", "bonus"))
     if base + bonus == 0:
         raise BadInput(f"{where}: reward.base and reward.bonus are both 0: an answer must earn something")
-    node, blocks = pages.pack(tasks)
+    tree, blocks = pages.pack(tasks)
     sealed, more = gd.pack(manifest.gold)
-    block = encode({"manifest": document, "tasks": node} | ({"gold": sealed} if sealed else {}))
+    if what := _sealed_gold(manifest):
+        raise BadInput(f"{where}: visibility: {what}")
+    node = {"manifest": document, "tasks": tree} | ({"gold": sealed} if sealed else {})
+    block = encode(node | ({"key": manifest.key.record()} if manifest.key else {}))
     digest = digest_of(cid_of(block, Codec.DAG_CBOR))
-    terms = Terms(tasks=len(tasks), base=base, bonus=bonus, task_root=node["root"], manifest=digest, **_rules(manifest))
+    terms = Terms(tasks=len(tasks), base=base, bonus=bonus, task_root=tree["root"], manifest=digest, **_rules(manifest))
     if document["decision"]["rule"] == "weighted" and not terms.weight_cap:
         raise BadInput(f"{where}: decision.weightCap is below its smallest step, 1/{NAT}; for a plain vote say so")
     try:
@@ -165,6 +176,7 @@ def load_job(source: Source, epoch: int, terms: Terms) -> tuple[Manifest | None,
         manifest, tree = check_manifest(node["manifest"]), node["tasks"]
         given = (tree["root"], tree["size"])
         manifest = replace(manifest, gold=gd.load(source, node["gold"])) if "gold" in node else manifest
+        manifest = replace(manifest, key=jobkey.read(node["key"])) if "key" in node else manifest
     except pages.UNREADABLE as problem:
         return None, [], [Fault(epoch, "manifest", 0, f"the manifest cannot be read: {problem}")]
     reading = pages.read(source, epoch, "tasks", tree)
@@ -174,6 +186,8 @@ def load_job(source: Source, epoch: int, terms: Terms) -> tuple[Manifest | None,
         if getattr(terms, name) != value:
             faults.append(Fault(epoch, "manifest", 0, f"{name} is {value}, in the terms {getattr(terms, name)}"))
     if what := _gold_problem(manifest, terms.tasks):
+        faults.append(Fault(epoch, "manifest", 0, what))
+    if what := _key_problem(manifest):
         faults.append(Fault(epoch, "manifest", 0, what))
     if given != (terms.task_root, terms.tasks):
         faults.append(Fault(epoch, "tasks", 0, "the tasks are not those of the terms"))
@@ -186,6 +200,18 @@ def _gold_problem(manifest: Manifest, tasks: int) -> str:
     """A manifest that names a share, and commits to no gold, promises to nobody that there is some."""
     count = len(gd.leaves_of(manifest.gold))
     return gd.share_problem(count, tasks, manifest.document["goldShare"]) if count else ""
+
+
+def _key_problem(manifest: Manifest) -> str:
+    """A key without a sealed job, or a sealed job without a key."""
+    if manifest.is_sealed != (manifest.key is not None):
+        return "a job has a key in its root if it is sealed, and only then"
+    return _sealed_gold(manifest)
+
+
+def _sealed_gold(manifest: Manifest) -> str:
+    gold = manifest.gold or manifest.document["goldShare"]
+    return "a sealed job has no gold: epochs would open its labels to everybody" if manifest.is_sealed and gold else ""
 
 
 def _rules(manifest: Manifest) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """A tree in the content store: pages that list the leaves, raw blocks that hold their records one after the other.
 
-values <-> blocks. Reading never trusts and never raises: every block is checked against its CID, every record against
-the leaf that its page lists, all leaves against the root. Damaged data is compared all the same, so that one wrong byte
-is named by its index.
+values <-> blocks. Records of a sealed job lie there as [place, sealed bytes]; who has not its key reads their leaves. Reading
+never trusts and never raises: every block is checked against its CID, every record against the leaf that its page lists, all
+leaves against the root. Damaged data is compared all the same, so that one wrong byte is named by its index.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from oracle.protocol import cids, leaves, trees
 from oracle.protocol.cids import Cid, Codec, Link, cid_of, decode, encode
 from oracle.protocol.errors import CrowdproofError
 from oracle.protocol.faults import Fault
+from oracle.protocol.jobkey import Keys, no_keys, open_record, seal_record
 
 TARGET = 1 << 18  # bytes of a data block
 MOST = 2048  # records of a page
@@ -25,10 +26,14 @@ Problem: TypeAlias = tuple[int, str]  # index in the page, what is wrong
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """How to read blocks: `read` checks every byte; `damaged` gives what lies there, unchecked, or None."""
+    """How to read blocks: `read` checks every byte; `damaged` gives what lies there, unchecked, or None.
+
+    keys: of sealed jobs.
+    """
 
     read: Callable[[Cid], bytes]
     damaged: Callable[[Cid], bytes | None]
+    keys: Keys = no_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,13 @@ class Reading:
     faults: list[Fault]
 
 
-def pack(tree: Sequence[leaves.Leaf]) -> tuple[dict[str, Any], list[Block]]:
-    """(what stands in the parent block, the blocks) of one tree."""
+def pack(tree: Sequence[leaves.Leaf], keys: Mapping[int, bytes] | None = None) -> tuple[dict[str, Any], list[Block]]:
+    """(what stands in the parent block, the blocks) of one tree. keys: of the sealed jobs of which it has records."""
     blocks: list[Block] = []
     pages: list[Any] = []
     hashes = [leaves.leaf_of(value) for value in tree]
-    for first, encoded in _chunks([encode(leaves.record_of(value)) for value in tree]):
+    records = [_record(value, leaf, keys or {}) for value, leaf in zip(tree, hashes, strict=True)]
+    for first, encoded in _chunks(records):
         data = b"".join(encoded)
         ends, end = [], 0
         for one in encoded:
@@ -55,6 +61,13 @@ def pack(tree: Sequence[leaves.Leaf]) -> tuple[dict[str, Any], list[Block]]:
         blocks += [(data, Codec.RAW), (page, Codec.DAG_CBOR)]
         pages.append([first, Link(cid_of(page, Codec.DAG_CBOR))])
     return {"root": trees.root(hashes), "size": len(tree), "pages": pages}, blocks
+
+
+def _record(value: leaves.Leaf, leaf: bytes, keys: Mapping[int, bytes]) -> bytes:
+    plain = encode(leaves.record_of(value))
+    if isinstance(value, leaves.Verdict | leaves.WeightRow) and value.job in keys:
+        return encode([leaves.sealed_place(value), seal_record(keys[value.job], leaf, plain)])
+    return plain
 
 
 def read(source: Source, epoch: int, tree: str, node: Any, known: Mapping[int, leaves.Leaf] | None = None) -> Reading:
@@ -117,7 +130,7 @@ def _read_page(
         first = next(offset for offset in range(count) if offset not in known)
         return [], listed, [(first, f"the records from here on cannot be read: {broken}")]
     data = data or b""
-    values, problems = _values(tree, [data[start:end] for start, end in spans], listed, known)
+    values, problems = _values(source.keys, tree, [data[start:end] for start, end in spans], listed, known)
     if known and not problems:
         return values, listed, []
     if broken:
@@ -138,19 +151,38 @@ def _page(page: Any, count: int) -> tuple[bytes, list[tuple[int, int]], Cid]:
 
 
 def _values(
-    tree: str, records: Sequence[bytes], listed: bytes, known: Mapping[int, leaves.Leaf]
+    keys: Keys, tree: str, records: Sequence[bytes], listed: bytes, known: Mapping[int, leaves.Leaf]
 ) -> tuple[list[leaves.Leaf], list[Problem]]:
     values: list[leaves.Leaf] = []
     problems: list[Problem] = []
     for offset, record in enumerate(records):
         try:
-            value = known[offset] if offset in known else leaves.parse(tree, decode(record))
-            if leaves.leaf_of(value) != listed[32 * offset : 32 * offset + 32]:
+            leaf = listed[32 * offset : 32 * offset + 32]
+            value = known[offset] if offset in known else _value(keys, tree, decode(record), leaf)
+            if leaves.leaf_of(value) != leaf:
                 raise ValueError("it is not the one committed")
             values.append(value)
         except UNREADABLE as problem:
             problems.append((offset, f"the record cannot be read: {problem}"))
     return values, problems
+
+
+def _value(keys: Keys, tree: str, record: Any, leaf: bytes) -> leaves.Leaf:
+    if not _is_sealed(record):
+        return leaves.parse(tree, record)
+    place, sealed = record
+    outside = leaves.sealed_from(tree, place, leaf)
+    key = keys(place[0])
+    if key is None:
+        return outside
+    value = leaves.parse(tree, decode(open_record(key, leaf, sealed)))
+    if leaves.sealed_place(value) != place:
+        raise ValueError("it is of another place than it says outside")
+    return value
+
+
+def _is_sealed(record: Any) -> bool:
+    return isinstance(record, list) and len(record) == 2 and isinstance(record[1], bytes)
 
 
 def _chunks(encoded: list[bytes]) -> Iterator[tuple[int, list[bytes]]]:

@@ -2,15 +2,18 @@
 
 epoch, state, ledger before it -> faults. `oracle.protocol.audit` asks the same at once (does it equal what follows from the
 verdicts?); here each fault stands alone, so that one leaf or two prove it, whatever else is wrong. Never raises on hostile data.
+Of a verdict that is sealed only its job is known here.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from oracle.protocol import epoch as ep
 from oracle.protocol import scoring
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.faults import Fault, Kind
-from oracle.protocol.leaves import Balance, Status, unpack_earnings
+from oracle.protocol.heads import Debit
+from oracle.protocol.leaves import Balance, Status, Verdict, is_sealed, unpack_earnings
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.state import State
 from oracle.protocol.terms import MAX_EARNINGS
@@ -28,6 +31,16 @@ def faults(epoch: Epoch, state: State, ledger: Ledger) -> Iterator[Fault]:
         yield from _balance(epoch, index, balance, state, ledger)
         yield from _earnings(epoch, index, earned[index], state)
     yield from _missing(epoch, [{verdict for verdict, _ in of} for of in earned], state)
+
+
+def sealed_pay(epoch: Epoch) -> dict[int, int]:
+    """Units that each job pays at verdicts that could not be opened."""
+    found: dict[int, int] = defaultdict(int)
+    for index, balance in enumerate(epoch.balances):
+        for at, units in _earned(balance) if index else ():
+            if at < len(epoch.verdicts) and is_sealed(epoch.verdicts[at]):
+                found[epoch.verdicts[at].job] += units
+    return found
 
 
 def _earned(balance: Balance) -> list[tuple[int, int]]:
@@ -48,9 +61,10 @@ def _running(epoch: Epoch, state: State) -> Iterator[Fault]:
     before = None
     for index, verdict in enumerate(epoch.verdicts):
         if job := state.jobs.get(verdict.job):
-            goes_on = before.pay if before and before.job == verdict.job else 0
-            must = goes_on + ep.pay_of(job.terms, verdict.label, verdict.cores)
-            if verdict.pay != must:
+            last = before if before and before.job == verdict.job else None
+            must = (last.pay if last else 0) + ep.pay_of(job.terms, verdict.label, verdict.cores)
+            dark = is_sealed(verdict) or (last is not None and is_sealed(last))
+            if verdict.pay != must and not dark:
                 what = f"the running pay is {verdict.pay}, it must be {must}"
                 yield Fault(epoch.epoch, "verdicts", index, what, Kind.RunningPay)
         before = verdict
@@ -62,7 +76,7 @@ def _debits(epoch: Epoch) -> Iterator[Fault]:
         kind = None
         if debit.last >= size:
             kind = Kind.DebitBeyond
-        elif (epoch.verdicts[debit.last].job, epoch.verdicts[debit.last].pay) != (debit.job, debit.pay):
+        elif not _is_debit_of(epoch.verdicts[debit.last], debit):
             kind = Kind.DebitMismatch
         elif debit.last + 1 < size and epoch.verdicts[debit.last + 1].job == debit.job:
             kind = Kind.DebitNotLast
@@ -72,6 +86,10 @@ def _debits(epoch: Epoch) -> Iterator[Fault]:
     for index, verdict in enumerate(epoch.verdicts):
         if verdict.job not in debited:
             yield Fault(epoch.epoch, "verdicts", index, f"job {verdict.job} has no debit", Kind.DebitMissing)
+
+
+def _is_debit_of(verdict: Verdict, debit: Debit) -> bool:
+    return verdict.job == debit.job and (is_sealed(verdict) or verdict.pay == debit.pay)
 
 
 def _balance(epoch: Epoch, index: int, balance: Balance, state: State, ledger: Ledger) -> Iterator[Fault]:
@@ -122,11 +140,15 @@ def _is_unfounded(epoch: Epoch, state: State, worker: int, of: int, units: int) 
     """Without the job's terms there is nothing to compare with: the verdict itself is a fault then."""
     verdict = epoch.verdicts[of]
     job = state.jobs.get(verdict.job)
-    return job is not None and not any(
-        core.worker == worker
-        and core.status is Status.COUNTED
-        and units == scoring.pay(job.terms, core.label, verdict.label)
-        for core in verdict.cores
+    return (
+        job is not None
+        and not is_sealed(verdict)
+        and not any(
+            core.worker == worker
+            and core.status is Status.COUNTED
+            and units == scoring.pay(job.terms, core.label, verdict.label)
+            for core in verdict.cores
+        )
     )
 
 

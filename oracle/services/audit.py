@@ -3,7 +3,7 @@
 It needs no database, no API and no key, and trusts none of the files that it reads.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -19,7 +19,9 @@ from oracle.protocol.errors import BadInput, ContentMismatch, CrowdproofError, R
 from oracle.protocol.faults import Fault
 from oracle.protocol.gold import Opening
 from oracle.protocol.heads import Debit
+from oracle.protocol.jobkey import Wrapped
 from oracle.protocol.keys import recover
+from oracle.protocol.leaves import is_sealed
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Header, digest
 from oracle.protocol.pages import Source
@@ -53,6 +55,7 @@ class Report:
     blocks: int = 0
     matches: int = 0
     matched: int = 0  # assignments that a match names
+    sealed: dict[int, int] = field(default_factory=dict)  # job -> verdicts that only who has its key can judge
     gold: int = 0  # tasks whose label the requester knew
     gap: float = 0.0  # the largest proven distance of a match from the optimum, relative to its bound
     total: int = 0  # units earned in final epochs, fees included
@@ -64,12 +67,21 @@ class Report:
         return not self.faults
 
 
-def run(chain: Chain, content: ContentStore, deployment: Deployment, decode_post: DecodePost) -> Report:
-    """Audits the whole deployment up to the newest block. Raises what the chain raises, and Fatal when its events lie."""
+def run(
+    chain: Chain,
+    content: ContentStore,
+    deployment: Deployment,
+    decode_post: DecodePost,
+    keys: Mapping[bytes, bytes] | None = None,
+) -> Report:
+    """Audits the whole deployment up to the newest block. Raises what the chain raises, and Fatal when its events lie.
+
+    keys: of sealed jobs, by their hashes. Of the other sealed jobs the report says how much was not for who audits.
+    """
     _require_chain(chain, deployment)
     block = chain.latest().number
     state = fold(deployment.digest(), chain.logs(deployment, deployment.block, block))
-    audited = _Audit(chain, content, deployment, decode_post, state)
+    audited = _Audit(chain, content, deployment, decode_post, state, keys or {})
     ledger: Ledger | None = Ledger()
     for post in state.posts.values():
         ledger = audited.epoch(post, ledger)
@@ -89,7 +101,13 @@ class _Audit:
     """Holds what is audited and what was found."""
 
     def __init__(
-        self, chain: Chain, content: ContentStore, deployment: Deployment, decode_post: DecodePost, state: State
+        self,
+        chain: Chain,
+        content: ContentStore,
+        deployment: Deployment,
+        decode_post: DecodePost,
+        state: State,
+        keys: Mapping[bytes, bytes],
     ) -> None:
         self.report = Report(jobs=len(state.jobs))
         self._chain, self._content, self._deployment = chain, content, deployment
@@ -99,7 +117,9 @@ class _Audit:
         self._asked: set[tuple[int, int, int]] = set()  # job, task, worker, by the matches
         self._matched: set[tuple[int, int, int]] = set()
         self._leaves: dict[int, frozenset[bytes]] = {}  # job -> those of its gold
-        self._source = Source(self._read, self._damaged)
+        self._wrapped: dict[int, Wrapped | None] = {}  # job -> its key as its root has it
+        self._keys = keys
+        self._source = Source(self._read, self._damaged, self._key)
 
     def epoch(self, post: Post, ledger: Ledger | None) -> Ledger | None:
         """Checks one epoch and moves the ledger on; None when the data is too broken to go on with.
@@ -119,13 +139,36 @@ class _Audit:
             return None
         for verdict in epoch.verdicts:
             self._decided.setdefault(verdict.job, post.epoch)
-        self.report.faults += self._model(epoch)
+        self.report.faults += [*self._dark(epoch), *self._model(epoch)]
         self._matched |= {(o.job, o.task, o.worker) for o in epoch.assignments} & self._asked
         if ledger is None:
             return None
         self._rules(post, epoch, ledger, header)
         lg.apply(ledger, epoch)
         return ledger
+
+    def _key(self, number: int) -> bytes | None:
+        wrapped = self._wrapped_of(number)
+        return self._keys.get(wrapped.hash) if wrapped else None
+
+    def _wrapped_of(self, number: int) -> Wrapped | None:
+        if number not in self._wrapped:
+            self._wrapped[number] = None  # while its manifest is read
+            job = self._state.jobs.get(number)
+            found = mf.load_job(self._source, 0, job.terms)[0] if job else None
+            self._wrapped[number] = found.key if found else None
+        return self._wrapped[number]
+
+    def _dark(self, epoch: Epoch) -> Iterator[Fault]:
+        """What stays sealed to who audits; a fault where its job is none that may be."""
+        for verdict in epoch.verdicts:
+            if is_sealed(verdict):
+                self.report.sealed[verdict.job] = self.report.sealed.get(verdict.job, 0) + 1
+        for number in sorted(epoch.sealed):
+            if self._wrapped_of(number) is None:
+                yield Fault(
+                    epoch.epoch, "verdicts", None, f"records of job {number} are sealed, and it is no sealed job"
+                )
 
     def _rules(self, post: Post, epoch: Epoch, ledger: Ledger, header: Header | None) -> None:
         report = self.report

@@ -17,7 +17,8 @@ from oracle.protocol.cids import Cid, Codec, decode, from_digest
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import ContentMissing, CrowdproofError
 from oracle.protocol.gold import Opening
-from oracle.protocol.leaves import Status, Task, Verdict
+from oracle.protocol.jobkey import Keys, no_keys
+from oracle.protocol.leaves import Status, Task, Verdict, is_sealed
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.pages import Source
@@ -30,9 +31,9 @@ V = TypeVar("V")
 Pair = tuple[int, int]  # job, task
 
 
-def source(content: ContentStore) -> Source:
-    """A store as the protocol reads it; damage is not looked at, only refused."""
-    return Source(content.get, _nothing)
+def source(content: ContentStore, keys: Keys = no_keys) -> Source:
+    """A store as the protocol reads it; damage is not looked at, only refused. keys: of the sealed jobs that may be read."""
+    return Source(content.get, _nothing, keys)
 
 
 def _nothing(_: Cid) -> None:
@@ -68,10 +69,12 @@ class Books:
     Safe between threads: what is not here yet is read by one of those who ask, and the others wait for it.
     """
 
-    def __init__(self, content: ContentStore) -> None:
-        self._source = source(content)
+    def __init__(self, content: ContentStore, keys: Keys = no_keys) -> None:
+        """`keys`: without that of a sealed job, what epochs say of it stays sealed: leaves without values."""
+        self._source, self.keys = source(content, keys), keys
         self._reading = RLock()
         self._epochs: dict[bytes, Epoch] = {}
+        self._dark: dict[bytes, set[int]] = {}  # of an epoch: sealed jobs that could not be read in it
         self._jobs: dict[Terms, tuple[Manifest, list[Task]]] = {}
         self._names: dict[Terms, _Named] = {}
         self._gold: dict[bytes, list[Opening]] = {}
@@ -82,6 +85,9 @@ class Books:
 
     def epoch(self, number: int, digest: bytes) -> Epoch:
         """An epoch's data. Raises ContentMissing, also when the store holds something else."""
+        if any(self.keys(job) for job in self._dark.get(digest, ())):  # learnt since
+            with self._reading:
+                self._epochs.pop(digest, None)
         return self._once(self._epochs, digest, lambda: self._read_epoch(number, digest))
 
     def job(self, terms: Terms) -> tuple[Manifest, list[Task]]:
@@ -100,6 +106,7 @@ class Books:
         epoch, faults = ep.load(self._source, number, digest)
         if epoch is None:
             raise ContentMissing(f"the data of epoch {number} is not in the store: {faults[0]}")
+        self._dark[digest] = epoch.sealed
         return epoch
 
     def _read_job(self, terms: Terms) -> tuple[Manifest, list[Task]]:
@@ -147,7 +154,7 @@ class Books:
                 found = []
                 for number, content in posts:
                     epoch = self.epoch(number, content)
-                    for v in epoch.verdicts:
+                    for v in [v for v in epoch.verdicts if not is_sealed(v)]:
                         rows = [epoch.weights[c.row].row for c in v.cores if c.status is Status.COUNTED]
                         found.append((v, scoring.confidence(v.prior, rows)))
                 self._sure = (posts, found)

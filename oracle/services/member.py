@@ -47,6 +47,7 @@ from oracle.services.books import Books, source
 from oracle.services.closing import Closing
 from oracle.services.draft import Answers, Opened
 from oracle.services.index import Index, View
+from oracle.services.keyring import Keyring
 from oracle.services.opener import Opener
 from oracle.services.rules import Pair
 from oracle.services.vault import Vault
@@ -86,7 +87,8 @@ class Member:
         """
         self._rest, self._good_s = rest, good_s
         self._deployment, self._index, self._database = deployment, index, database
-        self._content, self._signer, self._books = content, signer, Books(content)
+        self._content, self._signer = content, signer
+        self._books = Books(content, self._key)
         self._committee = deployment.committee.members
         if signer.address not in self._committee:
             raise BadInput("this key is no member of the deployment's committee")
@@ -97,8 +99,12 @@ class Member:
         self._appraiser = Appraiser(database, self._books, self._vault, lambda a: self._opened(a, {}))
         self._turn = Lock()
         self._waiting: deque[_Batch] = deque()
+        self._keyring = Keyring(self._books, lambda: index.state.jobs, self._opener.unwrap)
         self._closing = Closing(self._books, database, deployment.window)
         self._examined: tuple[Header, State, Epoch] | None = None
+
+    def _key(self, number: int) -> bytes | None:
+        return self._keyring.key(number)
 
     # ------------------------------------------------------------------------------------------------ assignments
 
@@ -111,6 +117,8 @@ class Member:
             rules.check_open(view, number, job)
             rules.check_task(ledger, job, number, task)
             rules.check_admitted(view.state, self._books.job(job.terms)[0], number, worker)
+            if self._keyring.is_dark(number):
+                raise Refused("no-key", f"job {number} is sealed, and its requester gave this member no key of it")
             if not self._books.is_released(view.state, number, task):
                 raise Refused("task-waits", f"task {task} of job {number} waits for tasks that are not decided yet")
         with self._turn:
@@ -267,6 +275,7 @@ class Member:
             return standing
         window = self._deployment.window
         answers = draft.ready(view, ledger, self._books, self._database, window, lambda job: self._settled(view, job))
+        answers = {number: tasks for number, tasks in answers.items() if not self._keyring.is_dark(number)}
         known = self._known_to_open(view, answers, evidence)
         return self._draft(view, ledger, known, evidence) if known else None
 
@@ -286,18 +295,22 @@ class Member:
         can add or change none there. None where no key is split. Raises Incomplete with answers that were not `shown`, where no
         quorum holds what it holds.
         """
-        held = self._closing.held(*self._look())
+        view, ledger = self._look()
+        held = self._closing.held(view, ledger)
         said, quorum = self._opener.holders(holdings), self._deployment.committee.quorum
         alike = {place for place, (row, _) in held.items() if said[*place, *row] >= quorum}
         apart = [a for place in held.keys() - alike for a in held[place][1]]
         if set(apart) - set(shown):
             raise Incomplete("other members hold other answers, or have not said so", Evidence(answers=tuple(apart)))
         closed = [answers for place, ((is_closed, _), answers) in held.items() if is_closed and place in alike]
-        return self._opener.tell(a for answers in closed for a in answers)
+        ready = draft.ready(view, ledger, self._books, self._database, self._deployment.window)
+        keys = {number: key for number in ready if (key := self._keyring.key(number))}
+        return self._opener.tell((a for answers in closed for a in answers), keys)
 
     def learn(self, told: Sequence[Shares]) -> None:
-        """Takes the members' shares."""
-        self._opener.learn(told)
+        """Takes the members' shares, and the keys of sealed jobs that they have."""
+        for number, key in self._opener.learn(told):
+            self._keyring.learn(number, key)
 
     def _known_to_open(self, view: View, answers: Answers, evidence: Evidence) -> Answers:
         """Without the tasks that still wait, and those of which it cannot be said yet whether every answer opens.
@@ -368,7 +381,8 @@ class Member:
         card = encode(verify.model_card(judged.values()) | named)
         model = digest_of(cid_of(card, Codec.DAG_CBOR))
         epoch = draft.build(view, ledger, self._deployment, answers, lists, judged, model)
-        packed = ep.pack(epoch, {number: job.terms.manifest for number, job in view.state.jobs.items()})
+        keys = {number: key for number in lists if (key := self._keyring.key(number))}
+        packed = ep.pack(epoch, {number: job.terms.manifest for number, job in view.state.jobs.items()}, keys)
         self._content.put_many([*blocks, (card, Codec.DAG_CBOR), *packed.blocks])
         return Proposal(packed.header, epoch.debits)
 
@@ -490,7 +504,9 @@ class Member:
         """The epoch behind the header: complete here, obeying every rule, and (nearly) what this member would decide."""
         if self._examined and self._examined[0] == header and self._examined[1] is view.state:
             return self._examined[2]
-        epoch, faults = ep.load(source(self._content), header.epoch, header.content)
+        epoch, faults = ep.load(source(self._content, self._key), header.epoch, header.content)
+        if epoch and epoch.sealed:
+            self._check_sealed(view, epoch)
         faults = faults or (audit.check(epoch, view.state, self._deployment.domain(), ledger) if epoch else [])
         if epoch is None or faults:
             raise Refused("wrong-epoch", str(faults[0]))
@@ -500,6 +516,13 @@ class Member:
         self._check_judgement(view, epoch, told)
         self._examined = (header, view.state, epoch)
         return epoch
+
+    def _check_sealed(self, view: View, epoch: Epoch) -> None:
+        """What this member cannot read it does not sign; another member may tell it the job's key."""
+        jobs = ", ".join(map(str, sorted(epoch.sealed)))
+        if open_ := [n for n in epoch.sealed if n not in view.state.jobs or not self._keyring.is_dark(n)]:
+            raise Refused("wrong-epoch", f"records of job {min(open_)} are sealed, and it is no sealed job")
+        raise Refused(draft.SEALED, f"this member has no key of sealed jobs: {jobs}")
 
     def _check_model(self, view: View, epoch: Epoch) -> list[Opening]:
         """That the card is here, every match that it names is what it says, and what it opens as gold, which is given, is gold."""

@@ -17,11 +17,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from oracle.ports import Holding, Shares, Signer, StoredAnswer
-from oracle.protocol import sealing
+from oracle.protocol import jobkey, sealing
 from oracle.protocol.cids import decode, encode
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import BadInput, CrowdproofError
 from oracle.protocol.hashing import keccak, tagged
+from oracle.protocol.jobkey import Wrapped
 from oracle.protocol.keys import Address, recover
 from oracle.protocol.sealing import OVERHEAD, is_threshold
 from oracle.protocol.sharing import SECRET
@@ -65,6 +66,15 @@ class Opener:
             return True
         return sum(place in told for told in self._told.values()) >= self._deployment.committee.quorum
 
+    def unwrap(self, wrapped: Wrapped, requester: Address) -> bytes | None:
+        """The key of a job that this requester sealed to a committee with this member in it."""
+        for position, members in self._seats():
+            if len(wrapped.parts) == members * jobkey.PART:
+                found = self._signer.open(*jobkey.about_part(wrapped, requester, position))
+                if found and jobkey.hash_of(found) == wrapped.hash:
+                    return found
+        return None
+
     # ------------------------------------------------------------------------------------------------------ shares
 
     def attest(self, said: Said) -> Holding:
@@ -77,24 +87,33 @@ class Opener:
         said = {signer: one.said for one in holdings if (signer := self._by(HELD, one.said, one.signature))}
         return Counter(row for blob in said.values() for row in _rows(blob))
 
-    def tell(self, answers: Iterable[StoredAnswer]) -> Shares | None:
-        """This member's shares of closed answers; None where none of them is split."""
+    def tell(self, answers: Iterable[StoredAnswer], keys: Mapping[int, bytes]) -> Shares | None:
+        """This member's shares of closed answers, and keys of sealed jobs; None where there are neither."""
         own, known = self._signer.address, self._told.get(self._signer.address, {})
         split = {(a.job, a.task, a.worker): a for a in answers if is_threshold(a.envelope)}
         told = {place: known.get(place) or self._share(a) for place, a in split.items()}
         self._keep({own: told})
-        if not told:
+        if not told and not keys:
             return None
-        key, plain = token_bytes(SECRET), encode([[*place, *row] for place, row in told.items()])
+        said: list[Any] = [
+            [[*place, *row] for place, row in told.items()],
+            [list(pair) for pair in sorted(keys.items())],
+        ]
+        key, plain = token_bytes(SECRET), encode(said)
         about = ABOUT + self._deployment.configuration()
         parts = [sealing.to_one(seal_key, about, key) for seal_key in self._deployment.committee.seal_keys]
         sealed = b"".join([*parts, ChaCha20Poly1305(key).encrypt(ONCE, plain, about)])
         return Shares(sealed, self._signer.sign(self._digest(ABOUT, sealed)))
 
-    def learn(self, told: Iterable[Shares]) -> None:
-        """Keeps what members tell, and passes over what is of nobody else: one liar's junk among it keeps nobody from the rest."""
+    def learn(self, told: Iterable[Shares]) -> list[tuple[int, bytes]]:
+        """Keeps the shares that members tell, and gives the (job, key) that they say; passes over what is of nobody else: one
+
+        liar's junk among it keeps nobody from the rest.
+        """
         found = {signer: one for one in told if (signer := self._by(ABOUT, one.sealed, one.signature))}
-        self._keep({member: self._read(one.sealed) for member, one in found.items()})
+        read = {member: self._read(one.sealed) for member, one in found.items()}
+        self._keep({member: shares for member, (shares, _) in read.items()})
+        return [pair for _, keys in read.values() for pair in keys]
 
     def _by(self, about: bytes, blob: bytes, signature: bytes) -> Address | None:
         """The member who signed it."""
@@ -107,7 +126,7 @@ class Opener:
         with self._turn:
             self._told = {**self._told, **told}
 
-    def _read(self, sealed: bytes) -> Told:
+    def _read(self, sealed: bytes) -> tuple[Told, list[tuple[int, bytes]]]:
         """What one member told; nothing where it is nonsense: that is its own problem."""
         members = self._deployment.committee.members
         size, about = OVERHEAD + SECRET, ABOUT + self._deployment.configuration()
@@ -115,10 +134,12 @@ class Opener:
         key = self._signer.open(about, sealed[at : at + size])
         try:
             plain = ChaCha20Poly1305(key or b"").decrypt(ONCE, sealed[len(members) * size :], about)
-            rows: Any = decode(plain)
-            return {(j, t, w): (at, share) for j, t, w, at, share in rows if type(at) is int and type(share) is bytes}
+            said: Any = decode(plain)
+            rows, keys = said
+            shares = {(j, t, w): (at, share) for j, t, w, at, share in rows if type(at) is int and type(share) is bytes}
+            return shares, [(job, key) for job, key in keys if type(job) is int and type(key) is bytes]
         except (InvalidTag, ValueError, TypeError, BadInput):
-            return {}
+            return {}, []
 
     def _joined(self, place: Place, members: int, commitment: bytes, envelope: bytes) -> Opened | None:
         rows = [told[place] for told in self._told.values() if place in told]

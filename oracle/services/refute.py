@@ -6,6 +6,7 @@ Every step may be repeated by any number of refuters; the first one is rewarded.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from oracle.ports import (
@@ -23,10 +24,11 @@ from oracle.protocol import epoch as ep
 from oracle.protocol import heads, leaves, refutations, trees
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.epoch import Epoch
-from oracle.protocol.errors import BadInput, CrowdproofError, Refused
+from oracle.protocol.errors import BadInput, ContentMissing, CrowdproofError, Refused
 from oracle.protocol.evidence import Prover, ReceiptFields, links
 from oracle.protocol.faults import Fault, Kind
 from oracle.protocol.heads import Debit
+from oracle.protocol.jobkey import Keys, no_keys
 from oracle.protocol.keys import Address
 from oracle.protocol.messages import Answer, Header, digest
 from oracle.protocol.refutations import Case, Refutation
@@ -60,6 +62,7 @@ class Refuter:
     decode_post: DecodePost
     purse: Purse | None = None
     rewarded: Address = ANYBODY
+    keys: Keys = no_keys
 
     @property
     def beneficiary(self) -> Address:
@@ -115,8 +118,26 @@ def look(refuter: Refuter, state: State, post: Post) -> Seen:
     if epoch is None or not refutations.is_whole(posted.header, epoch):
         missing = list(dict.fromkeys(refutations.missing(posted.header, epoch, broken)))
         return Seen(post, posted, None, list(refutations.rootless(posted.header)), missing, demands)
+    if hidden := _hidden(refuter, state, epoch):
+        return Seen(post, posted, None, list(refutations.rootless(posted.header)), hidden, demands)
     case = _case(refuter, state, post, posted, epoch)
     return Seen(post, posted, case, list(refutations.find(case)), [], demands)
+
+
+def _hidden(refuter: Refuter, state: State, epoch: Epoch) -> list[DemandPlace]:
+    """Leaves whose records are sealed, of jobs that do not say they are: withheld, and to be demanded."""
+    books = Books(refuter.content)
+
+    def is_open(number: int) -> bool:
+        with suppress(ContentMissing):
+            return number not in state.jobs or not books.job(state.jobs[number].terms)[0].is_sealed
+        return True
+
+    jobs = {number for number in epoch.sealed if is_open(number)}
+    sealable: list[tuple[str, int, leaves.WeightRow | leaves.Verdict]]
+    sealable = [("weights", index, one) for index, one in enumerate(epoch.weights)]
+    sealable += [("verdicts", index, one) for index, one in enumerate(epoch.verdicts)]
+    return [(tree, index) for tree, index, one in sealable if leaves.is_sealed(one) and one.job in jobs]
 
 
 def posted_of(refuter: Refuter, state: State, post: Post) -> Posted:
@@ -131,7 +152,7 @@ def posted_of(refuter: Refuter, state: State, post: Post) -> Posted:
 
 def data_of(refuter: Refuter, post: Post) -> Epoch | None:
     """An epoch's data as the store gives it; None where it does not."""
-    return ep.load(source(refuter.content), post.epoch, post.content)[0]
+    return ep.load(source(refuter.content, refuter.keys), post.epoch, post.content)[0]
 
 
 def _load(refuter: Refuter, post: Post, demands: Sequence[Demanded]) -> tuple[Epoch | None, list[Fault]]:
@@ -139,11 +160,11 @@ def _load(refuter: Refuter, post: Post, demands: Sequence[Demanded]) -> tuple[Ep
     for demand in demands:
         if demand.answer is not None:
             known.setdefault(demand.tree, {})[demand.index] = demand.answer
-    return ep.load(source(refuter.content), post.epoch, post.content, known)
+    return ep.load(source(refuter.content, refuter.keys), post.epoch, post.content, known)
 
 
 def _case(refuter: Refuter, state: State, post: Post, posted: Posted, epoch: Epoch) -> Case:
-    books = Books(refuter.content)
+    books = Books(refuter.content, refuter.keys)
     before = replace(state, posts={number: p for number, p in state.posts.items() if number < post.epoch})
 
     def header_of(number: int) -> Header:
@@ -171,6 +192,9 @@ def refute(
     """Looks at the epoch and, unless `dry`, does what there is to do about it at block time `now`."""
     seen = look(refuter, state, post)
     finding = Finding(post.epoch, list(seen.faults), seen.missing)
+    if dark := seen.case.epoch.sealed if seen.case else ():
+        jobs = ", ".join(map(str, sorted(dark)))
+        finding.what = f"the epoch stands as far as you may read it: sealed jobs are not for you ({jobs})"
     drops = list(_drops(refuter, seen, receipts))
     finding.faults += [fault for fault, _ in drops]
     if finding.stands:

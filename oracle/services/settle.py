@@ -141,6 +141,8 @@ def _agree_with(settler: Settler, state: State, proposer: Peer) -> tuple[Proposa
                 return proposal, [signed.found[signer] for signer in sorted(signed.found)][:quorum]
             problems = signed.problems
         grown = _grown(evidence, problems)
+        if not grown.shared and any(isinstance(p, Refused) and p.code == SEALED for p in problems):
+            grown = _share(settler, grown)
         if grown == evidence:
             break
         evidence, decided = grown, proposal.header.verdicts

@@ -24,12 +24,14 @@ from oracle.ports import (
     Shares,
     StoredAnswer,
 )
+from oracle.protocol import jobkey
 from oracle.protocol.cids import Cid
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import Retryable
 from oracle.protocol.gold import Part
 from oracle.protocol.gold import make as make_gold
 from oracle.protocol.hashing import keccak
+from oracle.protocol.jobkey import Wrapped
 from oracle.protocol.keys import address_of, sign
 from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import check_manifest, make_job
@@ -206,12 +208,13 @@ class Town:
         everywhere: bool = True,
         parent: int = 0,
         gold: Sequence[Part] = (),
+        key: Wrapped | None = None,
         **changes: Any,
     ) -> int:
         """A job; its blocks lie in every store if `everywhere`. `changes` are fields of the manifest."""
         document = manifest_document(**{"redundancy": {"most": answers, "least": 1}, **changes})
         named = [Task(i, f"task {i} at {self.chain.now}", {"text": f"animal {i}"}) for i in range(tasks)]
-        terms, blocks = make_job(replace(check_manifest(document), gold=tuple(gold)), named, 1)
+        terms, blocks = make_job(replace(check_manifest(document), gold=tuple(gold), key=key), named, 1)
         terms = replace(terms, parent=parent)
         if everywhere:
             for content in (self.content, *(node.content for node in self.nodes)):
@@ -223,6 +226,16 @@ class Town:
         """A job whose requester knows the labels of some tasks, sealed to all members."""
         parts = make_gold(known, REQUESTER, self.deployment.committee.seal_keys)
         return self.open_job(tasks, answers, gold=parts, goldShare=len(known) / tasks, **changes)
+
+    def sealed_job(
+        self, key: bytes, tasks: int = 2, answers: int = 2, spoilt: Iterable[int] = (), **changes: Any
+    ) -> int:
+        """A job that only who has the key reads; the members at `spoilt` cannot unwrap it."""
+        wrapped = jobkey.wrap(key, REQUESTER, self.deployment.committee.seal_keys)
+        parts = bytearray(wrapped.parts)
+        for at in spoilt:
+            parts[at * jobkey.PART] ^= 1
+        return self.open_job(tasks, answers, key=replace(wrapped, parts=bytes(parts)), visibility="sealed", **changes)
 
     def close_job(self, job: int) -> None:
         self.chain.mine(*self.market.run(self.market.close_job(job, self.market.state().jobs[job].terms.hash()).data))
