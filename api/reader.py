@@ -6,7 +6,7 @@ head, which costs one call to know: one for all requests of some hundredths of a
 
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import RLock
 from time import monotonic, time
 
@@ -24,7 +24,6 @@ from oracle.protocol.messages import Header
 from oracle.protocol.state import Job, Post, State, Worker
 from oracle.protocol.terms import Terms
 from oracle.services import rules
-from oracle.services.books import Books
 
 KEPT_TREES = 16
 AHEAD = 4  # epochs, the last ones, that are read before they are asked for, with
@@ -65,7 +64,7 @@ class Reader:
     """
 
     def __init__(self, oracle: Oracle, private: bool = False) -> None:
-        self.oracle = oracle if private else replace(oracle, books=Books(oracle.content))
+        self.oracle, self.books = oracle, oracle.books if private else oracle.books.public()
         self.private = self if private else Reader(oracle, private=True)
         self._lock, self._building = RLock(), RLock()
         self._ahead: set[bytes] = set()
@@ -139,7 +138,7 @@ class Reader:
 
     def content(self, job: Job) -> tuple[Manifest, list[Task]]:
         """Raises ContentMissing."""
-        return self.oracle.books.job(job.terms)
+        return self.books.job(job.terms)
 
     def opened(self, number: int) -> "Reader":
         """The reader that opens what is sealed of a job: for its requester, and of each worker's answers for that worker."""
@@ -164,7 +163,7 @@ class Reader:
 
     def epoch(self, post: Post) -> Epoch:
         """Its data; read and checked once, whoever asks first."""
-        return self.oracle.books.epoch(post.epoch, post.content)
+        return self.books.epoch(post.epoch, post.content)
 
     def look_ahead(self) -> None:
         """Reads what is new of the last epochs before anybody asks for it: data, tasks, trees. What is missing is left."""
@@ -211,7 +210,7 @@ class Reader:
     def inputs(self, number: int) -> dict[int, list[Input]]:
         """task -> what the decided tasks that it waits for say, where it waits for any."""
         terms, state = self.job(number).terms, self.state()
-        books = self.oracle.books
+        books = self.books
         before = books.graph(terms).before
         if not any(before.values()) or (self is not self.private and books.job(terms)[0].is_sealed):
             return {}

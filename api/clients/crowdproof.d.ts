@@ -30,6 +30,7 @@ export interface Job { job: number; requester: string; terms: string; manifest: 
 export interface JobDraft { terms: string; title: string; deadline: number; quote: Quote; manifest: string; permit?: Record<string, unknown> | null; transactions?: Transactions | null; job?: number | null; replaced?: Record<string, number> }
 export interface JobDraftIn { manifest: Record<string, unknown>; tasks: Array<TaskIn> }
 export interface JobIn { job: number }
+export interface JobKey { job: number; key: string }
 export interface Leaf { index: number; value: unknown; leaf: string; proof: Array<string> }
 export interface Log { cursor: string; block: number; index: number; transaction: string; timestamp: number; kind: string; fields: Record<string, unknown> }
 export interface Member { address: string; stake: string; alive?: boolean | null }
@@ -128,8 +129,10 @@ export class Crowdproof {
   quoteJob(body: QuoteIn, options?: Options): Promise<Quote>;
   /** Job */
   job(job: number, options?: Options): Promise<Job>;
-  /** Labels, confidences, raw answers and places of their proofs: as JSONL, CSV, Parquet; a CAR of all the data, for an audit without this API; or Croissant metadata of the others. Sealed payloads are opened for the job's requester alone. */
+  /** Labels, confidences, raw answers and places of their proofs: as JSONL, CSV, Parquet; a CAR of all the data, for an audit without this API; or Croissant metadata of the others. What is sealed is opened for the job's requester alone. */
   export(job: number, query?: { format?: string }, options?: Options): Promise<void>;
+  /** What opens the payloads of your job, and what epochs say of it where it is sealed: for an audit without this API. */
+  key(job: number, options?: Options): Promise<JobKey>;
   /** What the requester asked for, as it is stored under the job's terms. */
   manifest(job: number, options?: Options): Promise<Record<string, unknown>>;
   /** No more offers for now. What is offered already may be answered, and the deadline stays. Twice is once. */
@@ -148,11 +151,11 @@ export class Crowdproof {
   stats(job: number, options?: Options): Promise<Statistics>;
   /** Tasks from number `from` on, with what those before them that are decided hand to them. */
   tasks(job: number, query?: { from?: number; limit?: number }, options?: Options): Promise<Array<Task>>;
-  /** Decided tasks from task number `from` on, each with its proof. */
+  /** Decided tasks from task number `from` on, each with its proof; of a sealed job for its requester alone. */
   verdicts(job: number, query?: { from?: number; limit?: number }, options?: Options): Promise<Array<Verdict>>;
   /** Verdict */
   verdict(job: number, task: number, options?: Options): Promise<Verdict>;
-  /** All that recomputing one verdict takes, without trusting this API. */
+  /** All that recomputing one verdict takes, without trusting this API; of a sealed job for its requester alone. */
   evidence(job: number, task: number, options?: Options): Promise<Evidence>;
   /** Decoded events of the contracts, by block range, kind and job; as JSON, JSON Lines or CSV. */
   logs(query?: { after?: string; fromBlock?: number | null; toBlock?: number | null; kind?: string | null; job?: number | null; limit?: number; format?: string }, options?: Options): Promise<Array<Log>>;

@@ -162,6 +162,10 @@ export class Crowdproof {
     return void (await this.ask("GET", `/jobs/${encodeURIComponent(job)}/export`, { query, options }));
   }
 
+  async key(job, options) {
+    return (await this.ask("GET", `/jobs/${encodeURIComponent(job)}/key`, { options })).json();
+  }
+
   async manifest(job, options) {
     return (await this.ask("GET", `/jobs/${encodeURIComponent(job)}/manifest`, { options })).json();
   }

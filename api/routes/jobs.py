@@ -116,7 +116,7 @@ def verdict_of(reader: Reader, job: Job, post: Post, index: int, verdict: Verdic
     manifest, tasks = reader.content(job)
     weights = reader.epoch(post).weights
     rows = [weights[core.row].row for core in verdict.cores if core.status is Status.COUNTED]
-    known = reader.oracle.books.gold_of(post.epoch, post.content).get((verdict.job, verdict.task))
+    known = reader.books.gold_of(post.epoch, post.content).get((verdict.job, verdict.task))
     return schemas.Verdict(
         job=verdict.job,
         task=verdict.task,

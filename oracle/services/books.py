@@ -71,7 +71,7 @@ class Books:
 
     def __init__(self, content: ContentStore, keys: Keys = no_keys) -> None:
         """`keys`: without that of a sealed job, what epochs say of it stays sealed: leaves without values."""
-        self._source, self.keys = source(content, keys), keys
+        self._content, self._source, self.keys = content, source(content, keys), keys
         self._reading = RLock()
         self._epochs: dict[bytes, Epoch] = {}
         self._dark: dict[bytes, set[int]] = {}  # of an epoch: sealed jobs that could not be read in it
@@ -82,6 +82,10 @@ class Books:
         self._leaves: dict[Terms, frozenset[bytes]] = {}
         self._sure: tuple[list[tuple[int, bytes]], list[tuple[Verdict, float]]] = ([], [])
         self._folded: tuple[list[tuple[int, bytes]], Ledger] = ([], Ledger())
+
+    def public(self) -> "Books":
+        """The same without any key."""
+        return self if self.keys is no_keys else Books(self._content)
 
     def epoch(self, number: int, digest: bytes) -> Epoch:
         """An epoch's data. Raises ContentMissing, also when the store holds something else."""

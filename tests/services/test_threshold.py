@@ -95,7 +95,7 @@ def test_open__f_members_together__open_nothing_before_the_task_is_closed(member
     town.give([first])
     assert tell(town, range(members)) == []
     liars = range((members - 1) // 3)
-    told = [town.all[at]._opener.tell([first]) for at in liars]
+    told = [town.all[at]._opener.tell([first], {}) for at in liars]
     for at in liars:
         town.all[at].learn([shares for shares in told if shares])
     assert not any(opens(town, at, first) for at in range(members))
@@ -236,7 +236,7 @@ def test_open__f_and_one_liars__open_it_at_once(town: Town) -> None:
     town.register(1)
     first = answer(town, job, 0, 1)
     town.give([first])
-    told = [town.all[at]._opener.tell([first]) for at in (0, 1)]
+    told = [town.all[at]._opener.tell([first], {}) for at in (0, 1)]
     town.all[0].learn([shares for shares in told if shares])
     assert opens(town, 0, first)
 

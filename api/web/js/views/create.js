@@ -119,7 +119,7 @@ function who(state, act, form) {
       ['qualifications', 'Qualifications', 'Names with commas between; empty for everybody.'],
       ['allow', 'Only these wallets', 'One a line; empty for everybody.', { rows: 3 }], ['deny', 'Not these wallets', 'One a line.', { rows: 3 }],
       ['machines', 'Wallets of models', 'One a line. Models that label beside people are heard as one voice.', { rows: 3 }])(state, act, form),
-    select('visibility', 'Who may read the tasks', { public: 'Everybody', assigned: 'Only the workers to whom they are assigned' }),
+    select('visibility', 'Who may read the tasks', { public: 'Everybody', assigned: 'Only the workers to whom they are assigned', sealed: 'Only they, and only you see what is decided' }),
     select('seal', 'Who opens the answers', { members: 'Each member of the committee, as they come', threshold: 'A third of the committee together, once a task is closed' }),
     select('rule', 'How the crowd decides', { weighted: 'Weighted by how good each worker is', vote: 'One answer, one vote' }),
     field(state, act, form, 'fee', 'Fee, per cent of the pay', 'It pays for posting and claims.', { type: 'number', min: 0, max: 100, step: 'any' })))

@@ -1,0 +1,144 @@
+"""A sealed job's whole life through the API: its requester and its workers see what is theirs, everybody else hashes and money."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from oracle.commands import auditing
+from oracle.protocol.errors import BadInput
+from oracle.services import settle as settling
+from tests.api import town
+from tests.api.conftest import Market
+from tests.api.test_a_open import is_problem
+from tests.api.town import Requester
+
+pytestmark = pytest.mark.sockets
+SECRET = "marker-7f3a91"
+PAYLOADS = [{"text": f"{SECRET} of patient {n}"} for n in range(3)]
+DECIDED = ("/jobs/{0}/verdicts", "/jobs/{0}/verdicts/0", "/jobs/{0}/verdicts/0/evidence", "/jobs/{0}/export")
+
+
+@pytest.fixture(scope="module")
+def sealed(settled: Market) -> tuple[Requester, int]:
+    """A sealed job that two workers answered, decided and final."""
+    owner = Requester(settled)
+    document = town.manifest(settled, title="sealed", visibility="sealed", seal="threshold")
+    draft, again = (owner.draft(document, PAYLOADS) for _ in range(2))
+    assert draft["terms"] == again["terms"]
+    job = owner.fund(draft, by_permit=True)
+    one, two, _ = settled.demo.numbers
+    town.offer(settled, job, [one, two])
+    for hand, labels in ((town.worker(settled, one), (1, 0, 1)), (town.worker(settled, two), (1, 0, 0))):
+        offers = hand.assignments(job)
+        shown = [hand.client.get(f"/me/assignments/{job}/{offer['task']}")["payload"] for offer in offers]
+        assert shown == [PAYLOADS[offer["task"]] for offer in offers]
+        hand.send(offers, [hand.answer(offer, labels[offer["task"]]) for offer in offers])
+    assert settling.post_next(settled.demo._settler, settled.oracle.index.advance())
+    town.finish(settled)
+    return owner, job
+
+
+def visitors(market: Market, job: int) -> list[httpx.Response]:
+    """What nobody, another requester and a worker of the job get of all that is decided."""
+    hands = (town.client(market), Requester(market).client, town.worker(market, market.demo.numbers[0]).client)
+    return [
+        hand.http.get(path.format(job), headers=hand._headers) for _ in range(2) for hand in hands for path in DECIDED
+    ]
+
+
+def test_decided__by_its_requester__is_shown_whole(settled: Market, sealed: tuple[Requester, int]) -> None:
+    owner, job = sealed
+    found = owner.client.get(f"/jobs/{job}/verdicts")
+    assert [v["label"] for v in found][:2] == ["yes", "no"]
+    assert owner.client.get(f"/jobs/{job}/verdicts/0")["label"] == "yes"
+    assert len(owner.client.get(f"/jobs/{job}/verdicts/0/evidence")["answers"]) == 2
+    assert owner.client.get(f"/jobs/{job}/statistics")["labels"]["no"] >= 1
+    rows = [json.loads(line) for line in owner.client.download(f"/jobs/{job}/export").splitlines()]
+    assert [row["payload"] for row in rows] == PAYLOADS
+
+
+def test_decided__by_anybody_else__is_refused_also_after_its_requester_has_looked(
+    settled: Market, sealed: tuple[Requester, int]
+) -> None:
+    owner, job = sealed
+    for path in DECIDED[:3]:
+        owner.client.get(path.format(job))
+    for response in visitors(settled, job):
+        assert is_problem(response, 403, "sealed")
+    assert settled.client.get(f"/jobs/{job}/progress").json()["decided"] == 3
+    assert owner.client.get(f"/jobs/{job}/verdicts/0")["label"] == "yes"
+
+
+def test_epoch__its_leaves__are_null_where_they_are_sealed(settled: Market, sealed: tuple[Requester, int]) -> None:
+    _, job = sealed
+    epoch = settled.oracle.index.advance().last_epoch
+    for tree in ("verdicts", "weights"):
+        found = settled.client.get(f"/epochs/{epoch}/{tree}").json()
+        assert found
+        assert [leaf["value"] for leaf in found] == [None] * len(found)
+    assert settled.client.get(f"/epochs/{epoch}").json()["debits"][0]["job"] == job
+
+
+def test_assignment__of_a_worker__shows_what_became_of_its_own_answer(
+    settled: Market, sealed: tuple[Requester, int]
+) -> None:
+    _, job = sealed
+    hand = town.worker(settled, settled.demo.numbers[1])
+    mine = list(hand.client.pages("/me/assignments", job=job))
+    assert [(a["state"], a["label"], a["agreed"]) for a in mine][:2] == [
+        ("ACCEPTED", "yes", True),
+        ("ACCEPTED", "no", True),
+    ]
+
+
+def test_record__of_a_worker__says_nothing_of_sealed_jobs(settled: Market, sealed: tuple[Requester, int]) -> None:
+    _, job = sealed
+    text = json.dumps(settled.client.get(f"/workers/{settled.demo.numbers[0]}/record").json())
+    assert f'"job": {job}' not in text
+
+
+def test_key__of_a_job__is_for_its_requester(settled: Market, sealed: tuple[Requester, int], tmp_path: Path) -> None:
+    owner, job = sealed
+    found = owner.client.get(f"/jobs/{job}/key")
+    assert is_problem(settled.client.get(f"/jobs/{job}/key"), 401)
+    other = Requester(settled).client
+    assert is_problem(other.http.get(f"/jobs/{job}/key", headers=other._headers), 403)
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps(found))
+    assert len(auditing.read_key(file)) == 32
+    for text in ("", "{}", '{"key": "0x12"}', "[]", '{"key": 5}'):
+        file.write_text(text)
+        with pytest.raises(BadInput, match=r"key\.json"):
+            auditing.read_key(file)
+
+
+def test_audit__with_the_key_and_without__passes_and_says_what_is_not_for_you(
+    settled: Market, sealed: tuple[Requester, int], tmp_path: Path
+) -> None:
+    owner, job = sealed
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps(owner.client.get(f"/jobs/{job}/key")))
+    home = settled.demo.home.path
+    whole = auditing.audit(home, None, None, None, [file])
+    dark = auditing.audit(home, None, None, None)
+    assert (whole["ok"], whole["sealed"]) == (True, {})
+    assert (dark["ok"], dark["sealed"]) == (True, {str(job): 3})
+    assert "not for you: 3 verdicts of job" in auditing.text(dark)
+    assert whole["answers"] == dark["answers"] + 6
+
+
+def test_bytes__of_all_that_is_kept__hold_no_planted_secret(settled: Market, sealed: tuple[Requester, int]) -> None:
+    """Stores, databases, logs and the chain's own files: every byte."""
+    files = [file for file in settled.demo.home.path.rglob("*") if file.is_file()]
+    assert len(files) > 20
+    assert [str(file) for file in files if SECRET.encode() in file.read_bytes()] == []
+
+
+def test_answers__of_the_api_to_anybody__hold_no_planted_secret(settled: Market, sealed: tuple[Requester, int]) -> None:
+    _, job = sealed
+    paths = ["/jobs", f"/jobs/{job}", f"/jobs/{job}/manifest", f"/jobs/{job}/tasks", "/work", "/logs", "/epochs"]
+    found: list[Any] = [settled.client.get(path).text for path in paths] + [r.text for r in visitors(settled, job)]
+    assert not [text for text in found if SECRET in text]
