@@ -360,6 +360,8 @@ def reply(refuter: Refuter, state: State, now: int) -> list[str]:
     for demand in due:
         try:
             leaf = getattr(epoch, demand.tree)[demand.index]
+            if leaves.is_sealed(leaf):  # for who has the job's key
+                continue
             proof = prover.proof(demand.tree, demand.index)
             call = refuter.referee.reply(posted, demand.tree, demand.index, leaf, proof)
             refuter.send(call, "reply")

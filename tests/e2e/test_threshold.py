@@ -1,10 +1,14 @@
-"""The demo with split keys: no member alone opens an answer before its task is closed, and all ends as if each could."""
+"""The demo, sealed and with split keys: no member alone opens an answer before its task is closed, nobody else reads what is
+
+decided, and all ends as if each could.
+"""
 
 from pathlib import Path
 
 import pytest
 
 from oracle import bootstrap
+from oracle.commands import auditing
 from oracle.config import Home
 from oracle.demo.play import Options, play
 from oracle.protocol import sealing
@@ -15,7 +19,7 @@ __all__ = ["inside"]
 pytestmark = pytest.mark.sockets
 
 
-def test_demo__split_keys__hide_every_answer_till_it_is_closed_and_end_the_same(tmp_path: Path) -> None:
+def test_demo__sealed_with_split_keys__hides_every_answer_and_ends_the_same(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     seen: list[tuple[bool, bool]] = []
 
@@ -23,10 +27,12 @@ def test_demo__split_keys__hide_every_answer_till_it_is_closed_and_end_the_same(
         if stage == "close":
             seen.extend(tried(home))
 
-    found = play(home, Options(seal="threshold"), between=look)
+    found = play(home, Options(seal="threshold", visibility="sealed"), between=look)
     assert seen == [(False, True)] * 315
     assert found["verdicts_digest"] == DIGEST
-    assert found["audit"]["ok"] is True
+    assert (found["audit"]["ok"], found["audit"]["answers"]) == (True, 315)
+    stranger = auditing.audit(home.path, None, None, None)
+    assert (stranger["ok"], stranger["answers"], stranger["sealed"]) == (True, 0, {"1": 45})
 
 
 def tried(home: Home) -> list[tuple[bool, bool]]:

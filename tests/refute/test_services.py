@@ -1,7 +1,7 @@
 """After a strike by the real Referee the services go on by themselves: the members sign anew, the settler posts and pays."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -15,7 +15,9 @@ from oracle.adapters.signer import KeySigner
 from oracle.ports import Call, Posted, StoredReceipt
 from oracle.protocol import epoch as ep
 from oracle.protocol.epoch import Epoch
-from oracle.protocol.leaves import leaf_of
+from oracle.protocol.jobkey import Keys, no_keys
+from oracle.protocol.keys import Address
+from oracle.protocol.leaves import is_sealed, leaf_of
 from oracle.protocol.messages import Answer, digest
 from oracle.protocol.state import EpochStatus, State
 from oracle.services import refute, settle
@@ -73,6 +75,10 @@ class LiveTown(Town):
         self.index = Index(self.chain, self.database, self.deployment, 0)
         self.relayer: Any = funded(stage, "relayer")
 
+    @property
+    def requester(self) -> Address:
+        return self.stage.sender.address
+
     def close(self) -> None:
         super().close()
         self.chain.close()
@@ -81,13 +87,14 @@ class LiveTown(Town):
         for name in names:
             self.stage.register(name)
 
-    def refuter(self) -> Refuter:
+    def refuter(self, keys: Keys = no_keys) -> Refuter:
         purse = Purse(self.database, funded(self.stage, "bystander"))
-        return Refuter(self.deployment, self.chain, self.stage.referee, self.content, self.stage.decode, purse)
+        hands = Refuter(self.deployment, self.chain, self.stage.referee, self.content, self.stage.decode, purse)
+        return replace(hands, keys=keys)
 
-    def send_all(self, epoch: Epoch) -> None:
+    def send_all(self, epoch: Epoch, keys: Mapping[int, bytes] | None = None) -> None:
         """Posts whatever all members signed, its blocks everywhere."""
-        packed = ep.pack(epoch, {number: job.terms.manifest for number, job in self.state.jobs.items()})
+        packed = ep.pack(epoch, {number: job.terms.manifest for number, job in self.state.jobs.items()}, keys)
         for content in (self.content, *(node.content for node in self.nodes)):
             content.put_many(packed.blocks)
         message = digest(self.deployment.domain(), packed.header)
@@ -108,11 +115,11 @@ def town(stages: Callable[[], Stage]) -> Iterator[LiveTown]:
     town.close()
 
 
-def proposed(town: LiveTown) -> Epoch:
+def proposed(town: LiveTown, keys: Keys = no_keys) -> Epoch:
     """What an honest member would post."""
     found = town.all[0].propose(settle.Evidence())
     assert found
-    epoch, faults = ep.load(source(town.nodes[0].content), found.header.epoch, found.header.content)
+    epoch, faults = ep.load(source(town.nodes[0].content, keys), found.header.epoch, found.header.content)
     assert epoch, faults
     return epoch
 
@@ -193,3 +200,63 @@ def test_reply__a_demand_about_a_correct_epoch__is_answered_and_earns_the_bond(t
 def stage_posted(town: LiveTown) -> Posted:
     town.stage.sync()
     return town.stage.accused()
+
+
+# ------------------------------------------------------------------------------------------------------------ sealed jobs
+
+KEY = b"\x05" * 32
+
+
+def has_key(_: int) -> bytes | None:
+    return KEY
+
+
+def sealed_epoch(town: LiveTown) -> tuple[int, Epoch]:
+    """A sealed job of two tasks, and what an honest member would post of it."""
+    job = town.sealed_job(KEY)
+    town.register(2)
+    for task, worker in ((0, 1), (0, 2), (1, 1), (1, 2)):
+        (offer,) = town.offers(job, [(task, worker)])
+        town.give([town.answer(offer, 1 + task)])
+    return job, proposed(town, has_key)
+
+
+def test_refute__a_sealed_epoch_without_its_key__stands_and_nothing_is_demanded(town: LiveTown) -> None:
+    job, epoch = sealed_epoch(town)
+    town.send_all(epoch, {job: KEY})
+    finding = refute.refute(town.refuter(), town.state, town.index.now, town.state.posts[1])
+    assert (finding.did, finding.missing, finding.faults) == ("nothing", [], [])
+    assert "sealed jobs are not for you (1)" in finding.what
+    assert town.stage.referee.demands(town.state.posts[1]) == []
+
+
+def test_refute__a_wrong_label_in_a_sealed_job__is_struck_by_who_has_its_key(town: LiveTown) -> None:
+    job, epoch = sealed_epoch(town)
+    town.send_all(with_verdict(epoch, 0, label=(epoch.verdicts[0].label + 1) % 3), {job: KEY})
+    assert refute.refute(town.refuter(), town.state, town.index.now, town.state.posts[1]).did == "nothing"
+    assert refute.refute(town.refuter(has_key), town.state, town.index.now, town.state.posts[1]).did == "struck"
+
+
+def test_reply__a_leaf_of_a_sealed_job__is_shown_by_who_has_its_key_and_alone(town: LiveTown) -> None:
+    job, epoch = sealed_epoch(town)
+    town.send_all(epoch, {job: KEY})
+    stage = town.stage
+    stage.send(stage.referee.demand(stage_posted(town), "verdicts", 1, stage.referee.price(town.state.head)))
+    assert refute.reply(town.refuter(), town.state, town.index.now) == []
+    assert len(refute.reply(town.refuter(has_key), town.state, town.index.now)) == 1
+    (demand,) = stage.referee.demands(town.state.posts[1])
+    assert demand.answer
+    assert leaf_of(demand.answer) == epoch.verdicts[1].leaf()
+    known = {"verdicts": {1: demand.answer}}
+    seen, _ = ep.load(source(town.content), 1, town.state.posts[1].content, known)
+    assert seen
+    assert [is_sealed(verdict) for verdict in seen.verdicts] == [True, False]
+
+
+def test_refute__records_of_a_public_job_that_are_sealed__are_demanded(town: LiveTown) -> None:
+    """A committee cannot hide what it publishes by sealing it."""
+    job, _ = town.ready_job()
+    town.send_all(proposed(town), {job: KEY})
+    finding = refute.refute(town.refuter(), town.state, town.index.now, town.state.posts[1])
+    assert finding.did == "demanded"
+    assert {tree for tree, _ in finding.missing} == {"verdicts", "weights"}

@@ -32,7 +32,7 @@ from oracle.protocol.gold import Part
 from oracle.protocol.gold import make as make_gold
 from oracle.protocol.hashing import keccak
 from oracle.protocol.jobkey import Wrapped
-from oracle.protocol.keys import address_of, sign
+from oracle.protocol.keys import Address, address_of, sign
 from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import check_manifest, make_job
 from oracle.protocol.messages import Answer, Header, digest
@@ -227,11 +227,16 @@ class Town:
         parts = make_gold(known, REQUESTER, self.deployment.committee.seal_keys)
         return self.open_job(tasks, answers, gold=parts, goldShare=len(known) / tasks, **changes)
 
+    @property
+    def requester(self) -> Address:
+        """Whose the jobs are."""
+        return REQUESTER
+
     def sealed_job(
         self, key: bytes, tasks: int = 2, answers: int = 2, spoilt: Iterable[int] = (), **changes: Any
     ) -> int:
         """A job that only who has the key reads; the members at `spoilt` cannot unwrap it."""
-        wrapped = jobkey.wrap(key, REQUESTER, self.deployment.committee.seal_keys)
+        wrapped = jobkey.wrap(key, self.requester, self.deployment.committee.seal_keys)
         parts = bytearray(wrapped.parts)
         for at in spoilt:
             parts[at * jobkey.PART] ^= 1
