@@ -21,14 +21,15 @@ from oracle.adapters.signer import KeySigner, load_keystore
 from oracle.config import Home
 from oracle.protocol.cids import Cid
 from oracle.protocol.deployment import Deployment
-from oracle.protocol.errors import BadInput, CommitteeChanged, ContentMissing
-from oracle.protocol.jobkey import Keys
+from oracle.protocol.errors import BadInput, CommitteeChanged
+from oracle.protocol.jobkey import Keys, Wrapped
 from oracle.protocol.keys import Address
 from oracle.protocol.state import State
 from oracle.services import office, rules
 from oracle.services.assign import Matcher
 from oracle.services.books import Books
 from oracle.services.index import Index
+from oracle.services.keyring import Keyring
 from oracle.services.member import Member
 from oracle.services.opener import Opener
 from oracle.services.refute import ANYBODY, Purse, Refuter
@@ -142,24 +143,14 @@ def _keys(home: Home, deployment: Deployment, database: SqlDatabase, content: St
 
     Whoever answers for data that is demanded on chain must be able to read it, whoever made the job.
     """
-    public = Books(content)
+    before = lambda: [term.members for term in index.state.terms]  # noqa: E731 - of former committees
+    openers = cache(lambda: [Opener(deployment, signer, before) for signer in _member_signers(home)])
 
-    @cache
-    def openers() -> list[Opener]:
-        signers = _member_signers(home)
-        return [Opener(deployment, one, lambda: [term.members for term in index.state.terms]) for one in signers]
+    def unwrap(wrapped: Wrapped, requester: Address) -> bytes | None:
+        return next((key for one in openers() if (key := one.unwrap(wrapped, requester))), None)
 
-    def key(number: int) -> bytes | None:
-        if found := kept_key(database, index.state, number):
-            return found
-        job = index.state.jobs.get(number)
-        with suppress(ContentMissing):
-            wrapped = public.job(job.terms)[0].key if job else None
-            opened = (one.unwrap(wrapped, job.requester) for one in openers()) if job and wrapped else ()
-            return next((found for found in opened if found), None)
-        return None
-
-    return key
+    keyring = Keyring(Books(content), lambda: index.state.jobs, unwrap)
+    return lambda number: kept_key(database, index.state, number) or keyring.key(number)
 
 
 def _member_signers(home: Home) -> list[KeySigner]:

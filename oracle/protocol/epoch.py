@@ -6,7 +6,8 @@ the rules.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, TypeAlias
 
 from oracle.protocol import heads, leaves, pages, scoring, trees
@@ -258,6 +259,7 @@ def load(
 
     known: leaves by tree and index that were learnt elsewhere: they stand in for records that cannot be read.
     """
+    source = replace(source, keys=cache(source.keys))
     try:
         node: Any = decode(source.read(from_digest(Codec.DAG_CBOR, content)))
         place, model, total, debits = _read_root(node, number)

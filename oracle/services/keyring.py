@@ -26,6 +26,7 @@ class Keyring:
         """`unwrap`: what the member's own key opens of a job's key that was wrapped by this requester."""
         self._books, self._jobs, self._unwrap = books, jobs, unwrap
         self._found: dict[int, tuple[Job, bytes]] = {}
+        self._locked: dict[int, Job] = {}  # what the own key does not open is not tried again
 
     def key(self, number: int) -> bytes | None:
         """None also for a job that is not sealed, or whose manifest is not here."""
@@ -35,8 +36,14 @@ class Keyring:
         known = self._found.get(number)
         if known and known[0].terms == job.terms:
             return known[1]
-        wrapped = self._wrapped(job)
-        return self._keep(number, job, self._unwrap(wrapped, job.requester)) if wrapped else None
+        tried = self._locked.get(number)
+        wrapped = None if tried and tried.terms == job.terms else self._wrapped(job)
+        if wrapped is None:
+            return None
+        found = self._keep(number, job, self._unwrap(wrapped, job.requester))
+        if found is None:
+            self._locked[number] = job
+        return found
 
     def learn(self, number: int, key: bytes) -> None:
         """Keeps what another member told, if it is the job's key."""

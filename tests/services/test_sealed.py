@@ -157,6 +157,14 @@ def test_learn__a_false_key__is_not_kept(town: Town) -> None:
     assert member._keyring.key(job) == KEY
 
 
+def test_key__of_its_own_part__is_found_also_after_a_liar_told_a_false_one(town: Town) -> None:
+    job = town.sealed_job(KEY)
+    member = town.all[0]
+    member.view()
+    member._keyring.learn(job, b"\x06" * 32)
+    assert member._keyring.key(job) == KEY
+
+
 def test_review__sealed_records_of_a_public_job__are_refused(town: Town) -> None:
     """A committee that hides what it should publish finds no honest signature."""
     job = town.open_job(2, 2)
