@@ -378,10 +378,10 @@ class Member:
         )
         links, blocks = gold.pack_openings(told)
         named = self._named(view, lists, evidence.matches) | ({"gold": links} if links else {})
-        card = encode(verify.model_card(judged.values()) | named)
+        keys = {number: key for number in lists if (key := self._keyring.key(number))}
+        card = encode(verify.model_card(judged.values(), keys) | named)
         model = digest_of(cid_of(card, Codec.DAG_CBOR))
         epoch = draft.build(view, ledger, self._deployment, answers, lists, judged, model)
-        keys = {number: key for number in lists if (key := self._keyring.key(number))}
         packed = ep.pack(epoch, {number: job.terms.manifest for number, job in view.state.jobs.items()}, keys)
         self._content.put_many([*blocks, (card, Codec.DAG_CBOR), *packed.blocks])
         return Proposal(packed.header, epoch.debits)

@@ -17,6 +17,15 @@ from oracle.protocol.terms import Terms
 
 if TYPE_CHECKING:
     from oracle.matching.predict import Pairs
+SIZES = (
+    "job",
+    "tasks",
+    "answers",
+    "known_tasks",
+    "weight_cap",
+    "prior_cap",
+    "method",
+)  # what a card says of a sealed job
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,10 @@ def believe(classes: int, counted: Sequence[tuple[int, int, int]], machines: Col
     return Opinion(rows_of[0], rows_of[1], posterior, pairs)
 
 
-def model_card(judged: Iterable[Judgement]) -> dict[str, Any]:
-    """What a member publishes beside its verdicts: code, method and sizes; the seed is for models that draw."""
-    return {"version": 0, "code": oracle.__version__, "seed": 0, "jobs": [j.card for j in judged]}
+def model_card(judged: Iterable[Judgement], sealed: Collection[int] = ()) -> dict[str, Any]:
+    """What a member publishes beside its verdicts: code, method and sizes; the seed is for models that draw.
+
+    Of `sealed` jobs nothing that says how anybody answered.
+    """
+    cards = [{k: v for k, v in j.card.items() if j.card["job"] not in sealed or k in SIZES} for j in judged]
+    return {"version": 0, "code": oracle.__version__, "seed": 0, "jobs": cards}

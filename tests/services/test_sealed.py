@@ -8,6 +8,7 @@ import pytest
 from oracle.ports import Evidence
 from oracle.protocol import epoch as ep
 from oracle.protocol import jobkey, pages
+from oracle.protocol.cids import Codec, decode, from_digest
 from oracle.protocol.errors import Refused
 from oracle.protocol.leaves import is_sealed
 from oracle.services import settle
@@ -83,6 +84,20 @@ def test_epoch__its_blocks__hold_no_opening_and_no_row(sealed: tuple[Town, int])
     for node in [town.content, *(node.content for node in town.nodes)]:
         stored = b"".join(node.get(cid) for cid in node.cids())
         assert not [one for one in secret if one in stored]
+
+
+def test_card__of_a_sealed_job__says_sizes_and_nothing_of_anybody(sealed: tuple[Town, int]) -> None:
+    town, job = sealed
+    epoch = Books(town.content, keys).epoch(1, town.state.posts[1].content)
+    (card,) = decode(town.content.get(from_digest(Codec.DAG_CBOR, epoch.model)))["jobs"]  # type: ignore[index, call-overload]
+    assert card == {
+        "job": job,
+        "tasks": 2,
+        "answers": 4,
+        "weight_cap": card["weight_cap"],
+        "prior_cap": card["prior_cap"],
+        "method": "engine",
+    }
 
 
 def test_record__moved_or_changed_or_under_another_key__is_a_fault(sealed: tuple[Town, int]) -> None:
