@@ -36,4 +36,4 @@ def test_orders__written_here__are_those_of_py_ecc() -> None:
 
     from oracle.adapters import accounts
 
-    assert (accounts.SECP256K1, accounts.BLS12_381) == (N, curve_order)
+    assert (N, curve_order) == (accounts.SECP256K1, accounts.BLS12_381)
