@@ -35,7 +35,7 @@ STEADY_S = 10.0  # a child that lived so long is started again at once
 LONGEST_PAUSE_S = 30.0
 FORKS = 10  # tries to start a process
 MOST_DEATHS = 5  # at the start, before its trouble is taken for its own
-MODELS = ["oracle.verification.record", "oracle.verification.judge", "oracle.matching.predict", "oracle.matching.solve"]
+MODELS = ["oracle.verification.record", "oracle.matching.solve", "oracle.matching.warm"]
 LATE = [  # what libraries load at their first use, which is in every child
     "Crypto.Hash.keccak",
     "cryptography.hazmat.backends.openssl.backend",
