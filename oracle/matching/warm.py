@@ -1,4 +1,4 @@
-"""Loaded before children are forked: it judges the smallest crowd, so that what numba keeps on disk is loaded once for all of them."""
+"""Loaded before children are forked: judges the smallest crowd, so that what numba keeps on disk is loaded once for all."""
 
 from oracle.matching import predict
 from oracle.verification import judge
