@@ -3,6 +3,9 @@
 `Interfaces` knows the ABIs, `Calls` makes the protocol's transactions; nothing here asks a node.
 """
 
+from oracle.adapters import accounts as _accounts  # noqa: F401 - before web3, which loads eth-account
+
+# isort: split
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -13,7 +16,6 @@ from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic, function_ab
 from web3 import Web3
 from web3.providers import BaseProvider
 
-from oracle.adapters import accounts as _accounts  # noqa: F401 - beside web3
 from oracle.adapters.rpc import NONSENSE, short, to_hex
 from oracle.ports import Call, Permit, Registration
 from oracle.protocol.deployment import Deployment

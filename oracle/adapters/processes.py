@@ -35,7 +35,15 @@ STEADY_S = 10.0  # a child that lived so long is started again at once
 LONGEST_PAUSE_S = 30.0
 FORKS = 10  # tries to start a process
 MOST_DEATHS = 5  # at the start, before its trouble is taken for its own
-MODELS = ["oracle.verification.record", "oracle.verification.judge", "oracle.matching.predict", "oracle.matching.solve"]
+MODELS = ["oracle.verification.record", "oracle.matching.solve", "oracle.matching.warm"]
+LATE = [  # what libraries load at their first use, which is in every child
+    "Crypto.Hash.keccak",
+    "cryptography.hazmat.backends.openssl.backend",
+    "httpcore",
+    "pydantic.v1",
+    "uvicorn.loops.uvloop",
+    "uvicorn.protocols.http.httptools_impl",
+]
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
@@ -81,7 +89,7 @@ class Child:
 def warm(modules: Sequence[str]) -> None:
     """Begins to load `modules` and the models for the children to come, in another process; returns at once."""
     models = MODELS if sys.platform == "linux" else []  # elsewhere a process that has loaded numba is not to be forked
-    _CONTEXT.set_forkserver_preload([*modules, *models])
+    _CONTEXT.set_forkserver_preload([*modules, *LATE, *models, "oracle.adapters.frozen"])
     forkserver.ensure_running()
 
 

@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from oracle.adapters.accounts import SECP256K1 as ORDER
 from oracle.adapters.accounts import Account, HexBytes, LocalAccount, TypedTransaction
 from oracle.protocol import sealing
 from oracle.protocol.errors import BadInput
 from oracle.protocol.keys import Address, address_of, checksum, sign
 
-ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 LIGHT_SCRYPT = 4096  # fast, for a demo's worthless keys; otherwise eth-account's own 2^18
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

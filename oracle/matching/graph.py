@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -73,6 +72,10 @@ def task_graph(ids: Sequence[str], pairs: Sequence[Sequence[str]], where: str = 
             if name not in number:
                 raise UnknownTask(f"{where}.{position}: there is no task {name[:80]!r}; name a task of the job")
         place.setdefault((number[one], number[two]), position)
+    if not place:
+        return TaskGraph(tuple(ids), {}, {}, ())
+    import networkx as nx  # noqa: PLC0415 - it loads for half a second, and few jobs have tasks that wait
+
     graph: Any = nx.DiGraph(list(place))
     try:
         order = tuple(nx.lexicographical_topological_sort(graph))
@@ -87,6 +90,8 @@ def task_graph(ids: Sequence[str], pairs: Sequence[Sequence[str]], where: str = 
 
 
 def _circle(graph: Any, ids: Sequence[str], place: Mapping[tuple[int, int], int], where: str) -> Circle:
+    import networkx as nx  # noqa: PLC0415
+
     edges = [(edge[0], edge[1]) for edge in nx.find_cycle(graph)]
     names = [repr(ids[t][:40]) for t in (*(one for one, _ in edges), edges[0][0])]
     if len(names) > NAMED:

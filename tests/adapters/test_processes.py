@@ -93,7 +93,7 @@ def test_add__fork_server_killed__another_is_started(tmp_path: Path) -> None:
         crew.stop()
 
 
-def test_models__each__is_a_module_that_loads() -> None:
+def test_preloaded__each__is_a_module_that_loads() -> None:
     """The fork server says nothing of one that does not."""
-    for name in processes.MODELS:
+    for name in (*processes.LATE, *processes.MODELS):
         assert importlib.import_module(name)
