@@ -97,6 +97,21 @@ def rollback(
 
 
 @app.command()
+def predict(
+    texts: Annotated[Path, typer.Option(help="CSV task,text.")],
+    out: Annotated[Path, typer.Option(help="task,label,confidence,p:<class>..., which check reads.")],
+    registry: FolderOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What the model in use says of texts, if it is one that a federation learned."""
+    from oracle.commands import modelling
+
+    found = modelling.predict(modelling.registry(home, registry), texts, out)
+    show(found, as_json, lambda d: f"  {d['name']} on {d['tasks']} tasks -> {d['out']}")
+
+
+@app.command()
 def check(
     predictions: Annotated[Path, typer.Option(help="CSV task,p:<class>... of the model in use on new tasks.")],
     labels: Annotated[Path | None, typer.Option(help="CSV task,label: new gold of some of them.")] = None,

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from oracle import labels
 from oracle.config import Home
 from oracle.models import drift, tables
 from oracle.models.card import card
@@ -27,6 +29,7 @@ from oracle.protocol.cids import Cid, digest_of
 from oracle.protocol.errors import BadInput
 from oracle.protocol.plain import to_json
 
+FEDERATED = "logistic regression on text vectors, federated"
 _WORDS = ("intended_use", "limits")  # that no file can say
 
 
@@ -122,12 +125,24 @@ def roll_back(place: Registry, name: str, why: str) -> dict[str, Any]:
     return {"current": name, "before": before, "why": why, "entry": entry}
 
 
+def predict(place: Registry, texts: Path, out: Path) -> dict[str, Any]:
+    """What the model in use says of tasks, as `check` reads it. Only models of a federation can be asked here."""
+    from oracle.verification.embed import read_texts  # noqa: PLC0415 - torch loads for seconds
+
+    record = _in_use(place.read())
+    if record.method != FEDERATED:
+        raise BadInput(f"{record.name!r} is of another kind ({record.method}): whoever has it writes its predictions")
+    known = read_texts(texts)
+    model = np.frombuffer(place.model(record), "<f4")
+    chance = _spoken(model, record.settings["width"], len(record.classes), list(known.values()), None)
+    verdict = chance.argmax(1).astype(np.int32)
+    labels.write_verdicts(out, tuple(known), record.classes, verdict, chance.max(1), chance)
+    return {"name": record.name, "tasks": len(known), "out": str(out)}
+
+
 def check(place: Registry, predictions: Path, gold: Path | None) -> dict[str, Any]:
     """Whether the model in use drifts, by its predictions on new tasks, and by new labels of some of them."""
-    history = place.read()
-    if history.current is None:
-        raise BadInput("no model is promoted: there is nothing to compare with")
-    record = history.records[history.current]
+    record = _in_use(place.read())
     held, before = place.table(record)
     now = tables.read_predictions(predictions, record.classes)
     known = tables.read_gold(gold, set(now.task), record.classes) if gold else {}
@@ -150,8 +165,7 @@ def check(place: Registry, predictions: Path, gold: Path | None) -> dict[str, An
 def _federated(source: Source, held: HeldOut, about: Path) -> tuple[bytes, Predictions, dict[str, Any]]:
     """The model of a federation, which speaks here on the held-out tasks."""
     from oracle.commands import federating  # noqa: PLC0415 - torch loads for seconds
-    from oracle.federated import train  # noqa: PLC0415
-    from oracle.verification.embed import read_texts, task_vectors  # noqa: PLC0415
+    from oracle.verification.embed import read_texts  # noqa: PLC0415
 
     assert source.federation and source.texts  # noqa: S101 - `Source.whole`
     words = _about(about, (), ())
@@ -160,8 +174,8 @@ def _federated(source: Source, held: HeldOut, about: Path) -> tuple[bytes, Predi
         raise BadInput(f"{source.texts}: no text of task {missing[0][:60]!r}, and {len(missing) - 1} more")
     if strange := sorted(set(held.label) - set(found.classes)):
         raise BadInput(f"the federation knows no class {strange[0][:40]!r}, as the held-out set does")
-    vectors = task_vectors([texts[task] for task in held.task], source.federation / "vectors")
-    chance = train.proba(found.plan, found.values, np.ascontiguousarray(vectors[:, : found.plan.width]))
+    width, each = found.plan.width, [texts[task] for task in held.task]
+    chance = _spoken(found.values, width, len(found.classes), each, source.federation / "vectors")
     plan = {name: value for name, value in found.plan.document().items() if name != "members"}
     epsilon = found.epsilon
     return (
@@ -169,7 +183,7 @@ def _federated(source: Source, held: HeldOut, about: Path) -> tuple[bytes, Predi
         Predictions(held.task, tuple(found.classes), chance),
         {
             **words,
-            "method": "federated logistic regression on text vectors",
+            "method": FEDERATED,
             "settings": plan | {"owners": len(found.plan.members), "rounds_done": found.rounds},
             "data": f"Crowd labels and texts that {len(found.plan.members)} owners hold and did not pool. "
             "The digest is that of the last round, which leads to the plan, who took part, and the digests of all sums.",
@@ -179,9 +193,23 @@ def _federated(source: Source, held: HeldOut, about: Path) -> tuple[bytes, Predi
     )
 
 
+def _spoken(
+    model: NDArray[np.float32], width: int, classes: int, texts: Sequence[Sequence[str]], cache: Path | None
+) -> NDArray[np.float64]:
+    """P(class | text) [n, C] of a federation's model."""
+    from oracle.federated import train  # noqa: PLC0415 - as above
+    from oracle.federated.plan import Plan  # noqa: PLC0415
+    from oracle.verification.embed import task_vectors  # noqa: PLC0415
+
+    vectors = np.ascontiguousarray(task_vectors(texts, cache)[:, :width])
+    return train.proba(Plan((), width, classes), model, vectors)
+
+
 def _filed(source: Source, held: HeldOut, about: Path) -> tuple[bytes, Predictions, dict[str, Any]]:
     assert source.model and source.predictions  # noqa: S101 - `Source.whole`
     words = {"settings": {}, "privacy": None} | _about(about, ("method", "data"), ("settings", "privacy"))
+    if words["method"] == FEDERATED:
+        raise BadInput(f"{about}: method: a model of a federation comes with --federation")
     words |= {"privacy": _privacy(words["privacy"], about), "data_digest": _digest(source.data)}
     return _model(source.model), tables.predictions_on(source.predictions, held), words
 
@@ -262,6 +290,12 @@ def _other(place: Registry, history: History, record: Record, held: HeldOut, bas
     if same[0].classes != record.classes:
         raise BadInput(f"{record.name!r} and {used.name!r} have other classes")
     return used.name, place.table(same[0])[1]
+
+
+def _in_use(history: History) -> Record:
+    if history.current is None:
+        raise BadInput("no model is promoted: none is in use")
+    return history.records[history.current]
 
 
 def _enough(file: Path, count: int) -> None:

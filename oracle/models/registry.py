@@ -192,6 +192,10 @@ class Registry:
                 raise BadInput(f"not {len(held.task)} x {len(record.classes)} numbers")
         return held, found.reshape(len(held.task), len(record.classes))
 
+    def model(self, record: Record) -> bytes:
+        with self._named(record.model, f"the model of {record.name}"):
+            return self._store.get(Cid(record.model))
+
     def add(self, history: History, record: Record, blocks: MemoryStore, at: int) -> Cid:
         """Writes a record with what it names, which `blocks` holds. Raises BadInput for a name that is taken."""
         if any(one.name == record.name for one in history.records.values()):
@@ -263,8 +267,7 @@ class Registry:
     def _record(self, cid: str) -> Record:
         with self._named(cid, "a record"):
             found = _read(Record, self._store.get(Cid(cid)))
-        with self._named(found.model, f"the model of {found.name}"):
-            self._store.get(Cid(found.model))
+        self.model(found)
         self.table(found)
         return found
 
