@@ -13,7 +13,8 @@ import pytest
 
 from oracle.adapters.content import FolderStore
 from oracle.adapters.signer import KeySigner
-from oracle.commands import federating
+from oracle.commands import backups, federating
+from oracle.config import Home
 from oracle.federated import simulate, train
 from oracle.federated.member import Member
 from oracle.federated.server import Server
@@ -234,6 +235,15 @@ def test_result__a_model_with_nan_or_of_another_shape__is_refused(
     ended = add(inside, files, "late", "--federation", files / "late", "--texts", files / "texts.csv")
     assert ended.is_clear() and "is not the plan's 770 finite numbers" in ended.err
     assert not (files / "registry").exists()
+
+
+def test_backup__of_a_home_with_models__holds_the_registry(inside: Run, files: Path) -> None:
+    """The head before the blocks: what is written meanwhile is not missing below it."""
+    learned(inside, files, "late")
+    registry = (files / "registry").rename(files / "models")
+    names = [name for name, _ in backups._parts(Home(files), files / "scratch", True)]
+    blocks = [f"models/store/{block.name}" for block in (registry / "store").iterdir()]
+    assert blocks and set(blocks) <= set(names) and names.index("models/head") < min(map(names.index, blocks))
 
 
 def test_epsilon__of_a_federation__counts_a_round_that_nobody_finished(

@@ -198,6 +198,10 @@ def test_compare__better_worse_and_unfair__are_told_apart() -> None:
     (unfair,) = compare(held, classes, lame, "it", bad, 0.02).faults
     assert unfair.startswith("the gap of accuracy between groups is 0.2") and "may grow by 0.02" in unfair
     assert compare(held, classes, lame, "it", bad, 0.5).faults == []
+    luck = np.random.default_rng(0)
+    yes = np.clip(bad[:, 1] + 0.02 * luck.normal(size=TASKS) + 0.001 * (2 * held.gold(classes) - 1), 0.01, 0.99)
+    hardly = compare(held, classes, np.stack([1 - yes, yes], 1), "it", bad, 1)
+    assert hardly.gain.mean > 0 > hardly.gain.low and len(hardly.faults) == 1  # better, but it may be luck
     (same,) = compare(held, classes, good, "it", good, 0.02).faults
     assert "+0.0000 nats" in same
 
