@@ -329,6 +329,8 @@ def added_text(d: dict[str, Any]) -> str:
 
 
 def list_text(d: dict[str, Any]) -> str:
+    if not d["log"]:
+        return f"  no model in {d['registry']}"
     rows = [f"  {'':2}{'model':24} {'accuracy':>8} {'log-loss':>8} {'gap':>6}  digest"]
     for one in d["models"]:
         gap = "-" if one["gap"] is None else f"{one['gap']:.4f}"

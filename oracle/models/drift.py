@@ -8,7 +8,8 @@ confidence   population stability index of P(class), for each class but the firs
              https://econpapers.repec.org/article/rskjourn5/7725371.htm). It alarms above that quantile AND above 0.25, which the
              usual rule of thumb, quoted there, calls a significant change: a small shift in many tasks is no alarm.
 accuracy     Fisher's exact test, one-sided: as many or more wrong verdicts on new gold, if nothing changed
-calibration  Welch's test, one-sided: mean(confidence - right) has grown, so the model claims more than it keeps
+calibration  z-test of two means with their own variances, one-sided: mean(confidence - right) has grown, so the model claims more
+             than it keeps
 """
 
 from __future__ import annotations
@@ -65,8 +66,9 @@ def stability_index(before: Float, now: Float) -> tuple[float, int]:
 def _stability(what: str, before: Float, now: Float, level: float) -> Sign:
     index, bins = stability_index(before, now)
     chance = float(stats.chi2.sf(index / (1 / len(before) + 1 / len(now)), max(1, bins - 1)))
-    size = "large" if index > LARGE else "moderate" if index > MODERATE else "small"
-    why = f"{what}: stability index {index:.3f}, a {size} change (chance {chance:.2g}); large is above {LARGE}"
+    size = "a large change" if index > LARGE else "a moderate change" if index > MODERATE else "a small change"
+    size = size if chance < level else "within chance"
+    why = f"{what}: stability index {index:.3f}, {size} (chance {chance:.2g}); large is above {LARGE}"
     return Sign(what, 0.0, index, chance, index > LARGE and chance < level, why)
 
 
