@@ -432,6 +432,19 @@ def _order_classes(answers: Answers, keep_unused: bool = False) -> Answers:
 
 # ---------------------------------------------------------------- rows of a file, whatever its format
 
+
+def read_header(path: str | os.PathLike[str]) -> list[str]:
+    """The names of the columns of a CSV file, for those who do not know them beforehand. Raises BadInput."""
+    name = os.fspath(path)
+    if not name.lower().removesuffix(".gz").endswith(".csv"):
+        raise BadInput(f"{name}: the columns of a .csv or .csv.gz are needed here")
+    with _opened(name) as file:
+        try:
+            return next(csv.reader(_lines(name, file), strict=True), [])
+        except csv.Error as error:
+            raise _unreadable(name, 1, error) from None
+
+
 Row = tuple[int, tuple[str, ...]]  # line number and the wanted columns
 Batch = tuple[Sequence[int], Sequence[Sequence[str]]]  # the same of many rows: line numbers, each wanted column
 ROWS_TOGETHER = 1 << 13

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.bench.scores import calibration_error, losses, right
 from oracle.bench.truth import MACHINES, MEASURES, SMALL, Crowd, read_crowds
+from oracle.verification.scores import calibration_error, losses, right
 
 GRID: Mapping[str, tuple[float, ...]] = {
     "rho": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5),

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.bench import scores
 from oracle.bench.crowds import recorded, texts_file
 from oracle.commands.federating import deal
 from oracle.federated import simulate, train
@@ -26,6 +25,7 @@ from oracle.federated.plan import MEDIAN, Plan
 from oracle.federated.train import Records
 from oracle.labels import Answers
 from oracle.protocol.errors import BadInput
+from oracle.verification import scores
 from oracle.verification.embed import WIDTH, read_texts, task_vectors
 
 HELD_OUT = 0.3
@@ -156,7 +156,7 @@ def _split(crowd: _Crowd, owners: int, seed: int) -> dict[str, float]:
 
     def scored(model: Float32) -> float:
         rows = np.flatnonzero(held & (crowd.gold >= 0))
-        return auc(train.proba(plan, model, crowd.vectors[rows])[:, 1], crowd.gold[rows] == 1)
+        return scores.auc(train.proba(plan, model, crowd.vectors[rows])[:, 1], crowd.gold[rows] == 1)
 
     bent: dict[str, Any] = {"liars": liars, "bend": opposite}
     models = {
@@ -189,13 +189,7 @@ def _membership(crowd: _Crowd, plan: Plan, shadows: int) -> float:
     for m in range(shadows):
         out = ~inside & (np.arange(shadows) != m)[:, None]  # [shadows, T]; another half lacks each task
         gained[m] = likely[m] - (likely * out).sum(0) / out.sum(0).clip(min=1)
-    return auc(gained.ravel(), inside.ravel())
-
-
-def auc(chance: Float, positive: Mask) -> float:
-    """P(a positive scores above a negative), ties by half."""
-    ranked, pairs = scores.ranked(chance, positive)
-    return ranked / pairs if pairs else float("nan")
+    return scores.auc(gained.ravel(), inside.ravel())
 
 
 def _votes(answers: Answers, mine: Mask) -> Float32:

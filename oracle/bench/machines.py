@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oracle import labels as lb
-from oracle.bench import scores
 from oracle.protocol.errors import BadInput
-from oracle.verification import judge
+from oracle.verification import judge, scores
 
 KEPT = (1, 2, 3)  # answers of people to a task
 Int32 = NDArray[np.int32]

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oracle import labels as lb
-from oracle.bench import scores
 from oracle.bench.crowds import recorded
 from oracle.matching import blend as blending
 from oracle.matching import gnn, predict
 from oracle.matching.blend import Seen
+from oracle.verification import scores
 from oracle.verification.embed import one_thread
 
 FOLDS = 5

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from oracle import labels as lb
 from oracle.bench import crowdkit
 from oracle.bench.crowds import FILES
-from oracle.bench.scores import LEVEL, bootstrap, calibration_error, holm, losses, right, sign_flip, without_one
 from oracle.protocol.errors import BadInput
+from oracle.verification.scores import LEVEL, bootstrap, calibration_error, holm, losses, right, sign_flip, without_one
 
 Float = NDArray[np.float64]
 Int32 = NDArray[np.int32]

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from oracle.cli import bench, checks, committee, deployment, federate, jobs, keys, models, privacy, work
+from oracle.cli import bench, checks, committee, deployment, federate, jobs, keys, models, privacy, registry, work
 
 app = typer.Typer(
     add_completion=False,
@@ -26,6 +26,7 @@ app.add_typer(jobs.app, name="job")
 app.add_typer(keys.app, name="key")
 app.add_typer(committee.app, name="committee")
 app.add_typer(federate.app, name="federate")
+app.add_typer(registry.app, name="models")
 app.add_typer(bench.app, name="bench")
 
 

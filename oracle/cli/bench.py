@@ -258,3 +258,16 @@ def bench_federated(
 
     document = federated.federated(data, sets.split(","), owners, splits, shadows - shadows % 2, cache)
     answer(document, as_json, federated.text, document["ok"])
+
+
+@app.command("models")
+def bench_models(
+    tasks: Annotated[int, typer.Option(min=100, help="Held-out tasks of a world; half as many new ones.")] = 600,
+    seeds: Annotated[int, typer.Option(min=10, help="Worlds of each kind.")] = 1_000,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how often a model is promoted that is no better, and how often drift alarms, with and without."""
+    from oracle.bench import registry
+
+    document = registry.rules(tasks, seeds)
+    answer(document, as_json, registry.text, document["ok"])

@@ -118,12 +118,12 @@ def _parts(home: Home, scratch: Path, with_password: bool) -> Iterator[tuple[str
     yield from _chain(home)
     for name, file in sorted(databases, key=lambda one: ("/" in one[0], one)):  # the oracle's, then the members'
         yield name, _copied(file, scratch)
-    for store in (home.store, *sorted(home.path.glob("members/*/store"))):
+    for store in (home.store, home.path / "models" / "store", *sorted(home.path.glob("members/*/store"))):
         yield from _blocks(home, store)
 
 
 def _files(folder: Path, left_out: set[str]) -> Iterator[Path]:
-    """Regular files, symbolic links and temporary ones left out; of members' stores none."""
+    """Regular files, symbolic links and temporary ones left out; of the stores of members and models none."""
     for entry in folder.iterdir():
         if entry.name in left_out or entry.is_symlink() or _TRANSIENT.fullmatch(entry.name):
             continue

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -252,6 +253,39 @@ def _shown(cid: Cid, block: Any) -> dict[str, Any]:
         "model": block["after"].cid,
         "groups": groups,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a federation learned: a model, as its last round left it."""
+
+    plan: Plan
+    classes: list[str]
+    model: bytes
+    last: Cid  # the block of that round: it leads to the plan and to every round before it
+    rounds: int
+
+    @property
+    def values(self) -> Float32:
+        return np.frombuffer(self.model, "<f4")
+
+    @property
+    def epsilon(self) -> float | None:
+        """That training may have spent of a record, with a round that nobody finished; None without noise."""
+        steps = min(self.rounds + 1, self.plan.rounds) * self.plan.steps
+        return train.spent(self.plan, train.noise(self.plan), steps) if self.plan.epsilon else None
+
+
+def result(home: Path) -> Result:
+    """Raises Refused where the chain of rounds is not whole, BadInput for a model of another shape or with NaN."""
+    found = check(home)
+    if not found["ok"]:
+        raise Refused("no-model", f"{home}: {found['problem'] or 'no round is over yet'}")
+    plan, classes = _plan_of(Home.at(home).path / "plan.json")
+    model = FolderStore(Home.at(home).store).get(found["model"])
+    if len(model) != 4 * plan.numbers or not np.isfinite(np.frombuffer(model, "<f4")).all():
+        raise BadInput(f"{home}: the model {found['model']} is not the plan's {plan.numbers} finite numbers")
+    return Result(plan, classes, model, found["rounds"][-1]["block"], len(found["rounds"]))
 
 
 def text(d: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.bench.scores import bootstrap, calibration_error, holm, losses, right, sign_flip, without_one
+from oracle.verification.scores import bootstrap, calibration_error, holm, losses, right, sign_flip, without_one
 
 Rows = list[tuple[list[float], int]]
 

@@ -36,6 +36,12 @@ def ranked(chance: Float, positive: NDArray[np.bool_]) -> tuple[float, int]:
     return float(below.sum()), len(good) * len(bad)
 
 
+def auc(chance: Float, positive: NDArray[np.bool_]) -> float:
+    """P(a positive scores above a negative), ties by half; NaN where one of them is missing."""
+    above, pairs = ranked(chance, positive)
+    return above / pairs if pairs else float("nan")
+
+
 def right(posterior: Float, gold: Int32, *, split_ties: bool = False) -> Float:
     """[G] 1 where the argmax is the truth, ties to the lowest class; or, split evenly, the share that a fair draw would get."""
     if not split_ties:
