@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +43,7 @@ def computing(address: str) -> Iterator[Compute]:
         return
     if address != "ray" and not ADDRESS.fullmatch(address):
         raise BadInput(f"--compute {address[:80]}: it is local, ray (workers on this machine) or ray://host:port")
-    ray = _ray()
+    ray = _ray(address)
     folder = tempfile.TemporaryDirectory(prefix="crowdproof-", ignore_cleanup_errors=True)
     with folder as place, redirect_stdout(sys.stderr):  # where Ray tells of the dead
         try:
@@ -91,8 +92,10 @@ def versions() -> dict[str, str]:
     return {"crowdproof": __version__, **{name: version(name) for name in NUMERIC}}
 
 
-def _ray() -> Any:
+def _ray(address: str) -> Any:
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", ON_LOOPBACK: "0"}  # read when it is imported
+    if address == "ray":  # for this process and its workers, instead of a file that others may read
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
         import ray  # noqa: PLC0415 - optional, and loads for seconds
     except ImportError as missing:

@@ -1,8 +1,8 @@
 """`crowdproof bench compute`: what workers on Ray cost and save beside one process, and whether their results are its bits.
 
-Wall-clock medians, the two by turns, on crowds of `bench truth-speed` and on tight markets of `bench match` in towns of about 50,000
-edges that share nobody: `match` with the gap 0.001, `optimum` with none. Both sides have run once before, so that nothing is compiled under the clock. Start-up
-is paid once a command and counted apart; a call is a `map` of parts that do nothing.
+Wall-clock medians, the two by turns, on crowds of `bench truth-speed` and on tight markets of `bench match` in towns of about
+50,000 edges that share nobody: `match` with the gap 0.001, `optimum` with none. Both sides have run once before, so that nothing
+is compiled under the clock. Start-up is paid once a command and counted apart; a call is a `map` of parts that do nothing.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _match(gap: float, edges: int) -> Work:
     return work
 
 
-WORKS = {
+WORKS: dict[str, Callable[[int], Work]] = {
     "engine": _engine,
     "dawid-skene": _dawid_skene,
     "match": partial(_match, match.GAP),
