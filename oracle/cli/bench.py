@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from oracle.cli.options import JsonOption, answer, show
+from oracle.cli.options import ComputeOption, JsonOption, answer, show
 
 app = typer.Typer(no_args_is_help=True, help="How fast it is, on this machine.")
 
@@ -108,6 +108,21 @@ def bench_truth_speed(
     from oracle.bench import truth_speed
 
     show(truth_speed.truth_speed(truth_speed.read_sizes(sizes)), as_json, truth_speed.text)
+
+
+@app.command("compute")
+def bench_compute(
+    sizes: Annotated[str, typer.Option(help="Answers of the made crowds, edges of the made markets.")] = "1e4,1e5,1e6",
+    rounds: Annotated[int, typer.Option(min=1, help="Of each, one process and workers by turns.")] = 5,
+    compute: ComputeOption = "ray",
+    as_json: JsonOption = False,
+) -> None:
+    """Time inference and matching by workers beside one process, and compare the bits: start-up, calls, from where it pays."""
+    from oracle.bench import compute as computing
+    from oracle.bench.truth_speed import read_sizes
+
+    document = computing.compute(read_sizes(sizes), rounds, compute)
+    answer(document, as_json, computing.text, document["equal"])
 
 
 @app.command("match")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from oracle.cli.options import JsonOption, answer, show
+from oracle.cli.options import ComputeOption, JsonOption, answer, show
 
 app = typer.Typer()
 content_app = typer.Typer(no_args_is_help=True, help="Checks of texts and images.")
@@ -28,18 +28,21 @@ def infer(
     machines: Annotated[Path | None, typer.Option(help="Workers that are models, heard as one: worker.")] = None,
     explain: Annotated[list[str] | None, typer.Option(help="Tasks whose verdict is explained.")] = None,
     kind: Annotated[str, typer.Option("--type", help="Of the answers; docs/answer-types.md.")] = "choice",
+    compute: ComputeOption = "local",
     as_json: JsonOption = False,
 ) -> None:
     """Infer the truth behind a crowd's labels."""
+    from oracle.adapters.cluster import computing
     from oracle.commands import inferring
     from oracle.protocol.errors import BadInput
 
     if kind != "choice":
         from oracle.commands import typed
 
-        if method != "auto" or proba or prior_workers or workers_out or machines or explain:
+        if method != "auto" or proba or prior_workers or workers_out or machines or explain or compute != "local":
             raise BadInput(
-                "--type with --method, --proba, --prior-workers, --workers-out, --machines or --explain: they are for choices; "
+                "--type with --method, --proba, --prior-workers, --workers-out, --machines, --explain or --compute: they are for "
+                "choices; "
                 "docs/answer-types.md has the columns of a type"
             )
         show(typed.infer(labels, out, gold, kind, of_record), as_json, typed.text)
@@ -47,7 +50,8 @@ def infer(
     wanted = inferring.Wishes(
         gold, method, proba, of_record, prior_workers, workers_out, machines, tuple(explain or ())
     )
-    document = inferring.infer(labels, out, wanted)
+    with computing(compute) as workers:
+        document = inferring.infer(labels, out, wanted, workers)
     show(document, as_json, inferring.text)
 
 
@@ -63,12 +67,16 @@ def match(
     terms: Annotated[
         bool, typer.Option("--terms", help="Edges have loss,money,time: value = loss - money - time.")
     ] = False,
+    compute: ComputeOption = "local",
     as_json: JsonOption = False,
 ) -> None:
     """Assign workers to tasks so that the value is largest, with a proof of how large it can be."""
+    from oracle.adapters.cluster import computing
     from oracle.commands import matching
 
-    show(matching.match(workers, tasks, edges, out, prices, gap, threads, terms), as_json, matching.text)
+    with computing(compute) as many:
+        document = matching.match(workers, tasks, edges, out, prices, gap, threads, terms, many)
+    show(document, as_json, matching.text)
 
 
 @app.command("check-match")

@@ -26,6 +26,10 @@ SenderOption = Annotated[
     str, typer.Option("--key", help="Who sends: a keystore in HOME/keys, or member-N of the home.")
 ]
 
+ComputeOption = Annotated[
+    str, typer.Option("--compute", help="local, ray (two workers on this machine) or ray://host:port.")
+]
+
 
 def show(document: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:
     for note in document.get("notes", []) if as_json else []:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oracle import labels as lb
+from oracle.compute import LOCAL, Compute
 from oracle.protocol.errors import BadInput
 
 if TYPE_CHECKING:
@@ -34,15 +35,18 @@ class Wishes:
     explain: tuple[str, ...] = ()
 
 
-def infer(labels: Path, out: Path, wanted: Wishes) -> dict[str, Any]:
-    """Verdicts of a label file into `out`; gold holds known labels fixed. Raises BadInput naming the place."""
+def infer(labels: Path, out: Path, wanted: Wishes, compute: Compute = LOCAL) -> dict[str, Any]:
+    """Verdicts of a label file into `out`, the same by any `compute`; gold holds known labels fixed.
+
+    Raises BadInput naming the place.
+    """
     _check(wanted)
     answers, notes = lb.read_answers(labels)
     answers, known, more = _with_gold(answers, wanted.gold)
     unknown = sorted(set(wanted.explain) - set(answers.tasks))
     if unknown:
         raise BadInput(f"--explain {unknown[0]}: {labels} has no answer to that task")
-    found = _METHODS[wanted.method](answers, known, wanted)
+    found = _METHODS[wanted.method](answers, known, wanted, compute)
     posterior = found.pop("posterior")
     verdict, confidence = posterior.argmax(1).astype(np.int32), posterior.max(1)
     lb.write_verdicts(out, answers.tasks, answers.classes, verdict, confidence, posterior if wanted.proba else None)
@@ -100,7 +104,7 @@ def _check(wanted: Wishes) -> None:
 # ---------------------------------------------------------------------- methods: arrays in, `posterior` and facts out
 
 
-def _vote(answers: lb.Answers, _: lb.Int32 | None, wanted: Wishes) -> dict[str, Any]:
+def _vote(answers: lb.Answers, _: lb.Int32 | None, wanted: Wishes, __: Compute) -> dict[str, Any]:
     from oracle.verification.infer import vote  # noqa: PLC0415 - loads for most of a second
     from oracle.verification.record import proba, record  # noqa: PLC0415
 
@@ -110,10 +114,10 @@ def _vote(answers: lb.Answers, _: lb.Int32 | None, wanted: Wishes) -> dict[str, 
     return {"method": "vote", "posterior": vote(answers.task, answers.label, tasks, classes)}
 
 
-def _dawid_skene(answers: lb.Answers, known: lb.Int32 | None, wanted: Wishes) -> dict[str, Any]:
+def _dawid_skene(answers: lb.Answers, known: lb.Int32 | None, wanted: Wishes, compute: Compute) -> dict[str, Any]:
     from oracle.verification.infer import dawid_skene  # noqa: PLC0415 - loads for most of a second
 
-    posterior = dawid_skene(*_arrays(answers), gold=known).posterior
+    posterior = dawid_skene(*_arrays(answers), gold=known, compute=compute).posterior
     if wanted.of_record:
         from oracle.verification.record import proba, record  # noqa: PLC0415
 
@@ -121,12 +125,13 @@ def _dawid_skene(answers: lb.Answers, known: lb.Int32 | None, wanted: Wishes) ->
     return {"method": "dawid-skene", "posterior": posterior}
 
 
-def _engine(answers: lb.Answers, known: lb.Int32 | None, wanted: Wishes) -> dict[str, Any]:
+def _engine(answers: lb.Answers, known: lb.Int32 | None, wanted: Wishes, compute: Compute) -> dict[str, Any]:
     from oracle.verification import judge  # noqa: PLC0415 - loads for most of a second
 
     history = _history(wanted.prior_workers, answers) if wanted.prior_workers else None
     models = _machines(wanted.machines, answers) if wanted.machines else ()
-    belief = judge.believe(judge.crowd(*_arrays(answers)), gold=known, history=history, machines=models)
+    crowd = judge.crowd(*_arrays(answers))
+    belief = judge.believe(crowd, gold=known, history=history, machines=models, compute=compute)
     inference = belief.inference
     found: dict[str, Any] = {
         "method": "engine",

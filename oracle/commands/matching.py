@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.commands import market_files as files
+from oracle.compute import LOCAL, Compute
 from oracle.protocol.errors import BadInput, Refused
 
 SHOWN = 10  # short tasks that the text for people names
@@ -21,19 +22,20 @@ def match(
     gap: float,
     threads: int,
     terms: bool = False,
+    compute: Compute = LOCAL,
 ) -> dict[str, Any]:
-    """Raises BadInput that names file, line and column."""
+    """The same assignment by any `compute`. Raises BadInput that names file, line and column."""
     if not 0 <= gap < 1:
         raise BadInput(f"--gap {gap}: a share of the value from 0 (the optimum) to below 1 is needed")
     began = time.process_time()
     market = files.read_market(workers, tasks, edges, terms)
     loaded = time.process_time() - began
-    from oracle.matching import shortage, solve  # noqa: PLC0415 - numba loads for half a second
+    from oracle.matching import parts, shortage, solve  # noqa: PLC0415 - numba loads for half a second
 
     arrays = (market.worker, market.task, market.value, market.capacity, market.redundancy)
     solve.warm_up(market.value)
     began = time.process_time()
-    found = solve.solve(*arrays, gap=gap, threads=threads)
+    found = parts.solve_apart(*arrays, gap=gap, threads=threads, compute=compute)
     solved = time.process_time() - began
     files.write_pairs(out, market, found.chosen)
     if prices:

@@ -63,7 +63,7 @@ def auctioned(market: Market, floor: Floor, gap: float) -> tuple[Solution, int]:
     finest = min(max(1, int(gap * _mean(market, floor))), WIDEST // CALM)
     epsilon = CALM * finest if _calm(market, floor, CALM * finest) else COARSE * finest
     if epsilon < CALM * finest:
-        _scale(market, floor, epsilon)
+        scaled(market, floor, epsilon)
     while True:
         found = solution(market, taken(market, floor), prices(floor))
         if found.gap <= gap or epsilon == 1:
@@ -71,7 +71,7 @@ def auctioned(market: Market, floor: Floor, gap: float) -> tuple[Solution, int]:
         if relax(market, floor, epsilon, (found.gap - gap) * found.bound):
             continue
         epsilon = max(1, epsilon // 2)
-        _again(market, floor, 2 * BELOW * epsilon, epsilon)
+        again(market, floor, 2 * BELOW * epsilon, epsilon)
 
 
 def prices(floor: Floor) -> Float:
@@ -131,18 +131,18 @@ def _calm(market: Market, floor: Floor, epsilon: int) -> bool:
     return supply > SPARE * demand and bid(market, floor, len(floor.stack), epsilon, WAR * demand)[0] == 0
 
 
-def _scale(market: Market, floor: Floor, last: int) -> None:
+def scaled(market: Market, floor: Floor, last: int) -> None:
     """Auction from nothing, epsilon falling from the top to `last`."""
     steps = [last]
     while steps[-1] * STEP <= WIDEST:
         steps.append(steps[-1] * STEP)
     less = TOP
     for epsilon in reversed(steps):
-        _again(market, floor, less, epsilon)
+        again(market, floor, less, epsilon)
         less = epsilon * (BELOW if epsilon == STEP * last else 1)
 
 
-def _again(market: Market, floor: Floor, less: int, epsilon: int) -> None:
+def again(market: Market, floor: Floor, less: int, epsilon: int) -> None:
     """Everything anew, from prices lower by `less`."""
     kernels.restart(
         floor.slot,
@@ -164,9 +164,15 @@ def relax(market: Market, floor: Floor, epsilon: int, excess: float) -> bool:
     idle = np.where(floor.prices > 0, floor.capacity - floor.load, 0)
     if 2 * float(idle @ prices(floor)) < excess:
         return False
-    columns = reverse.columns(market.start, floor.rows, len(floor.load))
-    lower(market, floor, columns, least(market, floor), np.flatnonzero(idle).astype(np.int32), epsilon)
+    relaxed(market, floor, epsilon)
     return True
+
+
+def relaxed(market: Market, floor: Floor, epsilon: int) -> None:
+    """The reverse auction of all workers who kept a price and have a free place."""
+    idle = np.flatnonzero((floor.prices > 0) & (floor.capacity > floor.load)).astype(np.int32)
+    columns = reverse.columns(market.start, floor.rows, len(floor.load))
+    lower(market, floor, columns, least(market, floor), idle, epsilon)
 
 
 def least(market: Market, floor: Floor) -> Int32:

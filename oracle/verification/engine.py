@@ -35,6 +35,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from oracle.compute import LOCAL, Compute
 from oracle.protocol.errors import BadInput
 from oracle.verification.infer import hold, shares
 from oracle.verification.layout import (
@@ -42,7 +43,6 @@ from oracle.verification.layout import (
     Float,
     Int32,
     Layout,
-    Pass,
     Table,
     digamma,
     expect,
@@ -149,13 +149,14 @@ def infer(
     start: State | None = None,
     voices: tuple[Voice, ...] = VOICES,
     device: str = CPU,
+    compute: Compute = LOCAL,
 ) -> Inference:
     """Posteriors of all tasks. A worker answers a task at most once; the order of the answers does not matter.
 
     gold [T]: known class, or negative; held fixed, and it teaches. history: counts of earlier work, added to the prior.
     start: the state of an earlier run on the first of these tasks, to go on from when answers have come since. Tasks
-    without answers get the mean of the class priors. The same arguments give the same bits on one machine. Raises BadInput
-    naming array and place.
+    without answers get the mean of the class priors. Each voice is a part of what `compute` does. The same arguments give the
+    same bits on one machine, whatever `compute` is. Raises BadInput naming array and place.
     """
     layout = lay_out(task, worker, label, tasks, workers, classes, device=device)
     known = known_classes(gold, tasks, classes)
@@ -163,7 +164,7 @@ def infer(
     begin = share if known is None else hold(_taught(layout, share, known), known)
     tables = _resumed(layout, [_started(layout, begin, voice) for voice in voices], start)
     strengths = start.strengths if start else ((COIN, float(classes)),) * len(voices)
-    fitted = _fit(layout, tables, strengths, known, _earlier(layout, history), voices)
+    fitted = _fit(layout, tables, strengths, known, _earlier(layout, history), voices, compute)
     effect = design_effect(layout.votes.sum(1))
     mean, weights, said = mix([of_classes(table, classes) for table in fitted.tables], share, effect)
     return Inference(
@@ -259,32 +260,35 @@ def _fit(
     known: Int32 | None,
     earlier: _Earlier | None,
     voices: tuple[Voice, ...],
+    compute: Compute = LOCAL,
 ) -> _Fitted:
     """All voices from their tables [T, C kinds], each until it settles."""
-    found = [_settle(layout, *given, known, earlier) for given in zip(voices, tables, begin, strict=True)]
+    parts = list(zip(voices, tables, begin, strict=True))
+    found = compute.map(_settle, parts, compute.keep(layout), known, earlier)
     return _Fitted(
-        [of.table for of, _, _ in found],
-        tuple(strengths for _, strengths, _ in found),
-        all(of.moved < TOLERANCE for of, _, _ in found),
-        max((passes for _, _, passes in found), default=0),
+        [table for table, _, _, _ in found],
+        tuple(strengths for _, strengths, _, _ in found),
+        all(moved < TOLERANCE for _, _, moved, _ in found),
+        max((passes for _, _, _, passes in found), default=0),
     )
 
 
 def _settle(
-    layout: Layout, voice: Voice, table: Table, strengths: Strengths, known: Int32 | None, earlier: _Earlier | None
-) -> tuple[Pass, Strengths, int]:
-    now, passes = first(layout, table), 0
+    layout: Layout, known: Int32 | None, earlier: _Earlier | None, voice: Voice, table: Table, strengths: Strengths
+) -> tuple[Table, Strengths, float, int]:
+    """One voice until it settles: its table, its strengths, by how much it moved last, and after how many passes."""
+    now, passes = first(layout, table + 0.0), 0  # a table of its own: passes overwrite it
     while passes < ITERATIONS and now.moved >= TOLERANCE:
         rows, strengths = _expected_logs(layout, voice, now.counts, earlier, strengths)
         now = expect(layout, rows, _class_prior(layout, voice, now.seen), now.table, known)
         passes += 1
-    return now, strengths, passes
+    return now.table, strengths, now.moved, passes
 
 
 def _started(layout: Layout, begin: Table, voice: Voice) -> Table:
     """[T, C kinds]: a task's class as it begins, its kind drawn evenly at random."""
     if voice.kinds == 1:
-        return begin + 0.0  # a table of its own
+        return begin
     luck = np.random.RandomState(voice.seed).randint(
         0, 1 << 32, (len(begin), voice.kinds, 2), np.uint64
     )  # a frozen stream

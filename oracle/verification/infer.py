@@ -6,20 +6,23 @@ confusion, kept only for the labels that a worker gave. An iteration is one pass
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from oracle.compute import LOCAL, Compute
 from oracle.protocol.errors import BadInput
+from oracle.verification.apart import expecting
 from oracle.verification.layout import (
     CPU,
     Float,
     Int32,
     Layout,
+    Pass,
     Table,
     check_size,
-    expect,
     first,
     floats,
     indices,
@@ -79,6 +82,7 @@ def dawid_skene(
     max_iterations: int = 100,
     tolerance: float = 1e-7,
     device: str = CPU,
+    compute: Compute = LOCAL,
 ) -> Fit:
     """Dawid & Skene (1979) by EM, with Dirichlet priors (maximum a posteriori).
 
@@ -92,6 +96,7 @@ def dawid_skene(
     an answer.
 
     `gold` [T]: known class, or negative for unknown; known tasks are held fixed. Tasks without answers get the prior.
+    `compute`: where passes are made, in parts; the bits are the same.
 
     Appl. Statist. 28(1), 20-28. https://doi.org/10.2307/2346806
     """
@@ -100,7 +105,7 @@ def dawid_skene(
     layout = lay_out(task, worker, label, tasks, workers, classes, device=device)
     known = known_classes(gold, tasks, classes)
     start = hold(shares(layout.votes), known)
-    return _em(layout, start, known, float(strength or classes), max_iterations, tolerance)
+    return _em(layout, start, expecting(layout, known, compute), float(strength or classes), max_iterations, tolerance)
 
 
 def log_confusion(fit: Fit, worker: ArrayLike, label: ArrayLike) -> Float:
@@ -130,7 +135,12 @@ def confusion(fit: Fit) -> Float:
 
 
 def _em(
-    layout: Layout, start: Table, known: Int32 | None, strength: float, max_iterations: int, tolerance: float
+    layout: Layout,
+    start: Table,
+    expected: Callable[..., Pass],
+    strength: float,
+    max_iterations: int,
+    tolerance: float,
 ) -> Fit:
     now = first(layout, start)
     pseudo = _pooled(layout, now.counts, strength)  # [C, C]
@@ -146,7 +156,7 @@ def _em(
         logs = log(before.counts + mine) - layout.of_worker(log(totals + spread))  # [R, C]
         iterations += 1
         looks = iterations % CHECK == 0 or iterations >= max_iterations
-        now = expect(layout, logs, log(prior), before.table, known, evidence=looks)
+        now = expected(logs, log(prior), before.table, evidence=looks)
         if looks:
             trace.append(now.evidence + _log_prior(layout, prior, pseudo, logs, totals))
             converged = len(trace) > 1 and trace[-1] - trace[-2] < enough

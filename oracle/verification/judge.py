@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from oracle.compute import LOCAL, Compute
 from oracle.verification.calibrate import calibrated
 from oracle.verification.certify import Certificate, certify
 from oracle.verification.engine import History, Inference, infer
@@ -77,6 +78,7 @@ def believe(
     machines: ArrayLike = (),
     merging: bool = True,
     device: str = "cpu",
+    compute: Compute = LOCAL,
 ) -> Belief:
     """Rings are looked for and merged first (`merging`), so that whoever copies has one voice; so have `machines` [workers].
 
@@ -88,7 +90,8 @@ def believe(
 
     def judged(known: ArrayLike | None) -> Inference:
         sizes = (of.tasks, of.workers, of.classes)
-        return infer(now.task, now.worker, now.label, *sizes, gold=known, history=history, device=device)
+        arrays = (now.task, now.worker, now.label, *sizes)
+        return infer(*arrays, gold=known, history=history, device=device, compute=compute)
 
     inference = judged(gold)
     posterior, tau = inference.posterior, 1.0

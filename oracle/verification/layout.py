@@ -103,7 +103,17 @@ class Pass:
 
 def first(layout: Layout, table: Table) -> Pass:
     """The sums of posteriors that are given."""
-    return Pass(table, layout.by_pair(table), layout.answered @ table, np.inf, 0.0)
+    return Pass(table, layout.by_pair(table), seen(layout, table), np.inf, 0.0)
+
+
+def seen(layout: Layout, table: Table) -> Table:
+    """Sums [W] of rows [T, W] over the tasks that have answers; on the CPU in their order, as `passes.expected` adds them.
+
+    A product of matrices would depend on how many threads it may use.
+    """
+    if layout.device != CPU:
+        return layout.answered @ table
+    return passes.summed(layout.task_start, np.ascontiguousarray(table)).astype(layout.dtype)
 
 
 def expect(
@@ -115,13 +125,13 @@ def expect(
     """
     if layout.device != CPU:
         return _expect(layout, rows, prior, before, known, evidence)
-    both, seen = passes.beside(rows), np.zeros(rows.shape[1])
+    both, sums = passes.beside(rows), np.zeros(rows.shape[1])
     told = np.empty(0, np.int32) if known is None else known
     logs = np.empty(layout.tasks if evidence else 0)
     start = layout.task_start
-    moved = passes.expected(layout.pair, start, both, prior, layout.classes, told, before, seen, logs)
+    moved = passes.expected(layout.pair, start, both, prior, layout.classes, told, before, sums, logs)
     return Pass(
-        before, passes.gathered_of(both), seen.astype(layout.dtype), moved / max(1, layout.tasks), float(logs.sum())
+        before, passes.gathered_of(both), sums.astype(layout.dtype), moved / max(1, layout.tasks), float(logs.sum())
     )
 
 
@@ -134,7 +144,7 @@ def _expect(layout: Layout, rows: Table, prior: Table, before: Table, known: Int
     table = scores.softmax(1)
     change = of_classes(table - before, layout.classes)
     logs = float(scores.logsumexp(1).double().sum()) if evidence else 0.0
-    return Pass(table, layout.by_pair(table), layout.answered @ table, float(change.abs().sum(1).mean()), logs)
+    return Pass(table, layout.by_pair(table), seen(layout, table), float(change.abs().sum(1).mean()), logs)
 
 
 def of_classes(table: Table, classes: int) -> Table:

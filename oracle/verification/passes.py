@@ -76,6 +76,17 @@ def scattered(index: Ints, start: Ints, table: Table, sums: Table) -> Table:
 
 
 @njit(cache=True, error_model="numpy")
+def summed(start: Ints, table: Table) -> Table:
+    """Sums [W], of float64, of the rows [T, W] of the groups that are not empty, in their order."""
+    sums = np.zeros(table.shape[1])
+    for g in range(len(start) - 1):
+        if start[g] < start[g + 1]:
+            for c in range(table.shape[1]):
+                sums[c] += table[g, c]
+    return sums
+
+
+@njit(cache=True, error_model="numpy")
 def beside(rows: Table) -> Table:
     """rows [R, W] in the first halves of the rows [R, 2 W] that a pass takes, zeros in the second."""
     height, width = rows.shape

@@ -31,6 +31,18 @@ def crowd(tasks: int, workers: int, each: int, capacity: int, redundancy: int, s
     return worker[mixed], task[mixed], value[mixed], np.full(workers, capacity), np.full(tasks, redundancy)
 
 
+def islands(count: int, capacity: int, redundancy: int, seed: int = 0) -> Arrays:
+    """So many crowds that share nobody, mixed; some workers have no place, some pairs are worth less than nothing."""
+    of = [crowd(40, 30, 8, capacity, redundancy, 1000 * seed + n) for n in range(count)]
+    worker, task = (np.concatenate([one[k] + size * n for n, one in enumerate(of)]) for k, size in ((0, 30), (1, 40)))
+    value, places, wanted = (np.concatenate([one[k] for one in of]) for k in (2, 3, 4))
+    luck = np.random.default_rng(seed)
+    mixed = luck.permutation(len(worker))
+    value[luck.integers(0, len(value), 30)] = -5
+    places[luck.integers(0, len(places), 5)] = 0
+    return worker[mixed], task[mixed], value[mixed], places, wanted
+
+
 def optimum(arrays: Arrays) -> int:
     """By OR-tools' SimpleMinCostFlow."""
     from oracle.bench.match import or_tools

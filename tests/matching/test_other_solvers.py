@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from oracle.matching import dense
 from oracle.matching.certify import certify
 from oracle.matching.market import check
-from oracle.matching.parts import solve_apart
 from oracle.matching.programme import Limit, optimum
 from oracle.matching.solve import solve
-from tests.matching.markets import Arrays, crowd, markets
+from tests.matching.markets import Arrays, markets
 
 
 def square(size: int, low: int = 0) -> Arrays:
@@ -62,19 +61,3 @@ def test_solve__conflict_and_budget__are_kept_at_the_best_value(arrays: Arrays) 
         assert found.value == best
         assert found.bound >= best - 1e-6 * abs(best)
         assert cost[found.chosen].sum() <= 4
-
-
-@pytest.mark.sockets
-def test_solve_apart__four_components__are_worth_as_much_as_together() -> None:
-    parts = [crowd(40, 30, 8, 5, 3, seed) for seed in range(4)]
-    worker = np.concatenate([p[0] + 30 * n for n, p in enumerate(parts)])
-    task = np.concatenate([p[1] + 40 * n for n, p in enumerate(parts)])
-    rest = [np.concatenate([p[k] for p in parts]) for k in (2, 3, 4)]
-    mixed = np.random.default_rng(0).permutation(len(worker))
-    arrays = (worker[mixed], task[mixed], rest[0][mixed], rest[1], rest[2])
-    apart, together = solve_apart(*arrays, processes=2), solve(*arrays)
-    assert apart.value == together.value
-    certify(*arrays, np.flatnonzero(apart.chosen), apart.price, apart.value, apart.bound)
-    assert apart.bound - apart.value < 1
-    one = crowd(40, 30, 8, 5, 3)
-    assert solve_apart(*one).value == solve(*one).value

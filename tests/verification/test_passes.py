@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import digamma, logsumexp
 
+from oracle.bench.truth_speed import made
 from oracle.verification import passes
+from oracle.verification.layout import first, lay_out
 
 TASKS, PAIRS, CLASSES = passes.BLOCK + 6, 5, 3  # tasks: a block and a part of one
 
@@ -91,3 +93,14 @@ def test_psi__numbers_above_zero__is_digamma(dtype: type, close: float) -> None:
     x = np.concatenate((np.logspace(-6, 9, 4000), np.linspace(0.5, 12, 4000))).astype(dtype)
     exact = digamma(x.astype(np.float64))
     assert (np.abs(passes.psi(x) - exact) <= close * (1 + np.abs(exact))).all()
+
+
+def test_first__large_table__adds_in_the_order_of_the_tasks() -> None:
+    """Not in an order that a library's threads choose, whose number differs among machines."""
+    crowd = made(1 << 20)
+    tasks, classes = len(crowd.tasks) + 1, len(crowd.classes)  # the last task has no answer
+    layout = lay_out(crowd.task, crowd.worker, crowd.label, tasks, len(crowd.workers), classes)
+    table = np.random.default_rng(0).random((tasks, classes), np.float32)
+    wanted = np.cumsum(table[:-1].astype(np.float64), 0)[-1]
+    assert np.array_equal(first(layout, table).seen, wanted.astype(np.float32))
+    assert np.array_equal(passes.summed(layout.task_start, table), wanted)
