@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -326,6 +327,7 @@ def packed(chance: Float) -> bytes:
     return chance.astype("<f8").tobytes()
 
 
+@cache
 def code_version() -> Code:
     """The version, and a digest of the package's files as they are here."""
     digest = hashlib.sha256()

@@ -18,6 +18,7 @@ from oracle.config import Home
 from oracle.federated import simulate, train
 from oracle.federated.member import Member
 from oracle.federated.server import Server
+from oracle.models import measure
 from oracle.protocol.cids import Codec, cid_of, digest_of
 from oracle.verification import embed
 from tests.support.commands import Ended, Run
@@ -98,6 +99,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterable[Path]:
 @pytest.fixture
 def files(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(embed, "_run", bags)
+    monkeypatch.setattr(measure, "DRAWS", 50)  # intervals are tried in tests/models/test_measure.py
     return Path(shutil.copytree(made, tmp_path / "files"))
 
 

@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,13 +10,13 @@ import numpy as np
 import pytest
 
 from oracle.adapters.content import FolderStore
+from oracle.models import measure, registry
 from oracle.models.card import card
 from oracle.models.registry import History, Privacy, Registry, compare, record_of
 from oracle.models.tables import HeldOut, Predictions
 from oracle.protocol.cids import Cid, Codec, Link, decode, encode
 from oracle.protocol.errors import BadInput, Refused
 
-ROOT = Path(__file__).parents[2]
 TASKS = 200
 ABOUT = {
     "method": "m",
@@ -62,6 +60,12 @@ def promote(place: Registry, cid: str) -> None:
         held, chance = place.table(record)
         other = np.full_like(chance, 0.5)
         place.promote(history, cid, compare(held, record.classes, chance, "chance", other, 0.02), other, 8)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals are tried in test_measure.py."""
+    monkeypatch.setattr(measure, "DRAWS", 50)
 
 
 @pytest.fixture(scope="module")
@@ -206,24 +210,19 @@ def test_compare__better_worse_and_unfair__are_told_apart() -> None:
     assert "+0.0000 nats" in same
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from oracle import config
-from oracle.models import registry
-from tests.models.test_registry import add
-def stop(*_): os.kill(os.getpid(), signal.SIGKILL)
-setattr(registry, sys.argv[2], stop) if sys.argv[2] == "write_atomically" else setattr(registry.FolderStore, "put_many", stop)
-add(registry.Registry(Path(sys.argv[1])), "three", 0.9)
-"""
-
-
 @pytest.mark.parametrize("where", ["put_many", "write_atomically"])
 def test_add__killed_while_it_writes__leaves_the_registry_as_it_was(place: Registry, where: str) -> None:
     before = place.read()
-    words = [sys.executable, "-c", KILLED, str(place.folder), where]
-    ended = subprocess.run(words, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, timeout=60)  # noqa: S603
-    assert ended.returncode == -signal.SIGKILL
+    pid = os.fork()
+    if not pid:  # this process ends there
+        setattr(
+            registry if where == "write_atomically" else FolderStore,
+            where,
+            lambda *_: os.kill(os.getpid(), signal.SIGKILL),
+        )
+        add(place, "three", 0.9)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
     assert place.read() == before
     add(place, "three", 0.9)
     assert len(place.read().records) == 3
