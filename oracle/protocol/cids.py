@@ -11,15 +11,13 @@ https://ipld.io/specs/codecs/dag-pb/spec/.
 
 import base64
 import hashlib
+import math
 import re
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NewType, TypeAlias
-
-import dag_cbor
-from dag_cbor.encoding.err import CBORError
-from multiformats import CID
 
 from oracle.protocol.errors import BadInput
 
@@ -149,10 +147,9 @@ def encode(value: Value) -> bytes:
 
     Raises `ValueNotEncodable` (another type, NaN, an int over 64 bits, too deep) or `BlockTooLarge`.
     """
-    try:
-        block = dag_cbor.encode(_with_package_links(value, 0))
-    except (CBORError, UnicodeEncodeError) as error:
-        raise ValueNotEncodable(_one_line(error)) from None
+    parts: list[bytes] = []
+    _write(value, 0, parts)
+    block = b"".join(parts)
     if len(block) > BLOCK_LIMIT:
         raise BlockTooLarge(len(block))
     return block
@@ -160,35 +157,135 @@ def encode(value: Value) -> bytes:
 
 def decode(block: bytes) -> Value:
     """The value of a dag-cbor block; raises `BlockMalformed` or `BlockTooLarge`. `encode` gives the same bytes back."""
-    found = _scan(block)
-    try:
-        value = dag_cbor.decode(block)
-    except CBORError as error:
-        raise BlockMalformed(f"not dag-cbor: {_one_line(error)}") from None
-    return _with_own_links(value) if found else value  # type: ignore[return-value]
+    return _value(block, 0, iter(_scan(block)))[0]
 
 
-def _with_package_links(value: Value, depth: int) -> "dag_cbor.ipld.IPLDKind":
-    if depth == DEPTH_LIMIT and isinstance(value, Mapping | list | tuple):
+def _write(value: Value, depth: int, parts: list[bytes]) -> None:
+    """Appends the item that a value is."""
+    if not isinstance(value, Mapping | list | tuple):
+        parts.append(_written(value))
+        return
+    if depth == DEPTH_LIMIT:
         raise ValueNotEncodable(f"lists and maps nest over {DEPTH_LIMIT} deep")
-    if isinstance(value, Link):
-        codec, digest = parse(value.cid)
-        return CID("base32", 1, codec.name.lower().replace("_", "-"), ("sha2-256", digest))
     if isinstance(value, Mapping):
-        return {key: _with_package_links(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_with_package_links(item, depth + 1) for item in value]
-    return value  # type: ignore[return-value]
+        parts.append(_headed(5, len(value)))
+        for key, item in sorted(((_utf8(key), item) for key, item in value.items()), key=_place):
+            parts += (_headed(3, len(key)), key)
+            _write(item, depth + 1, parts)
+        return
+    parts.append(_headed(4, len(value)))
+    for item in value:
+        _write(item, depth + 1, parts)
 
 
-def _with_own_links(value: object) -> object:
-    if isinstance(value, CID):
-        return Link(from_bytes(bytes(value)))
-    if isinstance(value, dict):
-        return {key: _with_own_links(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_own_links(item) for item in value]
-    return value
+def _written(value: object) -> bytes:
+    """The item of a value that holds no other."""
+    match value:
+        case None | bool():
+            return bytes([_SIMPLES[value]])
+        case int():
+            return _headed(0, value) if value >= 0 else _headed(1, -1 - value)
+        case float() if math.isfinite(value):
+            return struct.pack(">Bd", _FLOAT, value)
+        case bytes():
+            return _headed(2, len(value)) + value
+        case str():
+            text = _utf8(value)
+            return _headed(3, len(text)) + text
+        case Link():
+            return _LINK_HEAD + to_bytes(value.cid)
+    raise ValueNotEncodable(f"there is no encoding of {value!r:.40} ({type(value).__name__})")
+
+
+def _place(pair: tuple[bytes, Value]) -> tuple[int, bytes]:
+    """Where a key stands in its map: the shorter first, then by their bytes."""
+    return len(pair[0]), pair[0]
+
+
+def _utf8(text: object) -> bytes:
+    if not isinstance(text, str):
+        raise ValueNotEncodable(f"a key of a map is a text, not a {type(text).__name__}")
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueNotEncodable(f"a text that has no UTF-8: {error.reason}") from None
+
+
+def _headed(major: int, argument: int) -> bytes:
+    """The head of an item, as short as can be."""
+    if argument < 24:
+        return bytes([major << 5 | argument])
+    for info, size in enumerate((1, 2, 4, 8), 24):
+        if argument < 1 << 8 * size:
+            return bytes([major << 5 | info]) + argument.to_bytes(size, "big")
+    raise ValueNotEncodable("an integer of more than 64 bits")
+
+
+# By the size of a head: a smaller argument has a shorter one.
+_LEAST = {1: 0, 2: 24, 3: 1 << 8, 5: 1 << 16, 9: 1 << 32}
+_SIMPLES = {False: 0xF4, True: 0xF5, None: 0xF6}
+_SIMPLE = {byte: value for value, byte in _SIMPLES.items()}
+_FLOAT = 0xFB
+
+
+def _value(block: bytes, at: int, found: Iterator[Cid]) -> tuple[Value, int]:
+    """The item at a place and where it ends, of a block that `_scan` has seen whole: its bounds, depth and links hold."""
+    major, argument, after = _head(block, at)
+    if major == 7:
+        return _simple(block, at, after)
+    if argument < _LEAST[after - at]:
+        raise BlockMalformed("a number that is not as short as can be", at)
+    match major:
+        case 0:
+            return argument, after
+        case 1:
+            return -1 - argument, after
+        case 2:
+            return block[after : after + argument], after + argument
+        case 3:
+            return _text(block, after, after + argument), after + argument
+        case 4:
+            items = []
+            for _ in range(argument):
+                item, after = _value(block, after, found)
+                items.append(item)
+            return items, after
+        case 5:
+            return _map(block, argument, after, found)
+    return Link(next(found)), at + _LINK_SIZE
+
+
+def _map(block: bytes, size: int, at: int, found: Iterator[Cid]) -> tuple[Value, int]:
+    """Keys are texts and ascend: the shorter first, then by their bytes."""
+    items: dict[str, Value] = {}
+    last = (-1, b"")
+    for _ in range(size):
+        if block[at] >> 5 != 3:
+            raise BlockMalformed("a key that is no text", at)
+        key, after = _value(block, at, found)
+        start = _head(block, at)[2]
+        place = (after - start, block[start:after])
+        if place <= last:
+            raise BlockMalformed("keys that are not in order", at)
+        last = place
+        items[str(key)], at = _value(block, after, found)
+    return items, at
+
+
+def _simple(block: bytes, at: int, after: int) -> tuple[Value, int]:
+    if block[at] in _SIMPLE:
+        return _SIMPLE[block[at]], after
+    number = struct.unpack(">d", block[at + 1 : after])[0] if block[at] == _FLOAT else math.nan
+    if not math.isfinite(number):
+        raise BlockMalformed("neither a truth, nor null, nor a finite number of 64 bits", at)
+    return number, after
+
+
+def _text(block: bytes, start: int, end: int) -> str:
+    try:
+        return block[start:end].decode()
+    except UnicodeDecodeError:
+        raise BlockMalformed("a text that is not UTF-8", start) from None
 
 
 _LINK_HEAD = bytes.fromhex("d82a582500")  # tag 42, a string of 37 bytes, the multibase prefix of binary
@@ -198,7 +295,7 @@ _LINK_SIZE = len(_LINK_HEAD) + 36
 def _scan(block: bytes) -> list[Cid]:
     """The links of a dag-cbor block, in one pass over the heads of its items, which also holds bounds and depth.
 
-    The package does the rest; alone it would recurse as deep as a block asks it to, and take links that we do not.
+    Nothing is built yet: what is built then is no deeper and no larger than was seen here.
     """
     if len(block) > BLOCK_LIMIT:
         raise BlockTooLarge(len(block))
@@ -250,10 +347,6 @@ def _link(item: bytes, at: int) -> Cid:
         return from_bytes(item[len(_LINK_HEAD) :])
     except CidMalformed as error:
         raise BlockMalformed(str(error), at) from None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
 
 
 # --------------------------------------------------------------------------------------------------------------- dag-pb

@@ -8,6 +8,7 @@ from typing import Any
 
 import dag_cbor
 import pytest
+from dag_cbor.encoding.err import CBORError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from multiformats import CID
@@ -281,6 +282,37 @@ def test_decode__a_flipped_bit__is_refused_or_gives_the_value_of_those_bytes(blo
     except BlockMalformed:
         return
     assert cids.encode(value) == bytes(flipped)
+
+
+def with_own_links(value: Any) -> Any:
+    if isinstance(value, CID):
+        return Link(cids.from_bytes(bytes(value)))
+    if isinstance(value, dict):
+        return {key: with_own_links(item) for key, item in value.items()}
+    return [with_own_links(item) for item in value] if isinstance(value, list) else value
+
+
+def damaged(block: bytes, bits: list[int], cut: int) -> bytes:
+    flipped = bytearray(block)
+    for bit in bits:
+        flipped[bit % (8 * len(block)) // 8] ^= 1 << bit % 8
+    return bytes(flipped[: len(block) - cut])
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(values, max_size=3).map(cids.encode), st.lists(st.integers(0, 2000), max_size=2), st.integers(0, 2))
+def test_decode__any_block__is_refused_by_the_package_too_or_read_alike(
+    block: bytes, bits: list[int], cut: int
+) -> None:
+    block = damaged(block, bits, cut)
+    try:
+        value = cids.decode(block)
+    except BlockMalformed as refused:
+        if "nest" not in refused.reason:  # the package knows no limit
+            with pytest.raises((CBORError, CidMalformed, ValueError, KeyError, OverflowError)):
+                with_own_links(dag_cbor.decode(block))
+        return
+    assert repr(value) == repr(with_own_links(dag_cbor.decode(block)))
 
 
 @settings(deadline=None, max_examples=60)
