@@ -4,13 +4,10 @@ import importlib.util
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -19,13 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oracle.adapters.cluster import ON_LOOPBACK, RETRIES, computing
+from oracle.adapters.cluster import RETRIES, computing
 from oracle.compute import LOCAL, Compute
 from oracle.matching import parts
 from oracle.protocol.errors import BadInput, Retryable
 from oracle.verification.engine import infer
 from oracle.verification.infer import dawid_skene
-from tests.commands.test_doctor import free_port
 from tests.matching.markets import islands
 from tests.support.commands import ROOT, TIMEOUT_S, Run, inside
 from tests.verification.test_apart import arrays, gold, same
@@ -174,45 +170,6 @@ def _by_each(folder: Path, *addresses: str) -> list[bytes]:
         assert json.loads(_said("-m", "oracle.cli", *map(str, words), "--json"))["answers"] == 90
         files.append(out.read_bytes())
     return files
-
-
-@pytest.fixture
-def head() -> Iterator[str]:
-    """The address of a cluster that is not ours to start or end, under a token that the environment tells its clients."""
-    port = free_port()
-    options = [f"--ray-client-server-port={port}", "--num-cpus=2", "--include-dashboard=false", "--block"]
-    with (
-        tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder,
-        pytest.MonkeyPatch.context() as here,
-    ):
-        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 2, "RAY_USAGE_STATS_ENABLED": "0"}
-        for name, value in (token | {ON_LOOPBACK: "0"}).items():
-            here.setenv(name, value)
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--temp-dir={folder}", *options]
-        ports = [f"--port={free_port()}", "--min-worker-port=0", "--max-worker-port=0"]
-        process = subprocess.Popen([*command, *ports], start_new_session=True, stdout=subprocess.DEVNULL)  # noqa: S603
-        try:
-            _answers(port)
-            yield f"ray://127.0.0.1:{port}"
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(LONGEST_S)
-
-
-def _answers(port: int) -> None:
-    end = time.monotonic() + 2 * LONGEST_S
-    while time.monotonic() < end:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.5)
-    raise TimeoutError("the cluster did not start")
-
-
-@needs_ray
-@pytest.mark.sockets
-def test_infer__by_a_cluster__writes_the_same_file_and_leaves_it_running(head: str, tmp_path: Path) -> None:
-    files = _by_each(tmp_path, "local", head, head)
-    assert files[0] == files[1] == files[2]
 
 
 @needs_ray
