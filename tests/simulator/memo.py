@@ -182,12 +182,12 @@ _JOBS = _Loaded(mf.load_job)
 
 
 def _packed(pack: Any, load: _Loaded) -> Any:
-    """Packing and loading give the same epoch back (tests/protocol/test_epoch.py)."""
+    """Packing and loading give the same epoch back (tests/protocol/test_epoch.py). No job here is sealed."""
     known: dict[Any, Any] = {}
 
-    def packed(epoch: Any, manifests: Any) -> Any:
+    def packed(epoch: Any, manifests: Any, keys: Any = None) -> Any:
         if epoch not in known:
-            known[epoch] = found = pack(epoch, manifests)
+            known[epoch] = found = pack(epoch, manifests, keys)
             names: set[str] = {name_of(data, codec) for data, codec in found.blocks}
             load.known[epoch.epoch, found.header.content] = ((epoch, []), names)
         return known[epoch]
