@@ -458,6 +458,20 @@ def test_migrations__run_on_nothing__give_the_declared_tables(database: SqlDatab
         assert ScriptDirectory.from_config(configuration(connection)).get_current_head() == REVISION
 
 
+def test_open__a_second_new_file__has_what_the_migrations_gave_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "_made", [])
+    found = []
+    for name in ("first.db", "second.db"):
+        SqlDatabase(f"sqlite:///{tmp_path / name}").close()
+        with closing(sqlite3.connect(tmp_path / name)) as connection:
+            tables = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+            found.append((tables, connection.execute("SELECT * FROM alembic_version").fetchall()))
+    assert adapter._made
+    assert found[0] == found[1]
+
+
 def test_migrations__a_database_of_the_first_revision__keeps_what_it_holds(place: Place, opened: Opened) -> None:
     with opened(place)._write() as connection:
         for table in reversed(METADATA.sorted_tables):
