@@ -38,6 +38,8 @@ dev: $(VENV)/.dev $(CHAIN)/node_modules/.done
 demo: setup
 	@$(VENV)/bin/crowdproof demo
 
+# the tests start hundreds of processes, and each would compile every module anew
+test: export PYTHONDONTWRITEBYTECODE :=
 test: dev
 	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --ignore tests/browser
 	$(PY) -m pytest tests/browser

@@ -11,7 +11,23 @@ from pytest_socket import disable_socket, enable_socket, socket_allow_hosts
 from scripts import ipfs as ipfs_daemon
 from tests.support.postgres import ABSENT, Server, find_binaries, server
 
+# Begun first, so that no worker is left with one of them alone at the end. All others keep their order, which tests/api needs.
+LONG = (
+    "e2e/test_up.py",
+    "e2e/test_servers.py",
+    "e2e/test_demo.py",
+    "e2e/test_resume.py",
+    "e2e/test_by_command.py",
+    "e2e/test_early_stop.py",
+    "bench/test_gas.py",
+    "privacy/test_ledger.py",
+)
 CROWD = Path(__file__).parent.parent.parent / "shared" / "data" / "crowd"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -28,10 +28,12 @@ from sqlalchemy import (
     Engine,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     QueuePool,
     Row,
+    Select,
     Table,
     Text,
     TypeDecorator,
@@ -294,6 +296,17 @@ SIGNED_SINCE = (
     .where(SIGNED.c.valid_until >= bindparam("since"), SIGNED.c.proposal.is_not(None))
     .order_by(SIGNED.c.epoch, SIGNED.c.valid_until, SIGNED.c.digest)
 )
+
+
+@cache
+def _newest_sent(named: bool, waiting: bool, limited: bool) -> Select[Any]:
+    """Of `sender`, with `what` if named, without an outcome if waiting, the `last` if limited; the newest first."""
+    found = select(OUTBOX).where(OUTBOX.c.sender == bindparam("sender")).order_by(OUTBOX.c.nonce.desc())
+    if named:
+        found = found.where(OUTBOX.c.what == bindparam("what"))
+    if waiting:
+        found = found.where(OUTBOX.c.block.is_(None))
+    return found.limit(bindparam("last", type_=Integer)) if limited else found
 
 
 # ------------------------------------------------------------------------------------------------------------ database
@@ -614,12 +627,8 @@ class SqlDatabase:
     def sent(
         self, sender: Address, what: str | None = None, waiting: bool = False, last: int | None = None
     ) -> list[Sent]:
-        found = select(OUTBOX).where(OUTBOX.c.sender == sender).order_by(OUTBOX.c.nonce.desc()).limit(last)
-        if what is not None:
-            found = found.where(OUTBOX.c.what == what)
-        if waiting:
-            found = found.where(OUTBOX.c.block.is_(None))
-        return [_sent(row) for row in reversed(self._rows(found))]
+        statement = _newest_sent(what is not None, waiting, last is not None)
+        return [_sent(row) for row in reversed(self._rows(statement, sender=sender, what=what, last=last))]
 
     # what data sets may reveal, and have revealed
 
