@@ -292,7 +292,7 @@ def test_add__a_model_of_files__is_recorded_with_what_was_said_of_it(inside: Run
         ({"more": 1}, "an object with intended_use, limits, method, data is needed, and settings, privacy if known"),
         ({"privacy": {"epsilon": 3}}, "privacy: null, or an object of epsilon and delta"),
         ({"privacy": {"epsilon": float("nan"), "delta": 0}}, "privacy.epsilon: nan is no epsilon"),
-        ({"settings": {"rate": float("nan")}}, "NaN"),
+        ({"settings": {"rate": float("nan")}}, "no encoding of nan"),
         ({"method": "logistic regression on text vectors, federated"}, "comes with --federation"),
     ],
 )
