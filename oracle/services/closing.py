@@ -15,6 +15,7 @@ from oracle.protocol.hashing import keccak
 from oracle.protocol.leaves import Opening, Status, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.sealing import SCHEMES, THRESHOLD
+from oracle.protocol.terms import Terms
 from oracle.services import draft
 from oracle.services.books import Books
 from oracle.services.index import View
@@ -29,11 +30,19 @@ class Closing:
     def __init__(self, books: Books, database: Database, window: int) -> None:
         """`window`: of the deployment, in seconds."""
         self._books, self._database, self._window = books, database, window
+        self._schemes: dict[bytes, int] = {}  # by manifest
         self.twice: set[tuple[int, int, int]] = set()  # job, task, worker
+
+    def scheme(self, terms: Terms) -> int:
+        """By which the job's manifest wants its answers sealed. Raises ContentMissing."""
+        found = self._schemes.get(terms.manifest)
+        if found is None:
+            found = self._schemes[terms.manifest] = SCHEMES[self._books.job(terms)[0].seal]
+        return found
 
     def is_split(self, view: View, number: int) -> bool:
         """Whether the job's manifest asks for it. Raises ContentMissing."""
-        return SCHEMES[self._books.job(view.state.jobs[number].terms)[0].seal] == THRESHOLD
+        return self.scheme(view.state.jobs[number].terms) == THRESHOLD
 
     def takes_no_more(self, view: View, number: int, answers: int) -> bool:
         """Whether a task with so many answers is closed for good: full, or a window after the deadline, which members have to

@@ -38,7 +38,6 @@ from oracle.protocol.gold import Opening
 from oracle.protocol.leaves import Status, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Assignment, Header, Receipt, digest
-from oracle.protocol.sealing import SCHEMES
 from oracle.protocol.state import Job, State
 from oracle.services import draft, matches, rules, verify
 from oracle.services.appraise import Appraiser
@@ -189,7 +188,7 @@ class Member:
         return signed
 
     def _check_bound(self, view: View, job: Job, a: StoredAnswer, signed: bytes) -> None:
-        scheme = SCHEMES[self._books.job(job.terms)[0].seal]
+        scheme = self._closing.scheme(job.terms)
         rules.check_bound(self._deployment, self._binders, view.state, job, a, signed, scheme)
 
     def _enter(self, own: _Batch) -> None:

@@ -25,7 +25,7 @@ def test_recursion_limit__eth_account_imported_directly__is_the_hazard() -> None
 
 
 def test_bls__not_loaded_until_a_keystore_of_version_4_asks_for_it() -> None:
-    words = "import oracle.local, sys; assert not any('py_ecc' in name for name in sys.modules)"
+    words = "import oracle.adapters.contracts, sys; assert not any('py_ecc' in name for name in sys.modules)"
     use = "from eth_keyfile.keyfile import bls; assert bls.SkToPk(1).hex().startswith('97f1d3a73197d794')"  # the generator
     assert limit_after(f"{words}; {use}; import py_ecc.bls; assert py_ecc.bls.G2ProofOfPossession") == 1_000
 
