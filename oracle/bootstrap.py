@@ -159,10 +159,10 @@ def _member_signers(home: Home) -> list[KeySigner]:
 
 
 def kept_key(database: SqlDatabase, state: State, number: int) -> bytes | None:
-    """The key of a job whose payloads were sealed here."""
+    """The key of a job whose payloads were sealed here, for its requester: who opens another job with the same terms gets none."""
     job = state.jobs.get(number)
     kept = database.kept(PAYLOAD_KEY, job.terms.hash().hex()) if job else None
-    return bytes.fromhex(kept.value["key"]) if kept else None
+    return bytes.fromhex(kept.value["key"]) if job and kept and kept.owner == job.requester.hex() else None
 
 
 def _in_office(home: Home, deployment: Deployment) -> Callable[[State], None]:

@@ -115,6 +115,26 @@ def test_key__of_a_job__is_for_its_requester(settled: Market, sealed: tuple[Requ
             auditing.read_key(file)
 
 
+def test_key__of_a_job_copied_term_by_term__is_not_for_the_copier(
+    settled: Market, sealed: tuple[Requester, int]
+) -> None:
+    """Terms are on the chain for everybody to open again."""
+    _, job = sealed
+    oracle, copier = settled.oracle, Requester(settled)
+    terms, deployment = settled.oracle.index.advance().jobs[job].terms, settled.oracle.deployment
+    allowed = oracle.calls.approve(deployment.token, deployment.market, terms.escrow() * deployment.unit)
+    opened = oracle.calls.open_job(terms, oracle.chain.latest().timestamp + town.LIFE)
+    calls = [
+        {"to": "0x" + c.to.hex(), "data": "0x" + c.data.hex(), "value": "0x0", "what": c.what}
+        for c in (allowed, opened)
+    ]
+    town.send(settled, copier.key, {"chainId": hex(deployment.chain_id), "calls": calls})
+    copy = max(settled.oracle.index.advance().jobs)
+    assert copy != job
+    assert is_problem(copier.client.http.get(f"/jobs/{copy}/key", headers=copier.client._headers), 404)
+    assert SECRET.encode() not in copier.client.download(f"/jobs/{copy}/export")
+
+
 def test_audit__with_the_key_and_without__passes_and_says_what_is_not_for_you(
     settled: Market, sealed: tuple[Requester, int], tmp_path: Path
 ) -> None:
