@@ -8,6 +8,7 @@ before anybody is offered anything, for the epoch that decides its tasks to name
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 
@@ -117,13 +118,15 @@ def make(
 
     worker, task, value = np.array(sorted(edges, key=lambda e: (e[1], e[0])), np.int64).T
     workers, tasks = np.unique(worker), np.unique(task)
-    degree = np.bincount(np.searchsorted(workers, worker))
-    capacities = np.minimum([capacity.get(int(w), most) for w in workers], degree)
+    capacities = np.minimum([capacity.get(int(w), most) for w in workers], np.unique(worker, return_counts=True)[1])
     wanted = np.array([redundancy[int(t)] for t in tasks])
-    k, t = np.searchsorted(workers, worker), np.searchsorted(tasks, task)
-    found = solve(k, t, value, capacities, wanted)
-    prices = np.rint(found.price).astype(np.int64)
-    chosen = np.flatnonzero(found.chosen)
+    # the solver breaks ties by place: every round has an order of the workers of its own, so that nobody loses them all
+    drawn = np.random.default_rng(crc32(worker.tobytes() + task.tobytes())).permutation(len(workers))
+    k, t = drawn[np.searchsorted(workers, worker)], np.searchsorted(tasks, task)
+    order = np.lexsort((k, t))
+    found = solve(k[order], t[order], value[order], capacities[np.argsort(drawn)], wanted)
+    prices = np.rint(found.price).astype(np.int64)[drawn]
+    chosen = np.sort(order[found.chosen])
     return Match(job, worker, task, value, workers, capacities, prices, tasks, wanted, chosen)
 
 

@@ -1,7 +1,9 @@
 """Assignments: what a member binds, and what the service makes of refusing, silent and lying members."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -187,6 +189,16 @@ def test_service__best_edges__are_taken(town: Town) -> None:
     values = [(1, 0, 1), (2, 0, 9), (3, 0, 5)]
     offers = assign(town.matcher(), town.state, 1, values)
     assert {o.worker for o in offers} == {2, 3}
+
+
+def test_make__equal_values_and_too_few_places__takes_no_worker_for_its_number() -> None:
+    luck, won = Random(0), Counter[int]()
+    for _ in range(200):
+        edges = [(worker, task, 5) for worker in range(1, 13) for task in luck.sample(range(60), 10)]
+        match = service.make(1, edges, dict.fromkeys(range(1, 13), 10), dict.fromkeys(range(60), 2), 60)
+        won.update(match.worker[match.chosen].tolist())
+    assert won.keys() == set(range(1, 13))
+    assert max(won.values()) <= 1.15 * min(won.values())
 
 
 def test_service__no_edges__asks_nobody(town: Town) -> None:
