@@ -67,6 +67,14 @@ contract DroppedTest is Receipts {
         vm.assertEq(committee.rewardOf(BENEFICIARY), 3 * (STAKE / 2));
     }
 
+    /// @dev Number 0 is in no list, nor in the bytes behind one.
+    function test_dropped__receipt_for_the_treasury__strikes() public {
+        Case memory c = _case();
+        AnswerFields memory answer = _answer(0);
+        referee.dropped(c.posted, answer, _receipt(answer, 3), c.epoch.verdicts[0]);
+        _assertStruck();
+    }
+
     function test_dropped__any_listed_answer_of_the_worker__reverts() public {
         Case memory c = _case();
         for (uint32 worker = 2; worker <= 5; ++worker) {

@@ -143,6 +143,25 @@ contract PayTest is Plants {
         referee.pay(c.posted, Fault.FeeUnfounded, e);
     }
 
+    /// @dev 2.5 % of 39 units is nothing, of 40 it is one.
+    function test_pay__fee_missing__is_a_fault_from_one_unit_on() public {
+        Epoch memory epoch = _first();
+        epoch.balances[0].earnings = abi.encodePacked(epoch.debits[1].last, uint64(12));
+        epoch.debits[0].pay = 39;
+        uint256 state = vm.snapshotState();
+        Posted memory posted = _posted(epoch);
+        Evidence memory e;
+        e.balances = _balancesOf(epoch.balances[0]);
+        _expectUnfounded(Fault.FeeMissing);
+        referee.pay(posted, Fault.FeeMissing, e);
+        vm.revertToState(state);
+
+        epoch.debits[0].pay = 40;
+        posted = _posted(epoch);
+        referee.pay(posted, Fault.FeeMissing, e);
+        _assertStruck();
+    }
+
     function test_pay__earning_of_an_unopened_answer_missing__reverts() public {
         Epoch memory epoch = _first();
         Posted memory posted = _posted(epoch);

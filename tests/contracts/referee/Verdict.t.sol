@@ -256,6 +256,14 @@ contract VerdictTest is Plants {
         referee.verdict(posted, Fault.SignatureForged, _about(epoch, 0, 0));
     }
 
+    function test_verdict__opening_that_the_leaf_does_not_list__reverts() public {
+        Epoch memory epoch = _first();
+        epoch.verdicts[0].openings = abi.encodePacked(_openingHash(epoch.openings[0][0]));
+        Posted memory posted = _posted(epoch);
+        vm.expectRevert(abi.encodeWithSelector(IReferee.RefereePositionBeyond.selector, 2, 1));
+        referee.verdict(posted, Fault.CommitmentMismatch, _about(epoch, 0, 2));
+    }
+
     // ------------------------------------------------------------------ R4: trees and leaves
 
     function test_verdict__empty_tree_rooted__strikes() public {

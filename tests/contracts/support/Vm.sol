@@ -25,6 +25,7 @@ interface Vm {
     function expectRevert(bytes4 selector) external;
     function expectPartialRevert(bytes4 selector) external;
     function expectRevert(bytes calldata problem) external;
+    function expectCall(address callee, bytes calldata data, uint64 count) external;
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data, address emitter) external;
 
     function assertTrue(bool condition, string calldata message) external pure;
