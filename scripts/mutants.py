@@ -373,7 +373,10 @@ class Bench:
         for name in ("contracts", "tests/contracts", "tests/vectors", "build/forge/out", "build/forge/cache"):
             shutil.copytree(ROOT / name, folder / name)
         shutil.copy(ROOT / "foundry.toml", folder)
-        (folder / "hardhat-free-local-chain").symlink_to(ROOT / "hardhat-free-local-chain")
+        chain, sources = "hardhat-free-local-chain", "node_modules/@openzeppelin"
+        # copied: behind a link they would be other files to forge, and everything would be compiled again
+        shutil.copytree(ROOT / chain / sources, folder / chain / sources)
+        (folder / chain / "solc").symlink_to(ROOT / chain / "solc")
         cache = json.loads((folder / "build/forge/cache/solidity-files-cache.json").read_text())
         self._artefacts = {
             (path, name): folder / "build/forge/out" / next(iter(next(iter(versions.values())).values()))["path"]

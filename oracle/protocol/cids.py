@@ -13,11 +13,13 @@ import base64
 import hashlib
 import math
 import re
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NewType, TypeAlias
+
+import cbor2
+from cbor2 import CBORDecodeError, CBOREncodeError, CBORTag
 
 from oracle.protocol.errors import BadInput
 
@@ -147,9 +149,10 @@ def encode(value: Value) -> bytes:
 
     Raises `ValueNotEncodable` (another type, NaN, an int over 64 bits, too deep) or `BlockTooLarge`.
     """
-    parts: list[bytes] = []
-    _write(value, 0, parts)
-    block = b"".join(parts)
+    try:
+        block = cbor2.dumps(_ordered(value, 0))
+    except (CBOREncodeError, UnicodeEncodeError) as error:
+        raise ValueNotEncodable(f"there is no encoding: {error}") from None
     if len(block) > BLOCK_LIMIT:
         raise BlockTooLarge(len(block))
     return block
@@ -157,137 +160,45 @@ def encode(value: Value) -> bytes:
 
 def decode(block: bytes) -> Value:
     """The value of a dag-cbor block; raises `BlockMalformed` or `BlockTooLarge`. `encode` gives the same bytes back."""
-    return _value(block, 0, iter(_scan(block)))[0]
+    found = iter(_scan(block))
+    try:
+        value: Value = cbor2.loads(block, tag_hook=lambda *_: Link(next(found)))
+        again = encode(value)
+    except (CBORDecodeError, ValueNotEncodable) as error:
+        raise BlockMalformed(f"no dag-cbor: {error}") from None
+    if again != block:
+        raise BlockMalformed("not the one encoding of its value")
+    return value
 
 
-def _write(value: Value, depth: int, parts: list[bytes]) -> None:
-    """Appends the item that a value is."""
-    if not isinstance(value, Mapping | list | tuple):
-        parts.append(_written(value))
-        return
-    if depth == DEPTH_LIMIT:
-        raise ValueNotEncodable(f"lists and maps nest over {DEPTH_LIMIT} deep")
-    if isinstance(value, Mapping):
-        parts.append(_headed(5, len(value)))
-        for key, item in sorted(((_utf8(key), item) for key, item in value.items()), key=_place):
-            parts += (_headed(3, len(key)), key)
-            _write(item, depth + 1, parts)
-        return
-    parts.append(_headed(4, len(value)))
-    for item in value:
-        _write(item, depth + 1, parts)
-
-
-def _written(value: object) -> bytes:
-    """The item of a value that holds no other."""
+def _ordered(value: object, depth: int) -> object:
+    """What cbor2 writes as dag-cbor: links as tags, the shorter keys of a map first, then by their bytes; nothing else."""
     match value:
-        case None | bool():
-            return bytes([_SIMPLES[value]])
-        case int():
-            return _headed(0, value) if value >= 0 else _headed(1, -1 - value)
+        case None | bool() | bytes() | str():
+            return value
+        case int() if -(1 << 64) <= value < 1 << 64:
+            return int(value)
         case float() if math.isfinite(value):
-            return struct.pack(">Bd", _FLOAT, value)
-        case bytes():
-            return _headed(2, len(value)) + value
-        case str():
-            text = _utf8(value)
-            return _headed(3, len(text)) + text
+            return value
         case Link():
-            return _LINK_HEAD + to_bytes(value.cid)
+            return CBORTag(_LINK_TAG, b"\0" + to_bytes(value.cid))
+        case Mapping() | list() | tuple() if depth == DEPTH_LIMIT:
+            raise ValueNotEncodable(f"lists and maps nest over {DEPTH_LIMIT} deep")
+        case Mapping():
+            return {key: _ordered(value[key], depth + 1) for key in sorted(value, key=_place)}
+        case list() | tuple():
+            return [_ordered(item, depth + 1) for item in value]
     raise ValueNotEncodable(f"there is no encoding of {value!r:.40} ({type(value).__name__})")
 
 
-def _place(pair: tuple[bytes, Value]) -> tuple[int, bytes]:
-    """Where a key stands in its map: the shorter first, then by their bytes."""
-    return len(pair[0]), pair[0]
+def _place(key: object) -> tuple[int, bytes]:
+    if not isinstance(key, str):
+        raise ValueNotEncodable(f"a key of a map is a text, not a {type(key).__name__}")
+    text = key.encode()
+    return len(text), text
 
 
-def _utf8(text: object) -> bytes:
-    if not isinstance(text, str):
-        raise ValueNotEncodable(f"a key of a map is a text, not a {type(text).__name__}")
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueNotEncodable(f"a text that has no UTF-8: {error.reason}") from None
-
-
-def _headed(major: int, argument: int) -> bytes:
-    """The head of an item, as short as can be."""
-    if argument < 24:
-        return bytes([major << 5 | argument])
-    for info, size in enumerate((1, 2, 4, 8), 24):
-        if argument < 1 << 8 * size:
-            return bytes([major << 5 | info]) + argument.to_bytes(size, "big")
-    raise ValueNotEncodable("an integer of more than 64 bits")
-
-
-# By the size of a head: a smaller argument has a shorter one.
-_LEAST = {1: 0, 2: 24, 3: 1 << 8, 5: 1 << 16, 9: 1 << 32}
-_SIMPLES = {False: 0xF4, True: 0xF5, None: 0xF6}
-_SIMPLE = {byte: value for value, byte in _SIMPLES.items()}
-_FLOAT = 0xFB
-
-
-def _value(block: bytes, at: int, found: Iterator[Cid]) -> tuple[Value, int]:
-    """The item at a place and where it ends, of a block that `_scan` has seen whole: its bounds, depth and links hold."""
-    major, argument, after = _head(block, at)
-    if major == 7:
-        return _simple(block, at, after)
-    if argument < _LEAST[after - at]:
-        raise BlockMalformed("a number that is not as short as can be", at)
-    match major:
-        case 0:
-            return argument, after
-        case 1:
-            return -1 - argument, after
-        case 2:
-            return block[after : after + argument], after + argument
-        case 3:
-            return _text(block, after, after + argument), after + argument
-        case 4:
-            items = []
-            for _ in range(argument):
-                item, after = _value(block, after, found)
-                items.append(item)
-            return items, after
-        case 5:
-            return _map(block, argument, after, found)
-    return Link(next(found)), at + _LINK_SIZE
-
-
-def _map(block: bytes, size: int, at: int, found: Iterator[Cid]) -> tuple[Value, int]:
-    """Keys are texts and ascend: the shorter first, then by their bytes."""
-    items: dict[str, Value] = {}
-    last = (-1, b"")
-    for _ in range(size):
-        if block[at] >> 5 != 3:
-            raise BlockMalformed("a key that is no text", at)
-        key, after = _value(block, at, found)
-        start = _head(block, at)[2]
-        place = (after - start, block[start:after])
-        if place <= last:
-            raise BlockMalformed("keys that are not in order", at)
-        last = place
-        items[str(key)], at = _value(block, after, found)
-    return items, at
-
-
-def _simple(block: bytes, at: int, after: int) -> tuple[Value, int]:
-    if block[at] in _SIMPLE:
-        return _SIMPLE[block[at]], after
-    number = struct.unpack(">d", block[at + 1 : after])[0] if block[at] == _FLOAT else math.nan
-    if not math.isfinite(number):
-        raise BlockMalformed("neither a truth, nor null, nor a finite number of 64 bits", at)
-    return number, after
-
-
-def _text(block: bytes, start: int, end: int) -> str:
-    try:
-        return block[start:end].decode()
-    except UnicodeDecodeError:
-        raise BlockMalformed("a text that is not UTF-8", start) from None
-
-
+_LINK_TAG = 42
 _LINK_HEAD = bytes.fromhex("d82a582500")  # tag 42, a string of 37 bytes, the multibase prefix of binary
 _LINK_SIZE = len(_LINK_HEAD) + 36
 

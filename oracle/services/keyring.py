@@ -4,7 +4,7 @@ A job's number -> its key, or None. Nothing is believed: a key is one only if th
 a job's key for some members alone keeps none of the others from reading: whoever has it tells it to the committee.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from oracle.protocol.errors import ContentMissing
@@ -44,6 +44,10 @@ class Keyring:
         if found is None:
             self._locked[number] = job
         return found
+
+    def keys(self, numbers: Iterable[int]) -> dict[int, bytes]:
+        """Those that are known of these jobs."""
+        return {number: key for number in numbers if (key := self.key(number))}
 
     def learn(self, number: int, key: bytes) -> None:
         """Keeps what another member told, if it is the job's key."""

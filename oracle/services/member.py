@@ -303,8 +303,7 @@ class Member:
             raise Incomplete("other members hold other answers, or have not said so", Evidence(answers=tuple(apart)))
         closed = [answers for place, ((is_closed, _), answers) in held.items() if is_closed and place in alike]
         ready = draft.ready(view, ledger, self._books, self._database, self._deployment.window)
-        keys = {number: key for number in ready if (key := self._keyring.key(number))}
-        return self._opener.tell((a for answers in closed for a in answers), keys)
+        return self._opener.tell((a for answers in closed for a in answers), self._keyring.keys(ready))
 
     def learn(self, told: Sequence[Shares]) -> None:
         """Takes the members' shares, and the keys of sealed jobs that they have."""
@@ -377,7 +376,7 @@ class Member:
         )
         links, blocks = gold.pack_openings(told)
         named = self._named(view, lists, evidence.matches) | ({"gold": links} if links else {})
-        keys = {number: key for number in lists if (key := self._keyring.key(number))}
+        keys = self._keyring.keys(lists)
         card = encode(verify.model_card(judged.values(), keys) | named)
         model = digest_of(cid_of(card, Codec.DAG_CBOR))
         epoch = draft.build(view, ledger, self._deployment, answers, lists, judged, model)

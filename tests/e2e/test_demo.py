@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -96,6 +97,12 @@ def test_demo__on_a_chain_that_runs_already__leaves_it_running(labels: Path, tmp
         anvil.stop(tmp_path / "other")
 
 
+def wait_for_api(process: subprocess.Popen[str], home: Path) -> None:
+    end = time.monotonic() + 120
+    while not (home / "logs" / "api.log").exists() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
+
+
 @linux
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_demo__stopped_by_a_signal__ends_all_that_it_started(
@@ -103,9 +110,7 @@ def test_demo__stopped_by_a_signal__ends_all_that_it_started(
 ) -> None:
     home = tmp_path / "home"
     process = start("demo", "--labels", labels, "--home", home, "--json")
-    end = time.monotonic() + 120
-    while not list((home / "logs").glob("api.log")) and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_for_api(process, home)
     pids = children(process.pid) | with_home(home)
     assert len(pids) >= 5
     process.send_signal(number)
@@ -119,9 +124,7 @@ def test_demo__stopped_by_a_signal__ends_all_that_it_started(
 def test_demo__killed_outright__its_processes_leave_and_the_chain_keeps_its_state(labels: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     process = start("demo", "--labels", labels, "--home", home, "--json")
-    end = time.monotonic() + 120
-    while not list((home / "logs").glob("api.log")) and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_for_api(process, home)
     below = children(process.pid)
     process.kill()
     finish(process)
