@@ -19,13 +19,14 @@ from api import siwe
 from oracle.adapters.deployer import read_deployment_document
 from oracle.adapters.peers import error_of
 from oracle.ports import Signer
-from oracle.protocol import leaves, messages, scoring, trees
+from oracle.protocol import blind, credentials, leaves, messages, scoring, trees
+from oracle.protocol.credentials import Credential, SignedBandKey
 from oracle.protocol.deployment import Deployment
-from oracle.protocol.errors import Fatal, Retryable
+from oracle.protocol.errors import Fatal, Refused, Retryable
 from oracle.protocol.hashing import keccak, leaf, pack_int32, tagged
 from oracle.protocol.keys import Address, address_of, recover, sign
 from oracle.protocol.leaves import CORE, Core, Status
-from oracle.protocol.messages import Answer, Claim, Header, Register
+from oracle.protocol.messages import Answer, BandWish, Claim, Header, Register
 from oracle.protocol.sealing import SCHEMES, commitment, seal
 
 TIMEOUT_S = 180.0
@@ -191,6 +192,47 @@ class Worker:
             named = body(worker=self.number, cumulative=wish.cumulative, validUntil=valid_until, signature=signature)
             self.client.post("/claims", named)
         return amount
+
+
+def band_keys(client: Client, deployment: Deployment, job: int) -> tuple[bytes, list[SignedBandKey]]:
+    """The hash of the job's terms, and the members' keys of its bands, each signed by its member. Raises Refused."""
+    found = client.get(f"/jobs/{job}/bands")
+    terms = _unhexed(found["terms"])
+    told = [SignedBandKey(int(k["band"]), _unhexed(k["key"]), _unhexed(k["signature"])) for k in found["keys"]]
+    credentials.keys_of(deployment, job, terms, told)
+    return terms, told
+
+
+def ask_credential(
+    worker: Worker,
+    job: int,
+    terms: bytes,
+    band: int,
+    told: Sequence[SignedBandKey],
+    blinded: bytes,
+    factor: int,
+    wallet: Address,
+) -> Credential:
+    """A quorum's signatures of a fresh wallet, which they do not see; the worker gives up the job. Raises Fatal for signatures by
+
+    other keys than those that were `told`, to everybody: by them a member could know the wallet again.
+    """
+    wish = messages.digest(worker.deployment.domain(), BandWish(job, terms, band, keccak(blinded)))
+    named = body(job=job, worker=worker.number, band=band, blinded=blinded, signature=signed(worker.key, wish))
+    found = worker.client.post("/bands", named)["signatures"]
+    signatures = {_unhexed(s["member"]): blind.unblind(_unhexed(s["signature"]), factor) for s in found}
+    shown = Credential(job, terms, band, wallet, signatures)
+    try:
+        credentials.check(worker.deployment, shown, told)
+    except Refused as problem:
+        raise Fatal(f"the members did not sign by the keys that they tell: {problem}") from None
+    return shown
+
+
+def hand_in(client: Client, shown: Credential) -> None:
+    """The fresh wallet is asked in the job as who reaches its band."""
+    signatures = [body(member=member, signature=signature) for member, signature in shown.signatures.items()]
+    client.post("/credentials", body(job=shown.job, band=shown.band, wallet=shown.wallet) | {"signatures": signatures})
 
 
 def register(client: Client, deployment: Deployment, key: Key, valid_until: int) -> None:

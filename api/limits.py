@@ -19,6 +19,8 @@ COSTS = {
     "/jobs/check": 50,
     "/jobs/drafts": 200,
     "/faucet": 500,
+    "/bands": 50,
+    "/credentials": 100,
     "/auth/nonce": 5,
     "/auth/sign-in": 50,
 }

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import problems
 from api.routes import Raw, health
 from oracle.adapters.car import read_car, write_car
-from oracle.ports import ContentStore, Evidence, Holding, Shares, StoredAnswer
+from oracle.ports import ContentStore, Evidence, Holding, Shares, SignedWish, StoredAnswer
 from oracle.protocol.cids import Cid, parse
 from oracle.protocol.errors import BadInput, ContentMismatch
 from oracle.protocol.messages import Header
@@ -90,6 +90,7 @@ def create_app(member: Member, content: ContentStore, token: str, ready: Ready |
             raise BadInput(str(problem)) from None
 
     _install_shares(app, member)
+    _install_bands(app, member)
     return app
 
 
@@ -111,6 +112,18 @@ def _install_shares(app: FastAPI, member: Member) -> None:
     def learn(body: Json) -> dict[str, Any]:
         member.learn(_read(list[Shares], body, "shares"))
         return {"learned": True}
+
+
+def _install_bands(app: FastAPI, member: Member) -> None:
+    """What shows a worker's standing without its name."""
+
+    @app.get("/bands/{job}")
+    def band_keys(job: int) -> dict[str, Any]:
+        return {"keys": to_json(member.band_keys(job))}
+
+    @app.post("/bands")
+    def certify(body: Json) -> dict[str, Any]:
+        return {"signed": member.certify(from_json(SignedWish, body, "wish")).hex()}
 
 
 class Operator:

@@ -597,6 +597,63 @@ class Record(Schema):
     epochs: list[str]
 
 
+class Band(Schema):
+    """Work of at least so many counted answers, of which at least this share agrees with the verdict."""
+
+    band: int
+    answers: int
+    agreement: float
+
+
+class BandKey(Schema):
+    """A member's BLS key of a band of a job (in G1), and its signature under it (EIP-712 `BandKey`)."""
+
+    member: Wallet
+    band: int
+    key: Hex
+    signature: Signature
+
+
+class Bands(Schema):
+    job: int
+    terms: Hash
+    bands: list[Band]
+    keys: list[BandKey]
+
+
+Point = Annotated[Hex, Field(min_length=96, max_length=96), _digits(96)]
+
+
+class WishIn(Schema):
+    """`blinded`: a point of G2, compressed; `signature`: of the worker's wallet (EIP-712 `BandWish`)."""
+
+    job: Index
+    worker: Index
+    band: Annotated[int, Field(ge=1, le=255)]
+    blinded: Point
+    signature: Signature
+
+
+class SignedPoint(Schema):
+    member: Wallet
+    signature: Point
+
+
+class Certified(Schema):
+    """To be unblinded, each by the factor of the wish."""
+
+    signatures: list[SignedPoint]
+
+
+class Credential(Schema):
+    """That a wallet's owner has done work of the band under another name (EIP-712 `Band`), signed by members."""
+
+    job: Index
+    band: Annotated[int, Field(ge=1, le=255)]
+    wallet: Wallet
+    signatures: Annotated[list[SignedPoint], Field(max_length=31)]
+
+
 # ------------------------------------------------------------------------------------------------------------ auditors
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from oracle.privacy.budget import Budget, Cost, Entry
 from oracle.protocol.cids import Cid, Codec
+from oracle.protocol.credentials import SignedBandKey
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import Refused
 from oracle.protocol.events import Log
@@ -165,6 +166,10 @@ class Signer(Protocol):
     def unseal(self, position: int, members: int, commitment: bytes, envelope: bytes) -> tuple[bytes, bytes] | None: ...
     def share(self, position: int, members: int, commitment: bytes, envelope: bytes) -> bytes | None: ...
     def open(self, about: bytes, sealed: bytes) -> bytes | None: ...  # what was sealed to this key alone
+    def band_key(self, about: bytes) -> bytes: ...  # the public half of a key that it has for this purpose alone
+    def sign_blinded(
+        self, about: bytes, blinded: bytes
+    ) -> bytes: ...  # by that key; raises BadInput for what is no point
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,17 @@ class Holding:
     """What a member says of the answers that it holds to tasks with split keys, signed: `oracle.services.opener`."""
 
     said: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignedWish:
+    """A worker asks for its band under another name: the blinded point, and its wallet's signature (`messages.BandWish`)."""
+
+    job: int
+    worker: int
+    band: int
+    blinded: bytes
     signature: bytes
 
 
@@ -415,5 +431,7 @@ class Peer(Protocol):
     def attest(self, shown: Sequence[StoredAnswer]) -> Holding | None: ...  # None: no key is split
     def tell(self, shown: Sequence[StoredAnswer], holdings: Sequence[Holding]) -> Shares | None: ...
     def learn(self, told: Sequence[Shares]) -> None: ...
+    def band_keys(self, job: int) -> list[SignedBandKey]: ...
+    def certify(self, wish: SignedWish) -> bytes: ...  # the blinded point, signed
     def blocks(self, root: Cid) -> bytes: ...  # a CAR of everything below
     def store(self, car: bytes) -> None: ...

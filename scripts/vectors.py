@@ -163,6 +163,9 @@ def message_vectors() -> list[dict[str, Any]]:
         messages.Claim(7, 25_000, 1_800_000_000),
         header(),
         messages.Change(3, COMMITTEE.digest(), 1_800_000_000),
+        messages.BandKey(1, TERMS.hash(), 2, fill("key of a band")),
+        messages.BandWish(1, TERMS.hash(), 2, fill("blinded point")),
+        messages.Band(1, TERMS.hash(), 2, address_of(wallet)),
     ]
     domains = {"Register": DEPLOYMENT.workers_domain(), "Change": DEPLOYMENT.committee_domain()}
     out = []

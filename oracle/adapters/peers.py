@@ -14,8 +14,19 @@ from typing import Any, TypeVar
 
 import httpx
 
-from oracle.ports import Appraisal, Evidence, Holding, Incomplete, OfferedAssignment, Proposal, Shares, StoredAnswer
+from oracle.ports import (
+    Appraisal,
+    Evidence,
+    Holding,
+    Incomplete,
+    OfferedAssignment,
+    Proposal,
+    Shares,
+    SignedWish,
+    StoredAnswer,
+)
 from oracle.protocol.cids import Cid
+from oracle.protocol.credentials import SignedBandKey
 from oracle.protocol.errors import BadInput, ContentMissing, CrowdproofError, Fatal, Refused, Retryable
 from oracle.protocol.messages import Header
 from oracle.protocol.plain import from_json, to_json
@@ -82,6 +93,12 @@ class HttpPeer:
 
     def learn(self, told: Sequence[Shares]) -> None:
         self._ask("PUT", "/shares", MOST_JSON, json={"shares": to_json(told)})
+
+    def band_keys(self, job: int) -> list[SignedBandKey]:
+        return self._read(self._ask("GET", f"/bands/{job}", MOST_JSON), list[SignedBandKey], "keys", "/bands")
+
+    def certify(self, wish: SignedWish) -> bytes:
+        return self._post("/bands", to_json(wish), bytes, "signed")
 
     def blocks(self, root: Cid) -> bytes:
         return self._ask("GET", f"/blocks/{root}", MOST_BLOCKS)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from oracle.adapters.accounts import SECP256K1 as ORDER
 from oracle.adapters.accounts import Account, HexBytes, LocalAccount, TypedTransaction
-from oracle.protocol import sealing
+from oracle.protocol import blind, sealing
 from oracle.protocol.errors import BadInput
 from oracle.protocol.keys import Address, address_of, checksum, sign
 
@@ -74,6 +74,12 @@ class KeySigner:
 
     def open(self, about: bytes, sealed: bytes) -> bytes | None:
         return sealing.by_one(self._opener, about, sealed)
+
+    def band_key(self, about: bytes) -> bytes:
+        return blind.public_of(blind.secret_of(self._key.secret, about))
+
+    def sign_blinded(self, about: bytes, blinded: bytes) -> bytes:
+        return blind.sign(blind.secret_of(self._key.secret, about), blinded)
 
 
 def new_key() -> bytes:

@@ -12,7 +12,20 @@ from typing import Any, NoReturn
 
 import typer
 
-from oracle.cli import bench, checks, committee, deployment, federate, jobs, keys, models, privacy, registry, work
+from oracle.cli import (
+    bench,
+    checks,
+    committee,
+    credential,
+    deployment,
+    federate,
+    jobs,
+    keys,
+    models,
+    privacy,
+    registry,
+    work,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -24,6 +37,7 @@ for _group in (deployment, checks, work, models, privacy):
     app.add_typer(_group.app)
 app.add_typer(jobs.app, name="job")
 app.add_typer(keys.app, name="key")
+app.add_typer(credential.app, name="credential")
 app.add_typer(committee.app, name="committee")
 app.add_typer(federate.app, name="federate")
 app.add_typer(registry.app, name="models")

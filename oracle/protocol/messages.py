@@ -1,4 +1,4 @@
-"""What is signed (EIP-712): Assignment, Answer, Receipt, Header, Register, Claim, Change.
+"""What is signed (EIP-712): Assignment, Answer, Receipt, Header, Register, Claim, Change, BandKey, BandWish, Band.
 
 message, domain -> 32-byte digest, or the typed data that a wallet shows. Hashed here, because eth-account's general
 encoder is several times slower; tests hold both equal. Source: EIP-712; addresses and 32-byte values are `bytes`.
@@ -124,7 +124,40 @@ class Change:
     valid_until: int
 
 
-Message: TypeAlias = Assignment | Answer | Receipt | Register | Claim | Header | Change
+@dataclass(frozen=True, slots=True)
+class BandKey:
+    """A member's public key for a job's band of quality, by its hash: it has one, the same for whoever asks."""
+
+    TYPE: ClassVar[str] = "BandKey(uint32 job,bytes32 terms,uint8 band,bytes32 keyHash)"
+    job: int
+    terms: bytes
+    band: int
+    key_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BandWish:
+    """A wallet gives up a job, for the members' blind signatures of its band: `blinded` is the hash of the blinded point."""
+
+    TYPE: ClassVar[str] = "BandWish(uint32 job,bytes32 terms,uint8 band,bytes32 blinded)"
+    job: int
+    terms: bytes
+    band: int
+    blinded: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What members sign blind: that whose wallet this is has done work of this band, under another name."""
+
+    TYPE: ClassVar[str] = "Band(uint32 job,bytes32 terms,uint8 band,address wallet)"
+    job: int
+    terms: bytes
+    band: int
+    wallet: Address
+
+
+Message: TypeAlias = Assignment | Answer | Receipt | Register | Claim | Header | Change | BandKey | BandWish | Band
 
 
 def values(message: Message) -> tuple[Any, ...]:

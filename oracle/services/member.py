@@ -25,12 +25,14 @@ from oracle.ports import (
     Proposal,
     Shares,
     SignedHeader,
+    SignedWish,
     Signer,
     StoredAnswer,
 )
 from oracle.protocol import audit, gold, leaves, trees
 from oracle.protocol import epoch as ep
 from oracle.protocol.cids import Codec, cid_of, decode, digest_of, encode, from_digest
+from oracle.protocol.credentials import SignedBandKey
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import BadInput, ContentMissing, CrowdproofError, Refused
@@ -49,6 +51,7 @@ from oracle.services.index import Index, View
 from oracle.services.keyring import Keyring
 from oracle.services.opener import Opener
 from oracle.services.rules import Pair
+from oracle.services.standing import Standing
 from oracle.services.vault import Vault
 
 MOST_BATCH = 1_000
@@ -100,6 +103,7 @@ class Member:
         self._waiting: deque[_Batch] = deque()
         self._keyring = Keyring(self._books, lambda: index.state.jobs, self._opener.unwrap)
         self._closing = Closing(self._books, database, deployment.window)
+        self._bands = Standing(deployment, self._books, database, signer)
         self._examined: tuple[Header, State, Epoch] | None = None
 
     def _key(self, number: int) -> bytes | None:
@@ -122,10 +126,25 @@ class Member:
                 raise Refused("task-waits", f"task {task} of job {number} waits for tasks that are not decided yet")
         with self._turn:
             self._check_unsigned(view, {(job, task) for job, task, _ in pairs})
+            for number, _, worker in pairs:
+                self._bands.check_stays(number, worker)
             self._check_places(view, pairs)
             offers = [self._offer(view, *place) for place in pairs]
             self._database.add_assignments(offers)
         return offers
+
+    def band_keys(self, number: int) -> list[SignedBandKey]:
+        """This member's keys of the job's bands of quality."""
+        return self._bands.keys(number, rules.job_of(self._look()[0].state, number))
+
+    def certify(self, wish: SignedWish) -> bytes:
+        """Signs a worker's blinded wallet for its band; takes nothing of the worker itself in that job from then on."""
+        view, _ = self._look()
+        self._rest(view.now)
+        signed = self._bands.certify(view, wish)
+        with self._turn:
+            self._bands.give_up(wish)
+        return signed
 
     def appraise(self, pairs: Sequence[Place]) -> Appraisal:
         """What asking these (job, task, worker) is worth now. Binds to nothing, and says no label."""
@@ -231,6 +250,8 @@ class Member:
     def _store(self, view: View, answers: Sequence[StoredAnswer]) -> None:
         """Raises Refused, and stores none, for more answers than a job allows, and for one that is stored already."""
         for number, pairs in _by_job([(a.job, a.task, a.worker) for a in answers]).items():
+            for _, worker in pairs:
+                self._bands.check_stays(number, worker)
             taken = Counter(task for task, _ in pairs)
             taken.update(self._database.places(number, taken.keys()))
             rules.check_room(view.state.jobs[number], number, taken)

@@ -7,34 +7,24 @@ again when it binds an offer.
 """
 
 import random
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from oracle.matching import schedule
-from oracle.ports import OfferedAssignment
+from oracle.ports import Kept, OfferedAssignment
 from oracle.protocol.errors import Refused, Retryable
-from oracle.protocol.leaves import Status
 from oracle.protocol.manifest import Manifest
-from oracle.protocol.state import Job, State
+from oracle.protocol.state import Job
 from oracle.services import assign, rules
 from oracle.services.appraise import HELD, LEAST
 from oracle.services.assign import Edge, Matcher, Pair
 from oracle.services.books import Books
 from oracle.services.index import View
+from oracle.services.records import BANDS, QUALIFICATION, Record, qualified, records_of
+from oracle.services.standing import CREDENTIAL, GIVEN_UP
 
 WIDER = 4  # times HELD: the candidates of which members choose HELD, where a job has gold
 PAUSED = "paused"  # kind of what is kept, by number, for jobs whose requester wants no more offers for now
-QUALIFICATION = re.compile(r"(agreement|answers) *>= *(\d+(?:\.\d+)?)")
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What a worker did in all jobs, by epochs that stand: counted answers, and those that agree with the verdict."""
-
-    answers: int = 0
-    agreeing: int = 0
 
 
 def offer_all(matcher: Matcher, books: Books, view: View) -> tuple[list[OfferedAssignment], list[Retryable]]:
@@ -62,7 +52,7 @@ def offer(matcher: Matcher, books: Books, view: View, number: int) -> list[Offer
     past = {(o.task, o.worker) for o in offers} - live - returned
     places = Counter(task for task, _ in live)
     tasks = [t for t in _open(books, view, number, job) if places[t] < job.terms.answers]
-    people = _people(books, view, number, manifest)
+    people = _people(matcher, books, view, number, manifest)
     draw = random.Random(view.block)  # a fair draw, no secret
     against = books.conflicts(job.terms)
     many = HELD * (WIDER if manifest.gold else 1)
@@ -97,14 +87,27 @@ def _open(books: Books, view: View, number: int, job: Job) -> list[int]:
     ]
 
 
-def _people(books: Books, view: View, number: int, manifest: Manifest) -> list[int]:
+def _people(matcher: Matcher, books: Books, view: View, number: int, manifest: Manifest) -> list[int]:
+    """Who is admitted and qualified, by its own record or by a credential; none who works here under another wallet."""
     wanted = manifest.document["qualifications"]
     records = records_of(books, view.state) if any(map(QUALIFICATION.fullmatch, wanted)) else {}
+    bands = {one.owner: BANDS[one.value["band"]] for one in _kept(matcher, CREDENTIAL, number)}
+    away = {one.name for one in _kept(matcher, GIVEN_UP, number)}
     return [
         worker
         for worker in range(1, len(view.state.workers))
-        if _admitted(view, manifest, number, worker) and qualified(records.get(worker, Record()), wanted)
+        if f"{number}:{worker}" not in away
+        and _admitted(view, manifest, number, worker)
+        and (
+            qualified(records.get(worker, Record()), wanted)
+            or qualified(bands.get(view.state.workers[worker].wallet.hex(), Record()), wanted)
+        )
     ]
+
+
+def _kept(matcher: Matcher, kind: str, number: int) -> list[Kept]:
+    """Of the job."""
+    return [one for one in matcher.database.kept_of(kind) if one.name.startswith(f"{number}:")]
 
 
 def _admitted(view: View, manifest: Manifest, number: int, worker: int) -> bool:
@@ -113,28 +116,6 @@ def _admitted(view: View, manifest: Manifest, number: int, worker: int) -> bool:
     except Refused:
         return False
     return True
-
-
-def qualified(record: Record, wanted: Iterable[str]) -> bool:
-    """Whether a record meets every `answers>=N` and `agreement>=SHARE`; what is not of this form is for people to read."""
-    for match in filter(None, map(QUALIFICATION.fullmatch, wanted)):
-        share = record.agreeing / record.answers if record.answers else 0.0
-        if {"answers": float(record.answers), "agreement": share}[match[1]] < float(match[2]):
-            return False
-    return True
-
-
-def records_of(books: Books, state: State) -> dict[int, Record]:
-    """Each worker's record; anyone can recompute it."""
-    answers: Counter[int] = Counter()
-    agreeing: Counter[int] = Counter()
-    for post in state.unstruck():
-        for verdict in books.epoch(post.epoch, post.content).verdicts:
-            for core in verdict.cores:
-                if core.status is Status.COUNTED:
-                    answers[core.worker] += 1
-                    agreeing[core.worker] += core.label == verdict.label
-    return {worker: Record(count, agreeing[worker]) for worker, count in answers.items()}
 
 
 def _drawn(draw: random.Random, tasks: list[int], against: Mapping[int, set[int]], many: int) -> list[int]:

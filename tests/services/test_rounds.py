@@ -13,7 +13,7 @@ from oracle.protocol.leaves import Task
 from oracle.protocol.manifest import check_manifest, make_job
 from oracle.services import rounds, settle
 from oracle.services.books import Books
-from oracle.services.rounds import Record, qualified
+from oracle.services.records import Record, qualified, records_of
 from tests.support.committee import LIFE, Town
 from tests.support.epochs import manifest_document
 
@@ -195,7 +195,7 @@ def test_records__of_decided_epochs__count_who_agreed(town: Town) -> None:
     job = job_of(town, 1, 3)
     town.fill_job(job, {(0, 1): 0, (0, 2): 0, (0, 3): 1})
     finalise(town)
-    assert rounds.records_of(Books(town.nodes[0].content), town.state) == {
+    assert records_of(Books(town.nodes[0].content), town.state) == {
         1: Record(1, 1),
         2: Record(1, 1),
         3: Record(1, 0),

@@ -22,10 +22,12 @@ from oracle.ports import (
     Proposal,
     Registration,
     Shares,
+    SignedWish,
     StoredAnswer,
 )
 from oracle.protocol import jobkey
 from oracle.protocol.cids import Cid
+from oracle.protocol.credentials import SignedBandKey
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import Retryable
 from oracle.protocol.gold import Part
@@ -86,6 +88,12 @@ class LocalPeer:
 
     def learn(self, told: Sequence[Shares]) -> None:
         self._there().learn(told)
+
+    def band_keys(self, job: int) -> list[SignedBandKey]:
+        return self._there().band_keys(job)
+
+    def certify(self, wish: SignedWish) -> bytes:
+        return self._there().certify(wish)
 
     def blocks(self, root: Cid) -> bytes:
         self._there()
