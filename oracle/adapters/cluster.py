@@ -34,15 +34,24 @@ NUMERIC = ("numpy", "numba", "scipy")  # whose versions can be told from the las
 
 @contextmanager
 def computing(address: str) -> Iterator[Compute]:
-    """`local`: this process; `ray`: workers that start here, on loopback, and end after; ray://host:port: a cluster's client port.
+    """`local`: this process; `torch`: those of torchrun (oracle.adapters.ranks); `ray`: workers that start here, on loopback, and
 
-    Raises BadInput for other addresses, without Ray, or where a cluster runs another version; Retryable if nobody answers.
+    end after; ray://host:port: a cluster's client port. Raises BadInput for other addresses, without Ray, or where a cluster runs
+    another version; Retryable if nobody answers.
     """
     if address == "local":
         yield LOCAL
         return
+    if address == "torch":
+        from oracle.adapters.ranks import ranks  # noqa: PLC0415 - torch loads for a second
+
+        with ranks() as first:
+            yield first
+        return
     if address != "ray" and not ADDRESS.fullmatch(address):
-        raise BadInput(f"--compute {address[:80]}: it is local, ray (workers on this machine) or ray://host:port")
+        raise BadInput(
+            f"--compute {address[:80]}: it is local, torch (under torchrun), ray (workers on this machine) or ray://host:port"
+        )
     ray = _ray(address)
     folder = tempfile.TemporaryDirectory(prefix="crowdproof-", ignore_cleanup_errors=True)
     with folder as place, redirect_stdout(sys.stderr):  # where Ray tells of the dead

@@ -24,9 +24,10 @@ from oracle.matching.parts import solve_apart
 from oracle.matching.solve import warm_up
 from oracle.verification import engine
 from oracle.verification.infer import dawid_skene
+from oracle.verification.learn import learn
 
 TOWN = 50_000  # edges
-MOST = {"optimum": 100_000}  # edges: beyond, minutes each
+MOST = {"optimum": 100_000, "learn": 100_000}  # edges, answers: beyond, minutes each
 CALLS = 50
 Work = Callable[[Compute], tuple[Any, ...]]  # by whom -> arrays that must be the same
 
@@ -123,6 +124,17 @@ def _dawid_skene(answers: int) -> Work:
     return work
 
 
+def _learn(answers: int) -> Work:
+    given = _crowd(answers)
+    fit = dawid_skene(*given)
+
+    def work(by: Compute) -> tuple[Any, ...]:
+        found = learn(given[0], given[1], given[2], fit, compute=by)
+        return found.correction, found.right, found.difficulty, found.spam
+
+    return work
+
+
 def _match(gap: float, edges: int) -> Work:
     given = towns(edges)
     warm_up(given[2])
@@ -137,6 +149,7 @@ def _match(gap: float, edges: int) -> Work:
 WORKS: dict[str, Callable[[int], Work]] = {
     "engine": _engine,
     "dawid-skene": _dawid_skene,
+    "learn": _learn,
     "match": partial(_match, match.GAP),
     "optimum": partial(_match, 0.0),
 }

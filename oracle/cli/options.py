@@ -27,7 +27,10 @@ SenderOption = Annotated[
 ]
 
 ComputeOption = Annotated[
-    str, typer.Option("--compute", help="local, ray (two workers on this machine) or ray://host:port.")
+    str,
+    typer.Option(
+        "--compute", help="local, torch (under torchrun), ray (two workers on this machine) or ray://host:port."
+    ),
 ]
 
 

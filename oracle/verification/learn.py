@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from oracle.compute import LOCAL, Compute
 from oracle.protocol.errors import BadInput
 from oracle.verification import record as rec
 from oracle.verification.embed import one_thread
@@ -95,33 +96,58 @@ def learn(
     prior_cap: int = rec.PRIOR_CAP,
     seed: int = 0,
     folds: int = FOLDS,
+    compute: Compute = LOCAL,
 ) -> Learned:
-    """Trains on all folds of the tasks but one, speaks on that one. `text` [T, E]: vectors of the tasks, if they have texts."""
+    """Trains on all folds of the tasks but one, speaks on that one. `text` [T, E]: vectors of the tasks, if they have texts.
+
+    Each fold is a part of what `compute` does, from its own seed: the bits are the same.
+    """
     crowd = _crowd(task, worker, label, fit, text)
     tasks, workers, classes = crowd.sizes
     if folds < 2 or tasks < folds:
         raise BadInput(f"{tasks} tasks in {folds} folds: at least two folds with a task each are needed")
     luck = np.random.default_rng(seed)
     fold = luck.permutation(np.arange(tasks) % folds)  # [T]
-    cap = prior_cap / rec.ONE
     correction, right, difficulty = np.zeros((tasks, classes)), np.zeros(len(crowd.task)), np.zeros(tasks)
     spam, foretold = np.zeros(workers), np.zeros(len(crowd.task))
     with one_thread():
         targets = _targets(crowd)
-        for k in range(folds):
-            net = _train(crowd, targets, torch.from_numpy(fold != k), seed * folds + k)
-            with torch.inference_mode():
-                mine, answers = fold == k, (fold == k)[crowd.task.numpy()]
-                rows = torch.from_numpy(np.flatnonzero(answers))
-                heads = net(crowd, _all(crowd), targets, rows)
-                correction[mine] = heads.correction[mine].numpy()
-                right[answers] = torch.sigmoid(heads.right).numpy()
-                difficulty[mine] = torch.sigmoid(heads.difficulty[mine]).numpy()
-                spam += torch.sigmoid(heads.spam).numpy() / folds
-                foretold[answers] = _gain(net, crowd, cap)[answers].numpy()
+    parts = [(fold == k, seed * folds + k) for k in range(folds)]
+    given = compute.keep(crowd), compute.keep(targets), prior_cap / rec.ONE
+    for (mine, _), said in zip(parts, compute.map(_speak, parts, *given), strict=True):
+        answers = mine[crowd.task.numpy()]
+        correction[mine], difficulty[mine] = said.correction, said.difficulty
+        right[answers], foretold[answers] = said.right, said.foretold
+        spam += said.spam / folds
     gain, error = _mean(foretold, crowd.task.numpy(), tasks)
     effect = float(design_effect(np.bincount(task, minlength=tasks).astype(np.float64)).mean())
     return Learned(correction, right, difficulty, spam, effect, gain, error, bool(gain > SURE * error and gain > 0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Of a fold: what a network that was trained on the others says of it."""
+
+    correction: Float  # [tasks of the fold, C]
+    difficulty: Float
+    right: Float  # [answers to them]
+    foretold: Float
+    spam: Float  # [K]
+
+
+def _speak(crowd: _Crowd, targets: _Targets, cap: float, mine: NDArray[np.bool_], seed: int) -> _Said:
+    with one_thread():
+        net = _train(crowd, targets, torch.from_numpy(~mine), seed)
+        with torch.inference_mode():
+            answers = mine[crowd.task.numpy()]
+            heads = net(crowd, _all(crowd), targets, torch.from_numpy(np.flatnonzero(answers)))
+            return _Said(
+                heads.correction[mine].numpy(),
+                torch.sigmoid(heads.difficulty[mine]).numpy(),
+                torch.sigmoid(heads.right).numpy(),
+                _gain(net, crowd, cap)[answers].numpy(),
+                torch.sigmoid(heads.spam).numpy(),
+            )
 
 
 def priors(learned: Learned, decided: rec.Record, prior_cap: int = rec.PRIOR_CAP) -> Int32:
