@@ -86,9 +86,10 @@ class Child:
         return self.process.pid or 0
 
 
-def warm(modules: Sequence[str]) -> None:
-    """Begins to load `modules` and the models for the children to come, in another process; returns at once."""
-    models = MODELS if sys.platform == "linux" else []  # elsewhere a process that has loaded numba is not to be forked
+def warm(modules: Sequence[str], judging: bool = True) -> None:
+    """Begins to load `modules` for the children to come, and the models of those that judge; elsewhere, and returns at once."""
+    forks = sys.platform == "linux"  # elsewhere a process that has loaded numba is not to be forked
+    models = MODELS if judging and forks else []
     _CONTEXT.set_forkserver_preload([*modules, *LATE, *models, "oracle.adapters.frozen"])
     forkserver.ensure_running()
 

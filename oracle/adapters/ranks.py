@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from torch import distributed
 
 from oracle.compute import Compute
-from oracle.protocol.errors import BadInput
+from oracle.protocol.errors import BadInput, Retryable
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ def ranks() -> Iterator[Compute]:
         )
     if os.environ.get("MASTER_ADDR") in LOOPBACK:  # else gloo listens where the machine's name leads
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
-    distributed.init_process_group("gloo", timeout=PATIENCE)
+    _join()
     try:
         if distributed.get_rank():
             _serve()
@@ -50,7 +50,8 @@ def ranks() -> Iterator[Compute]:
         try:
             yield group
         finally:
-            group.end()
+            with suppress(RuntimeError):  # of others who are gone
+                group.end()
     finally:
         distributed.destroy_process_group()
 
@@ -73,13 +74,23 @@ class Ranks:
     def map(self, work: Callable[..., T], parts: Sequence[tuple[Any, ...]], *shared: Any) -> list[T]:
         _say(("map", work, list(parts), shared))
         found: list[Any] = [None] * self.workers
-        distributed.gather_object(_share(self._kept, work, parts, shared), found)
+        try:
+            distributed.gather_object(_share(self._kept, work, parts, shared), found)
+        except RuntimeError as lost:
+            raise Retryable(f"a process of torchrun's is gone: {str(lost)[:300]}") from lost
         for raised in (problem for _, problem in found if problem is not None):
             raise raised
         return [found[place % self.workers][0][place // self.workers] for place in range(len(parts))]
 
     def end(self) -> None:
         _say(("end",))
+
+
+def _join() -> None:
+    """Finds the others. What was agreed before a restart counts no more: the addresses are of processes that have ended."""
+    store, rank, size = next(distributed.rendezvous("env://", timeout=PATIENCE))  # type: ignore[attr-defined]
+    fresh = distributed.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)  # type: ignore[attr-defined]
+    distributed.init_process_group("gloo", store=fresh, rank=rank, world_size=size, timeout=PATIENCE)
 
 
 def _serve() -> None:

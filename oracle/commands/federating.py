@@ -189,7 +189,7 @@ def run(home: Path, say: Any) -> dict[str, Any]:
     plan, _ = _plan_of(place / "plan.json")
     with ExitStack() as stack:
         stack.enter_context(only_one(place / "lock", f"another process works in {place}"))
-        processes.warm(["oracle.commands.federating"])
+        processes.warm(["oracle.commands.federating"], judging=False)
         crew = processes.Crew(say)
         stack.callback(crew.stop)
         listening = processes.bind()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ def api(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
     monkeypatch.setattr(working, "visit", visit)
     monkeypatch.setattr(working.Visit, "worker", lambda *_: worker)
     monkeypatch.setattr(working, "register", lambda *_: {"worker": 9})
+    monkeypatch.setattr(unlinking, "create_keystore", partial(create_keystore, light=True))
     return found
 
 

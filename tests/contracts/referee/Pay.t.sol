@@ -47,6 +47,11 @@ contract PayTest is Plants {
 
     // ------------------------------------------------------------------ what strikes
 
+    /// @dev What is shown counts only if it is in the epoch that was posted.
+    function test_pay__each_plant_of_another_epoch__stands() public {
+        _accuseWrongly(VERDICT_PLANTS, VERDICT_PLANTS + PAY_PLANTS);
+    }
+
     function test_pay__each_plant__strikes() public {
         uint256 state = vm.snapshotState();
         for (uint256 n = VERDICT_PLANTS; n < VERDICT_PLANTS + PAY_PLANTS; ++n) {

@@ -198,6 +198,11 @@ contract VerdictTest is Plants {
 
     // ------------------------------------------------------------------ what strikes
 
+    /// @dev What is shown counts only if it is in the epoch that was posted.
+    function test_verdict__each_plant_of_another_epoch__stands() public {
+        _accuseWrongly(0, VERDICT_PLANTS);
+    }
+
     function test_verdict__each_plant__strikes() public {
         uint256 state = vm.snapshotState();
         for (uint256 n = 0; n < VERDICT_PLANTS; ++n) {

@@ -41,10 +41,49 @@ abstract contract Plants is Epochs {
     /// @dev Posts a broken epoch, and gives the call that strikes it.
     function _accuse(Epoch memory e, Plant memory p) internal returns (Posted memory posted, bytes memory call) {
         posted = _posted(e);
+        call = _call(posted, e, p);
+    }
+
+    function _call(Posted memory posted, Epoch memory e, Plant memory p) internal pure returns (bytes memory) {
         Evidence memory shown = _evidence(e, p);
-        call = p.fault < Fault.RunningPay
+        return p.fault < Fault.RunningPay
             ? abi.encodeCall(IReferee.verdict, (posted, p.fault, shown))
             : abi.encodeCall(IReferee.pay, (posted, p.fault, shown));
+    }
+
+    /// @dev Shows the evidence of each broken epoch about the correct one: with the broken one's proofs, and with the right ones.
+    function _accuseWrongly(uint256 first, uint256 end) internal {
+        Epoch memory right = _first();
+        Posted memory posted = _posted(right);
+        for (uint256 n = first; n < end; ++n) {
+            Epoch memory broken = _first();
+            Plant memory plant = _plant(broken, n);
+            _sealed(broken);
+            _fail(_call(posted, broken, plant), plant.what);
+            _takeProofs(broken, right);
+            _fail(_call(posted, broken, plant), plant.what);
+        }
+        _assertStands();
+    }
+
+    function _fail(bytes memory call, string memory what) private {
+        (bool done,) = address(referee).call(call);
+        vm.assertTrue(!done, what);
+    }
+
+    function _takeProofs(Epoch memory broken, Epoch memory right) private pure {
+        for (uint256 i = 0; i < broken.verdicts.length && i < right.verdicts.length; ++i) {
+            broken.verdicts[i].proof = right.verdicts[i].proof;
+        }
+        for (uint256 i = 0; i < broken.weights.length && i < right.weights.length; ++i) {
+            broken.weights[i].proof = right.weights[i].proof;
+        }
+        for (uint256 i = 0; i < broken.assignments.length && i < right.assignments.length; ++i) {
+            broken.assignments[i].proof = right.assignments[i].proof;
+        }
+        for (uint256 i = 0; i < broken.balances.length && i < right.balances.length; ++i) {
+            broken.balances[i].proof = right.balances[i].proof;
+        }
     }
 
     // ------------------------------------------------------------------ R1
