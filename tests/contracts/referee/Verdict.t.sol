@@ -265,8 +265,8 @@ contract VerdictTest is Plants {
         Epoch memory epoch = _first();
         epoch.verdicts[0].openings = abi.encodePacked(_openingHash(epoch.openings[0][0]));
         Posted memory posted = _posted(epoch);
-        vm.expectRevert(abi.encodeWithSelector(IReferee.RefereePositionBeyond.selector, 2, 1));
-        referee.verdict(posted, Fault.CommitmentMismatch, _about(epoch, 0, 2));
+        vm.expectRevert(abi.encodeWithSelector(IReferee.RefereePositionBeyond.selector, 1, 1));
+        referee.verdict(posted, Fault.CommitmentMismatch, _about(epoch, 0, 1));
     }
 
     // ------------------------------------------------------------------ R4: trees and leaves
