@@ -129,6 +129,21 @@ contract ClaimManyTest is Fixture {
         _claimMany(0, WORKERS);
     }
 
+    /// @dev What a dishonest committee takes back from one is not paid to it, nor by it to others.
+    function test_claimMany__root_that_gives_less_than_was_claimed__passes_over_it() public {
+        _claimMany(1, 3);
+        Debit[] memory none;
+        (cumulative[1], cumulative[2]) = (150, 50);
+        Header memory header = _header(none);
+        _post(header, none);
+        _finalise(header);
+        _claimMany(1, 3);
+        vm.assertEq(token.balanceOf(_wallet(1)), 150);
+        vm.assertEq(token.balanceOf(_wallet(2)), 200);
+        vm.assertEq(market.claimedOf(2), 200);
+        vm.assertEq(market.totalClaimed(), 650);
+    }
+
     function testFuzz_claimMany__any_choice_after_any_claims__pays_each_once(uint8 choice, uint8 before) public {
         uint256 due;
         for (uint256 i = 0; i < WORKERS; ++i) {
