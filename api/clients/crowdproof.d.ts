@@ -6,12 +6,17 @@ export interface ApproveIn { amount: number }
 export interface Assigned { assignment: MyAssignment; title: string; instructions: string; classes: Array<string>; payload: unknown; draft?: unknown }
 export interface Assignment { job: number; task: number; worker: number; expiry: number; terms: string; signature: string; seal: string }
 export interface Balance { worker: number; wallet: string; cumulative: string; claimed: string; claimable: string; pending: string; units: number; epoch: number; earnings: string; proof: Array<string> }
+export interface Band { band: number; answers: number; agreement: number }
+export interface BandKey { member: string; band: number; key: string; signature: string }
+export interface Bands { job: number; terms: string; bands: Array<Band>; keys: Array<BandKey> }
 export interface Call { what: string; to: string; data: string; value: string }
+export interface Certified { signatures: Array<SignedPoint> }
 export interface Change { row: number; field: string; kind: string; method: string }
 export interface Checked { ok: boolean; flaws: Array<Flaw>; quote?: Quote | null; changes?: Array<Change> }
 export interface ClaimIn { worker: number; cumulative: number; validUntil: number; signature: string }
 export interface ContestIn { job: number; task: number; worker: number; title?: string; text?: string }
 export interface ContestStepIn { contest: number; step: string }
+export interface Credential { job: number; band: number; wallet: string; signatures: Array<SignedPoint> }
 export interface Draft { draft?: unknown }
 export interface Earning { epoch: number; job: number; task: number; amount: string; state: string; transaction: string; content: string }
 export interface Earnings { worker: number; pending: string; claimable: string; paid: string; earnings: Array<Earning> }
@@ -56,6 +61,7 @@ export interface RegistrationIn { wallet: string; key: string; validUntil: numbe
 export interface ReleaseIn { query: Record<string, unknown>; groups?: Record<string, string> }
 export interface Session { wallet?: string | null; worker?: number | null; expiresAt?: number | null; token?: string | null }
 export interface SignIn { message: string; signature: string; bearer?: boolean }
+export interface SignedPoint { member: string; signature: string }
 export interface StakeIn { member: string; wei: number }
 export interface Statistics { job: number; decided: number; answers: number; agreement: number | null; meanConfidence: number | null; confidence: Array<number>; labels: Record<string, number>; workers: Array<WorkerQuality> }
 export interface Task { task: number; id: string; payload: unknown; inputs?: Array<Input> }
@@ -66,6 +72,7 @@ export interface Transactions { chainId: string; calls: Array<Call>; atomicRequi
 export interface TypedDataIn { kind: string; message: Record<string, unknown> }
 export interface Verdict { job: number; task: number; id: string; label: string; confidence: number; gold?: string | null; epoch: number; status: string; index: number; content: string; leaf: string; proof: Array<string> }
 export interface WeightLeaf { index: number; worker: number; label: number; row: Array<number>; leaf: string; proof: Array<string> }
+export interface WishIn { job: number; worker: number; band: number; blinded: string; signature: string }
 export interface Work { job: number; title: string; requester: string; classes: Array<string>; base: string; bonus: string; tasks: number; openPlaces: number; deadline: number; assignmentSeconds: number; visibility: string; qualifications: Array<string>; requesterJobs: number; requesterPaid: string; waitsFor: number | null; admitted: boolean | null; place: number | null }
 export interface Worker { worker: number; wallet: string; keys: Array<string>; revoked: Array<number> }
 export interface WorkerIn { worker: number }
@@ -93,8 +100,12 @@ export class Crowdproof {
   signIn(body: SignIn, options?: Options): Promise<Session>;
   /** Ends this session. */
   signOut(options?: Options): Promise<void>;
+  /** The members' signatures of a blinded wallet. The worker that asks gives up the job under its own name. */
+  certify(body: WishIn, options?: Options): Promise<Certified>;
   /** Queues a worker for the relayer's next batch of claims; the money goes to the worker's wallet. */
   claimByRelay(body: ClaimIn, options?: Options): Promise<Queued>;
+  /** From now on the wallet is asked in the job as who reaches the band, once it is registered. */
+  handIn(body: Credential, options?: Options): Promise<Credential>;
   /** Addresses, ABIs and constants, as in deployment.json. */
   deployment(options?: Options): Promise<Record<string, unknown>>;
   /** Posted epochs from number `from` on, of one status. */
@@ -129,6 +140,8 @@ export class Crowdproof {
   quoteJob(body: QuoteIn, options?: Options): Promise<Quote>;
   /** Job */
   job(job: number, options?: Options): Promise<Job>;
+  /** What each band stands for, and the members' keys of it in this job: the same whoever asks. */
+  bands(job: number, options?: Options): Promise<Bands>;
   /** Labels, confidences, raw answers and places of their proofs: as JSONL, CSV, Parquet; a CAR of all the data, for an audit without this API; or Croissant metadata of the others. What is sealed is opened for the job's requester alone. */
   export(job: number, query?: { format?: string }, options?: Options): Promise<void>;
   /** What opens the payloads of your job, and what epochs say of it where it is sealed: for an audit without this API. */

@@ -86,8 +86,16 @@ export class Crowdproof {
     return void (await this.ask("POST", `/auth/sign-out`, { options }));
   }
 
+  async certify(body, options) {
+    return (await this.ask("POST", `/bands`, { body, options })).json();
+  }
+
   async claimByRelay(body, options) {
     return (await this.ask("POST", `/claims`, { body, options })).json();
+  }
+
+  async handIn(body, options) {
+    return (await this.ask("POST", `/credentials`, { body, options })).json();
   }
 
   async deployment(options) {
@@ -156,6 +164,10 @@ export class Crowdproof {
 
   async job(job, options) {
     return (await this.ask("GET", `/jobs/${encodeURIComponent(job)}`, { options })).json();
+  }
+
+  async bands(job, options) {
+    return (await this.ask("GET", `/jobs/${encodeURIComponent(job)}/bands`, { options })).json();
   }
 
   async export(job, query, options) {
