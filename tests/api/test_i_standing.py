@@ -80,13 +80,13 @@ def test_credential__of_a_worker_with_a_record__is_kept_and_the_worker_gives_up_
 
 
 def wish(settled: Market, job: int, **changes: Any) -> dict[str, Any]:
-    """Of the third worker, whose record reaches no band."""
+    """Of the third worker, whose record does not reach the last band."""
     number = settled.demo.numbers[2]
     terms = settled.oracle.index.state.jobs[job].terms.hash()
     blinded = blind.blind(b"any")[0]
-    named = messages.BandWish(job, terms, 1, keccak(blinded))
+    named = messages.BandWish(job, terms, 3, keccak(blinded))
     signature = sign(settled.key(number), messages.digest(settled.oracle.deployment.domain(), named))
-    return body(job=job, worker=number, band=1, blinded=blinded, signature=signature) | changes
+    return body(job=job, worker=number, band=3, blinded=blinded, signature=signature) | changes
 
 
 def test_wish__without_a_record_or_by_another_hand__is_refused(settled: Market, job: int) -> None:
