@@ -139,13 +139,13 @@ def _speak(crowd: _Crowd, targets: _Targets, cap: float, mine: NDArray[np.bool_]
     with one_thread():
         net = _train(crowd, targets, torch.from_numpy(~mine), seed)
         with torch.inference_mode():
-            answers = mine[crowd.task.numpy()]
-            heads = net(crowd, _all(crowd), targets, torch.from_numpy(np.flatnonzero(answers)))
+            tasks, rows = (torch.from_numpy(np.flatnonzero(of)) for of in (mine, mine[crowd.task.numpy()]))
+            heads = net(crowd, _all(crowd), targets, rows)
             return _Said(
-                heads.correction[mine].numpy(),
-                torch.sigmoid(heads.difficulty[mine]).numpy(),
+                heads.correction[tasks].numpy(),
+                torch.sigmoid(heads.difficulty[tasks]).numpy(),
                 torch.sigmoid(heads.right).numpy(),
-                _gain(net, crowd, cap)[answers].numpy(),
+                _gain(net, crowd, cap)[rows].numpy(),
                 torch.sigmoid(heads.spam).numpy(),
             )
 

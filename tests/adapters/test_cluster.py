@@ -200,7 +200,7 @@ def _said(*words: str) -> str:
     "address", ["", "rays", "ray://", "ray://host", "ray://a b:1", "http://host:1", "ray://host:1/x"]
 )
 def test_computing__other_address__is_bad_input(address: str) -> None:
-    with pytest.raises(BadInput, match="it is local, ray"), computing(address):
+    with pytest.raises(BadInput, match="it is local, torch"), computing(address):
         pass
 
 

@@ -42,7 +42,7 @@ def test_compute__small__is_equal_and_told(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(bench, "computing", elsewhere)
     found = bench.compute([10_000], 1, "ray")
     assert found["equal"] is True
-    assert set(found["works"]) == set(found["pays_from"]) == {"engine", "dawid-skene", "match", "optimum"}
+    assert set(found["works"]) == set(found["pays_from"]) == {"engine", "dawid-skene", "learn", "match", "optimum"}
     assert "the same bits" in bench.text(found)
 
 

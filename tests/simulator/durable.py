@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from oracle.ports import OfferedAssignment, SignedHeader, StoredAnswer
+from oracle.ports import Kept, OfferedAssignment, SignedHeader, StoredAnswer
 from oracle.protocol.cids import Cid, Codec, cid_of, parse
 from oracle.protocol.errors import ContentMissing, Refused
 
@@ -29,6 +29,9 @@ class Memory:
     stored: dict[int, dict[tuple[int, int], StoredAnswer]] = field(default_factory=dict)
     headers: list[SignedHeader] = field(default_factory=list)
     fail: str = ""
+
+    def kept_of(self, kind: str, owner: str | None = None) -> list[Kept]:
+        return []
 
     def add_assignments(self, offers: Sequence[OfferedAssignment]) -> None:
         self._crash("before")
