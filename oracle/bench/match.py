@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.protocol.errors import Fatal, Refused
+from oracle.protocol.errors import BadInput, Fatal, Refused
 
 REDUNDANCY, CANDIDATES, CAPACITY, CATEGORIES = 3, 50, 5, 20
 MARKETS = {"loose": 0.8, "tight": 0.6}  # workers a task
@@ -41,17 +41,26 @@ SMALL = 1_000  # tasks of the baselines
 Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
+def _candidates(luck: np.random.Generator, tasks: int, workers: int) -> NDArray[np.int32]:
+    """[tasks, CANDIDATES] different workers in each row. Raises BadInput where there are too few."""
+    if workers < CANDIDATES:
+        raise BadInput(f"{workers} workers are too few for {CANDIDATES} candidates a task: ask for a larger market")
+    if workers < 10 * CANDIDATES:  # nearly every row of free draws would have a worker twice
+        return np.argsort(luck.random((tasks, workers)), 1)[:, :CANDIDATES].astype(np.int32)
+    worker, rows = np.empty((tasks, CANDIDATES), np.int32), np.arange(tasks)
+    while len(rows):  # rows with a worker twice are drawn again
+        worker[rows] = luck.integers(0, workers, (len(rows), CANDIDATES))
+        in_order = np.sort(worker[rows], 1)
+        rows = rows[(in_order[:, 1:] == in_order[:, :-1]).any(1)]
+    return worker
+
+
 def made(tasks: int, workers: int, seed: int) -> Arrays:
     """worker, task, value [E], capacity [K], redundancy [T]: the same every time."""
     luck = np.random.default_rng(seed)
     ability, difficulty = luck.standard_normal(workers), luck.standard_normal(tasks)
     skill, category = luck.standard_normal((workers, CATEGORIES)), luck.integers(0, CATEGORIES, tasks)
-    worker = np.empty((tasks, CANDIDATES), np.int32)
-    rows = np.arange(tasks)
-    while len(rows):  # rows with a worker twice are drawn again
-        worker[rows] = luck.integers(0, workers, (len(rows), CANDIDATES))
-        in_order = np.sort(worker[rows], 1)
-        rows = rows[(in_order[:, 1:] == in_order[:, :-1]).any(1)]
+    worker = _candidates(luck, tasks, workers)
     value = np.empty((tasks, CANDIDATES), np.int32)
     for first in range(0, tasks, 10_000):
         part = slice(first, first + 10_000)

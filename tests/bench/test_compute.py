@@ -40,7 +40,7 @@ def test_towns__edges__as_many_as_asked_for_and_in_parts() -> None:
 
 def test_compute__small__is_equal_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "computing", elsewhere)
-    found = bench.compute([10_000], 1, "ray")
+    found = bench.compute([5_000], 1, "ray")
     assert found["equal"] is True
     assert set(found["works"]) == set(found["pays_from"]) == {"engine", "dawid-skene", "learn", "match", "optimum"}
     assert "the same bits" in bench.text(found)
