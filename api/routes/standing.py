@@ -47,7 +47,7 @@ def router(reader: Reader) -> APIRouter:
         replies = Panel(oracle.peers).ask(ask, oracle.deployment.committee.quorum, GRACE_S, PATIENCE_S)
         if len(replies.found) < oracle.deployment.committee.quorum:
             raise replies.problems[0]
-        oracle.database.put(Kept(standing.GIVEN_UP, f"{body.job}:{body.worker}", "", {}, FOREVER))
+        oracle.database.put(Kept(standing.GIVEN_UP, standing.name_of(body.job, body.worker), "", {}, FOREVER))
         for offer in oracle.database.assignments(body.job, body.worker):
             oracle.database.give_back(offer)
         signed = [schemas.SignedPoint(member=member, signature=s) for member, s in sorted(replies.found.items())]
@@ -63,7 +63,7 @@ def router(reader: Reader) -> APIRouter:
         credentials.check(oracle.deployment, shown, told)
         kept = {"band": body.band, "signatures": {m.hex(): s.hex() for m, s in signatures.items()}}
         oracle.database.put(
-            Kept(standing.CREDENTIAL, f"{body.job}:{body.wallet.hex()}", body.wallet.hex(), kept, FOREVER)
+            Kept(standing.CREDENTIAL, standing.name_of(body.job, body.wallet.hex()), body.wallet.hex(), kept, FOREVER)
         )
         return body
 

@@ -21,7 +21,7 @@ from oracle.services.assign import Edge, Matcher, Pair
 from oracle.services.books import Books
 from oracle.services.index import View
 from oracle.services.records import BANDS, QUALIFICATION, Record, qualified, records_of
-from oracle.services.standing import CREDENTIAL, GIVEN_UP
+from oracle.services.standing import CREDENTIAL, GIVEN_UP, name_of
 
 WIDER = 4  # times HELD: the candidates of which members choose HELD, where a job has gold
 PAUSED = "paused"  # kind of what is kept, by number, for jobs whose requester wants no more offers for now
@@ -96,7 +96,7 @@ def _people(matcher: Matcher, books: Books, view: View, number: int, manifest: M
     return [
         worker
         for worker in range(1, len(view.state.workers))
-        if f"{number}:{worker}" not in away
+        if name_of(number, worker) not in away
         and _admitted(view, manifest, number, worker)
         and (
             qualified(records.get(worker, Record()), wanted)
@@ -107,7 +107,7 @@ def _people(matcher: Matcher, books: Books, view: View, number: int, manifest: M
 
 def _kept(matcher: Matcher, kind: str, number: int) -> list[Kept]:
     """Of the job."""
-    return [one for one in matcher.database.kept_of(kind) if one.name.startswith(f"{number}:")]
+    return [one for one in matcher.database.kept_of(kind) if one.name.startswith(name_of(number, ""))]
 
 
 def _admitted(view: View, manifest: Manifest, number: int, worker: int) -> bool:

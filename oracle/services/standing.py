@@ -23,6 +23,11 @@ GIVEN_UP = "given-up"  # kind of what a member, and the API, keeps of a worker t
 CREDENTIAL = "credential"  # kind of what the API keeps of a fresh wallet, by job:wallet
 
 
+def name_of(number: int, who: int | str) -> str:
+    """Under which a worker (its number) or a wallet (hex) is kept for a job."""
+    return f"{number}:{who}"
+
+
 class Standing:
     """A member's part. Holds which workers gave up which jobs; durable in the database."""
 
@@ -49,7 +54,7 @@ class Standing:
         """Durable when it returns; the same wish again is no error. Raises Refused for who has answered, or asked otherwise."""
         if any(a.worker == wish.worker for a in self._database.answers(wish.job)):
             raise Refused("no-band", f"worker {wish.worker} has answered in job {wish.job} under its own name")
-        name, said = _name(wish.job, wish.worker), {"band": wish.band, "blinded": wish.blinded.hex()}
+        name, said = name_of(wish.job, wish.worker), {"band": wish.band, "blinded": wish.blinded.hex()}
         if not self._database.keep(Kept(GIVEN_UP, name, "", said, FOREVER)):
             known = self._database.kept(GIVEN_UP, name)
             if known is None or known.value != said:
@@ -58,7 +63,7 @@ class Standing:
 
     def check_stays(self, number: int, worker: int) -> None:
         """Raises Refused for who works, or could work, in the job under another name."""
-        if _name(number, worker) in self._given_up:
+        if name_of(number, worker) in self._given_up:
             raise Refused("given-up", f"worker {worker} has given up job {number} to work there under another wallet")
 
     def _key(self, number: int, terms: bytes, band: int) -> SignedBandKey:
@@ -78,7 +83,3 @@ class Standing:
         require_signer(wallet, digest(self._deployment.domain(), named), wish.signature, "the wish")
         if not records_of(self._books, view.state).get(wish.worker, Record()).reaches(BANDS[wish.band]):
             raise Refused("no-band", f"the record of worker {wish.worker} does not reach band {wish.band}")
-
-
-def _name(number: int, worker: int) -> str:
-    return f"{number}:{worker}"
