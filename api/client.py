@@ -19,7 +19,7 @@ from api import siwe
 from oracle.adapters.deployer import read_deployment_document
 from oracle.adapters.peers import error_of
 from oracle.ports import Signer
-from oracle.protocol import blind, credentials, leaves, messages, scoring, trees
+from oracle.protocol import blind, credentials, free, leaves, messages, scoring, trees
 from oracle.protocol.credentials import Credential, SignedBandKey
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import Fatal, Refused, Retryable
@@ -156,10 +156,14 @@ class Worker:
         found: list[dict[str, Any]] = self.client.get(f"/workers/{self.number}/assignments", job=job)
         return found
 
-    def answer(self, offer: dict[str, Any], label: int) -> dict[str, Any]:
-        """The answer to send: keep it until its receipt is there, since another for the same task would be refused."""
+    def answer(self, offer: dict[str, Any], said: int | str) -> dict[str, Any]:
+        """The answer to send: keep it until its receipt is there, since another for the same task would be refused.
+
+        said: a label, or the text of a free answer.
+        """
         job, task, worker = offer["job"], offer["task"], self.number
-        payload, salt = bytes([label]), secrets.token_bytes(32)
+        payload = free.payload_of(said) if isinstance(said, str) else bytes([said])
+        salt = secrets.token_bytes(32)
         bound = commitment(job, task, worker, payload, salt)
         envelope = seal(self.deployment.committee.seal_keys, bound, payload, salt, SCHEMES[offer["seal"]])
         made = body(job=job, task=task, worker=worker, key=0, commitment=bound, sealHash=keccak(envelope))
@@ -292,8 +296,8 @@ def check_evidence(deployment: Deployment, found: dict[str, Any], posted: str) -
         header.verdicts, header.verdicts_size, verdict["index"], at, list(map(_unhexed, verdict["proof"]))
     ):
         raise Fatal("the decision that follows from the weights is not the one in the epoch")
-    if found["classes"][label] != verdict["label"]:
-        raise Fatal(f"the API calls the label {verdict['label']!r}; it is {found['classes'][label]!r}")
+    if (name := next(iter(found["classes"][label : label + 1]), "")) != verdict["label"]:
+        raise Fatal(f"the API calls the label {verdict['label']!r}; it is {name!r}")
 
 
 def body(**fields: Any) -> dict[str, Any]:

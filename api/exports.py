@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 
 from api.reader import Reader
 from oracle.adapters.car import write_car
-from oracle.protocol import payloads, scoring
+from oracle.protocol import free, payloads, scoring
 from oracle.protocol.cids import Codec, from_digest
 from oracle.protocol.errors import BadInput
 from oracle.protocol.leaves import Status
@@ -56,7 +56,7 @@ def response(reader: Reader, number: int, job: Job, kind: str, key: bytes | None
 
 def rows(reader: Reader, number: int, job: Job, key: bytes | None) -> list[dict[str, Any]]:
     """Ascending by task."""
-    manifest, tasks = reader.content(job)
+    tasks = reader.content(job)[1]
     found = []
     for post, index, verdict in reader.verdicts(number):
         weights = reader.epoch(post).weights
@@ -65,17 +65,18 @@ def rows(reader: Reader, number: int, job: Job, key: bytes | None) -> list[dict[
         answers = [
             {
                 "worker": core.worker,
-                "label": manifest.classes[core.label] if core.status is Status.COUNTED else None,
+                "label": reader.name(post, verdict, core.label) if core.status is Status.COUNTED else None,
                 "status": Status(core.status).name.lower(),
+                "text": free.text_of(opening.payload) if job.terms.free else None,
             }
-            for core in verdict.cores
+            for core, opening in zip(verdict.cores, verdict.openings, strict=True)
         ]
         found.append(
             {
                 "task": verdict.task,
                 "id": task.id,
                 "payload": to_json(payloads.open_payload(task, key) if key else task.payload),
-                "label": manifest.classes[verdict.label],
+                "label": reader.name(post, verdict, verdict.label),
                 "confidence": scoring.confidence(verdict.prior, counted),
                 "answers": answers,
                 "epoch": post.epoch,
@@ -173,7 +174,9 @@ def _parquet(found: list[dict[str, Any]]) -> bytes:
     except ImportError:
         raise BadInput("format: parquet needs the extra `parquet` on the server; csv and jsonl do not") from None
     text = [{**row, "payload": json.dumps(row["payload"])} for row in found]
-    answer = pyarrow.struct([("worker", pyarrow.int64()), ("label", pyarrow.string()), ("status", pyarrow.string())])
+    answer = pyarrow.struct(
+        [("worker", pyarrow.int64())] + [(name, pyarrow.string()) for name in ("label", "status", "text")]
+    )
     kinds = {
         "task": pyarrow.int64(),
         "confidence": pyarrow.float64(),

@@ -5,6 +5,7 @@ head, which costs one call to know: one for all requests of some hundredths of a
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import RLock
@@ -17,7 +18,7 @@ from oracle.ports import Block
 from oracle.protocol import epoch as ep
 from oracle.protocol import trees
 from oracle.protocol.epoch import Epoch
-from oracle.protocol.errors import BadInput, ContentMissing, Refused
+from oracle.protocol.errors import BadInput, ContentMissing, CrowdproofError, Refused
 from oracle.protocol.leaves import Task, Verdict
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.messages import Header
@@ -207,6 +208,19 @@ class Reader:
         found = [(post, index) for post in posts for index in self._index(post).of_worker.get(worker, ())]
         return [(post, index, self.epoch(post).verdicts[index]) for post, index in found]
 
+    def classes(self, post: Post, verdict: Verdict) -> Sequence[str]:
+        """What the labels of a decided task stand for: its job's classes, or the candidates of a task of free answers."""
+        terms = self.job(verdict.job).terms
+        if not terms.free:
+            return self.books.job(terms)[0].classes
+        with suppress(CrowdproofError):
+            return self.books.candidates(self.epoch(post).model)[verdict.job, verdict.task]
+        return ()
+
+    def name(self, post: Post, verdict: Verdict, label: int) -> str:
+        """What a label of a decided task stands for; nothing where no answer counted."""
+        return next(iter(self.classes(post, verdict)[label : label + 1]), "")
+
     def inputs(self, number: int) -> dict[int, list[Input]]:
         """task -> what the decided tasks that it waits for say, where it waits for any."""
         terms, state = self.job(number).terms, self.state()
@@ -214,10 +228,10 @@ class Reader:
         before = books.graph(terms).before
         if not any(before.values()) or (self is not self.private and books.job(terms)[0].is_sealed):
             return {}
-        sure, (manifest, tasks) = books.confidence(state, number), books.job(terms)
+        sure, (_, tasks) = books.confidence(state, number), books.job(terms)
         said = {
-            v.task: Input(task=v.task, id=tasks[v.task].id, label=manifest.classes[v.label], confidence=sure[v.task])
-            for _, _, v in self.verdicts(number)
+            v.task: Input(task=v.task, id=tasks[v.task].id, label=self.name(post, v, v.label), confidence=sure[v.task])
+            for post, _, v in self.verdicts(number)
         }
         return {task: [said[one] for one in ones if one in said] for task, ones in before.items()}
 

@@ -536,12 +536,13 @@ class MyAssignment(Schema):
 
 
 class Assigned(Schema):
-    """A task for its worker alone, with the assignment that an answer must carry."""
+    """A task for its worker alone, with the assignment that an answer must carry. `asked`: of a job of free answers, what."""
 
     assignment: MyAssignment
     title: str
     instructions: str
     classes: list[str]
+    asked: dict[str, Any] | None
     payload: Any
     draft: Any = None
 

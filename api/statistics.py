@@ -15,7 +15,6 @@ def of_job(reader: Reader, number: int) -> schemas.Statistics:
     from oracle.verification.types.agreement import nominal  # noqa: PLC0415 - numpy, for those who ask
 
     job = reader.job(number)
-    manifest, _ = reader.content(job)
     bins, labels, sure = [0] * BINS, Counter[str](), []
     units: list[int] = []
     values: list[int] = []
@@ -30,7 +29,7 @@ def of_job(reader: Reader, number: int) -> schemas.Statistics:
         confidence = scoring.confidence(verdict.prior, [weights[core.row].row for core in listed])
         sure.append(confidence)
         bins[min(int(confidence * BINS), BINS - 1)] += 1
-        labels[manifest.classes[verdict.label]] += 1
+        labels[reader.name(post, verdict, verdict.label)] += 1
         answers.update(core.worker for core in verdict.cores)
         for core in listed:
             units.append(verdict.task)
@@ -53,7 +52,7 @@ def of_job(reader: Reader, number: int) -> schemas.Statistics:
         job=number,
         decided=len(decided),
         answers=sum(answers.values()),
-        agreement=nominal(units, values) if units else None,
+        agreement=nominal(units, values) if units and not job.terms.free else None,
         mean_confidence=sum(sure) / len(sure) if sure else None,
         confidence=bins,
         labels=dict(labels),

@@ -254,7 +254,8 @@ contract Referee is IReferee {
             return core.status != Lists.UNOPENED && !_fits(leaf, core, fields);
         }
         if (fault == uint256(Fault.PayloadMismatch)) {
-            return core.status == Lists.COUNTED && fields.payloadHash != keccak256(abi.encodePacked(core.label));
+            return core.status == Lists.COUNTED && fields.payloadHash != keccak256(abi.encodePacked(core.label))
+                && !_terms(posted.market, leaf.job, evidence).free;
         }
         if (fault == uint256(Fault.UnopenedWithOpening)) {
             return core.status == Lists.UNOPENED && (fields.payloadHash != 0 || fields.salt != 0);

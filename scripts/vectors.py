@@ -32,7 +32,7 @@ def person(name: str) -> PrivateKey:
 
 
 MEMBERS = sorted((person(f"member {i}") for i in range(4)), key=address_of)
-TERMS = Terms(3, 5, 4, 10_000, 2_500, 250, 6 << 16, 1 << 16, fill("task root"), fill("manifest"), 2)
+TERMS = Terms(3, 5, 4, 10_000, 2_500, 250, 6 << 16, 1 << 16, fill("task root"), fill("manifest"), 2, True)
 COMMITTEE = Committee(
     fill("committee")[12:], tuple(map(address_of, MEMBERS)), tuple(fill(f"seal key {i}") for i in range(4)), 3
 )
@@ -239,6 +239,7 @@ def vectors() -> dict[str, Any]:
                 "taskRoot": TERMS.task_root,
                 "manifest": TERMS.manifest,
                 "parent": TERMS.parent,
+                "free": TERMS.free,
                 "hash": TERMS.hash(),
                 "escrow": TERMS.escrow(),
             },

@@ -197,13 +197,12 @@ def _detail(reader: Reader, post: Post) -> schemas.EpochDetail:
 def _evidence(reader: Reader, job: int, post: Post, index: int) -> schemas.Evidence:
     epoch, found_job = reader.epoch(post), reader.job(job)
     verdict = epoch.verdicts[index]
-    manifest, _ = reader.content(found_job)
     rows = sorted({core.row for core in verdict.cores if core.status is Status.COUNTED})
     committee = _committee(reader, post)
     counted = [epoch.weights[core.row].row for core in verdict.cores if core.status is Status.COUNTED]
     return schemas.Evidence(
         verdict=verdict_of(reader, found_job, post, index, verdict),
-        classes=manifest.classes,
+        classes=list(reader.classes(post, verdict)),
         prior=list(verdict.prior),
         scores=scoring.scores(verdict.prior, counted),
         cores=verdict.packed_cores(),

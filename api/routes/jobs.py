@@ -113,7 +113,7 @@ def _job(reader: Reader, number: int, job: Job) -> schemas.Job:
 
 
 def verdict_of(reader: Reader, job: Job, post: Post, index: int, verdict: VerdictLeaf) -> schemas.Verdict:
-    manifest, tasks = reader.content(job)
+    tasks = reader.content(job)[1]
     weights = reader.epoch(post).weights
     rows = [weights[core.row].row for core in verdict.cores if core.status is Status.COUNTED]
     known = reader.books.gold_of(post.epoch, post.content).get((verdict.job, verdict.task))
@@ -121,9 +121,9 @@ def verdict_of(reader: Reader, job: Job, post: Post, index: int, verdict: Verdic
         job=verdict.job,
         task=verdict.task,
         id=tasks[verdict.task].id,
-        label=manifest.classes[verdict.label],
+        label=reader.name(post, verdict, verdict.label),
         confidence=scoring.confidence(verdict.prior, rows),
-        gold=None if known is None else manifest.classes[known],
+        gold=None if known is None else reader.name(post, verdict, known),
         epoch=post.epoch,
         status=post.status.value,
         index=index,

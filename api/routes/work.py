@@ -89,7 +89,8 @@ def _add_assignments(routes: APIRouter, reader: Reader) -> None:
             assignment=Mine(reader, session).assignment(offer),
             title=manifest.document["title"],
             instructions=manifest.document["instructions"],
-            classes=manifest.classes,
+            classes=manifest.offered,
+            asked=manifest.document["answer"]["asked"] if manifest.is_free else None,
             payload=to_json(_opened(reader, job, task)),
             draft=noted.value["draft"] if noted else None,
         )
@@ -219,10 +220,9 @@ class Mine:
         return "ACTIVE" if self.name(offer) in self.opened else "RESERVED"
 
     def _settled(self, made: schemas.MyAssignment, job: Job, post: Post, verdict: Verdict, core: Core) -> None:
-        manifest, _ = self.reader.content(job)
-        made.epoch, made.verdict = post.epoch, manifest.classes[verdict.label]
+        made.epoch, made.verdict = post.epoch, self.reader.name(post, verdict, verdict.label)
         if core.status is Status.COUNTED:
-            made.state, made.label = "ACCEPTED", manifest.classes[core.label]
+            made.state, made.label = "ACCEPTED", self.reader.name(post, verdict, core.label)
             made.agreed = core.label == verdict.label
             made.paid = scoring.pay(job.terms, core.label, verdict.label) * self.reader.unit
         else:
@@ -261,7 +261,7 @@ def _work(reader: Reader, visitor: Session | None, number: int, job: Job) -> sch
         job=number,
         title=manifest.document["title"],
         requester=job.requester,
-        classes=manifest.classes,
+        classes=manifest.offered,
         base=job.terms.base * reader.unit,
         bonus=job.terms.bonus * reader.unit,
         tasks=job.terms.tasks,

@@ -13,6 +13,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 /// @param manifest sha2-256 digest of the manifest's block.
 /// @param parent 0, or an earlier job of this Market: the committee offers this one only when that one is over. The chain
 /// checks no more than that it is earlier, so that jobs never wait for each other in a circle.
+/// @param free Answers are free: which of a task's candidates a payload stands for is judgement. Else a payload is its label.
 struct Terms {
     uint8 classes;
     uint32 tasks;
@@ -25,6 +26,7 @@ struct Terms {
     bytes32 taskRoot;
     bytes32 manifest;
     uint32 parent;
+    bool free;
 }
 
 /// @notice A job's account, in units. `funded - debited - refunded` is what is still locked in it.

@@ -22,7 +22,7 @@ enum Fault {
     // ---- R2, entry `verdict`
     SignatureForged, // verdicts[0], position, openings[0], jobs[0]: not by that key of that worker, or malformed
     CommitmentMismatch, // verdicts[0], position, openings[0]: opened, and salt 0 or payload hash and salt do not fit it
-    PayloadMismatch, // verdicts[0], position, openings[0]: counted, and the payload is not its label
+    PayloadMismatch, // verdicts[0], position, openings[0], jobs[0]: counted, not of a job of free answers, and the payload is not its label
     UnopenedWithOpening, // verdicts[0], position, openings[0]: unopened, and has a payload hash or a salt
     ReasonMismatch, // verdicts[0], position, openings[0]: rejected without a reason, or a reason and not rejected
     // ---- R4, entry `verdict`

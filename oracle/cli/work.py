@@ -40,14 +40,15 @@ def work(
 
 
 def _ask_label(shown: dict[str, Any]) -> str | None:
-    """A label or its number; empty leaves the task for later, `return` gives it back."""
+    """A label or its number, or what is asked for; empty leaves the task for later, `return` gives it back."""
     classes: list[str] = shown["classes"]
     print(
         f"\n{shown['title']}: {shown['instructions']}\n\n  {json.dumps(shown['payload'], ensure_ascii=True)}\n",
         file=sys.stderr,
     )
     print("".join(f"  {number}  {json.dumps(label)}\n" for number, label in enumerate(classes, 1)), file=sys.stderr)
-    given = str(typer.prompt("label (empty: later; `return`: give it back)", default="", show_default=False, err=True))
+    what = f"answer ({shown['asked']['type']})" if shown["asked"] else "label"
+    given = str(typer.prompt(f"{what} (empty: later; `return`: give it back)", default="", show_default=False, err=True))
     if given == "return":
         return None
     return classes[int(given) - 1] if given.isascii() and given.isdigit() and 0 < int(given) <= len(classes) else given

@@ -14,10 +14,10 @@ import numpy as np
 
 from oracle import labels as lb
 from oracle.protocol.errors import BadInput
+from oracle.protocol.manifest import BINS
 from oracle.verification.types.answer import AnswerType, Consensus, Given, Ints, Unreadable
 from oracle.verification.types.catalogue import type_of
 
-BINS = 20  # of a number's scale, for the decision of record
 
 
 def infer(labels: Path, out: Path, gold: Path | None, words: str, of_record: bool) -> dict[str, Any]:
@@ -115,9 +115,7 @@ def _decided(given: Given, found: Consensus, kind: AnswerType) -> tuple[Consensu
     from oracle.verification.types import candidates as cd  # noqa: PLC0415 - loads the engine
 
     by_bins = kind.name == "number"
-    options = (
-        cd.bins(given, found, BINS) if by_bins else cd.clusters(given, found, kind.distance, kind.near, kind.write)
-    )
+    options = cd.bins(given, found, BINS) if by_bins else cd.clusters(given, found, kind)
     decided = cd.of_record(given, found, options)
     rows = zip(options.value, decided.label, options.best, found.value, strict=True)
     values = [seen if seen is None or label == best else some[label] for some, label, best, seen in rows]

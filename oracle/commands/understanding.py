@@ -52,7 +52,7 @@ def of_job(manifest: Path, tasks: Path | None, history: Path | None, with_model:
     found = understand(
         asked.document["title"],
         asked.document["instructions"],
-        asked.classes,
+        asked.offered,
         items,
         [Subject(t["name"], t["describes"], tuple(t["skills"])) for t in templates().values() if t["skills"]],
         vectors=_model(notes) if with_model else None,

@@ -21,6 +21,7 @@ from oracle.labels import read_truth, write_whole
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import BadInput, Refused, Retryable
 from oracle.protocol.keys import checksum
+from oracle.services import candidates
 
 LIFE_S = 86_400  # that a signed wish holds
 PATIENCE_S, LOOK_S = 120.0, 0.5  # for the relayer
@@ -154,11 +155,22 @@ def _one(worker: Worker, journal: Journal, offer: dict[str, Any], ask: Ask) -> t
             return "RETURNED", None
         if not label:
             return "ACTIVE", None
-        answer = worker.answer(offer, _class(shown, label))
+        answer = worker.answer(offer, _read(shown, label) if shown["asked"] else _class(shown, label))
         journal.sign([answer])
     receipt = worker.send([offer], [answer])
     journal.receive([worker.digest(offer, answer)], receipt)
     return "SUBMITTED", str(receipt["root"])
+
+
+def _read(shown: dict[str, Any], text: str) -> str:
+    """The text, where it is an answer of what is asked."""
+    from oracle.verification.types.answer import Unreadable  # noqa: PLC0415 - as the next
+
+    try:
+        candidates.kind_of(shown["asked"]).read(text)
+    except Unreadable as problem:
+        raise BadInput(f"task {shown['assignment']['id']}: the answer {problem}") from None
+    return text
 
 
 def _class(shown: dict[str, Any], label: str) -> int:

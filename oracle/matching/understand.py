@@ -5,7 +5,7 @@ Pure: whoever calls brings the sentence model and the checks of texts; without t
 without history the estimates are those of the literature with the wide interval that a cold start deserves.
 
     time        reading + choosing + looking: words / 238 a minute (Brysbaert 2019, https://doi.org/10.1016/j.jml.2019.104047),
-                0.5 s log2(C + 1) for C classes after 2 s (Hick 1952, https://doi.org/10.1080/17470215208416600), 3 s for a picture
+                0.5 s log2(C + 1) for C classes after 2 s (Hick 1952, https://doi.org/10.1080/17470215208416600), 30 s for a free answer, 3 s for a picture
     difficulty  share of answers expected to be wrong; of the K nearest earlier tasks, drawn to the cold value by PULL of them
     interval    nine in ten: quantiles of the neighbours when there are PULL of them or more, else COLD around the estimate
 """
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 Vectors = Callable[[Sequence[str]], NDArray[np.float32]]  # unit vectors of distinct texts, [n, D]
 
 WORDS_PER_SECOND = 238 / 60
-DECIDE_S, BIT_S, LOOK_S = 2.0, 0.5, 3.0
+DECIDE_S, BIT_S, LOOK_S, WRITE_S = 2.0, 0.5, 3.0, 30.0
 COLD_TIME = 2.5  # a cold estimate is right within this factor, we suppose
 COLD_WRONG, COLD_SPREAD = 0.15, (0.02, 0.5)  # of answers, over the public crowds that we know
 NEAREST, PULL = 10, 5
@@ -87,7 +87,7 @@ class Warned:
 @dataclass(frozen=True, slots=True)
 class Understanding:
     language: str | None  # ISO 639-1, where it is known
-    answer: str  # what is asked for: yes or no, one of a scale, one of several, a comparison
+    answer: str  # what is asked for: yes or no, one of a scale, one of several, a comparison, or free
     domains: tuple[tuple[str, float], ...]  # likeness in -1..1, best first
     skills: tuple[str, ...]
     needs: tuple[str, ...]  # text, image, audio, video, link
@@ -109,7 +109,10 @@ def understand(
     personal: Callable[[str], Sequence[str]] = lambda _: (),
     history: Sequence[Known] = (),
 ) -> Understanding:
-    """tasks: (id, payload). `language` names that of a text; `personal` the kinds of personal data in it."""
+    """tasks: (id, payload); classes: none where answers are free. `language` names that of a text; `personal` the kinds of personal
+
+    data in it.
+    """
     looked = _spread(tasks)
     texts = [(name, text_of(payload)) for name, payload in looked]
     alike = likeness(vectors)
@@ -185,7 +188,8 @@ def _seconds(
 ) -> Estimate:
     looks = LOOK_S * sum(need in ("image", "audio", "video", "link") for need in needs)
     read = float(np.median([len(text.split()) for text in texts])) / WORDS_PER_SECOND
-    cold = read + DECIDE_S + BIT_S * math.log2(classes + 1) + looks
+    answer = DECIDE_S + BIT_S * math.log2(classes + 1) if classes else WRITE_S
+    cold = read + answer + looks
     near = _near(texts, history, alike)
     if not near:
         return Estimate(round(cold, 1), round(cold / COLD_TIME, 1), round(cold * COLD_TIME, 1))
@@ -213,6 +217,8 @@ def _near(texts: Sequence[str], history: Sequence[Known], alike: Callable[..., A
 
 
 def _answer(classes: Sequence[str]) -> str:
+    if not classes:
+        return "free"
     low = {c.lower() for c in classes}
     if {"yes", "no"} <= low or {"true", "false"} <= low or {"0", "1"} == low:
         return "yes or no"
@@ -264,17 +270,18 @@ def _warnings(
 
 
 def _unclear(instructions: str, classes: Sequence[str], alike: Callable[..., Any]) -> Iterator[Warned]:
-    close = alike(list(classes), list(classes))
-    for one, two in np.argwhere(np.triu(close >= ALIKE, 1)).tolist():
-        yield Warned("ambiguous", "answer.classes", f"{classes[one]!r} and {classes[two]!r} say nearly the same")
+    if classes:
+        close = alike(list(classes), list(classes))
+        for one, two in np.argwhere(np.triu(close >= ALIKE, 1)).tolist():
+            yield Warned("ambiguous", "answer.classes", f"{classes[one]!r} and {classes[two]!r} say nearly the same")
     if len(instructions.split()) < 8:
         yield Warned("ambiguous", "instructions", "are shorter than a sentence: say what to look at and how to decide")
-    elif not any(c.lower() in instructions.lower() for c in classes):
+    elif classes and not any(c.lower() in instructions.lower() for c in classes):
         yield Warned("ambiguous", "instructions", "name none of the classes: say when each is right")
     if vague := sorted({m.lower() for m in VAGUE.findall(instructions)}):
         yield Warned("ambiguous", "instructions", f"leave open what is meant by: {', '.join(vague)}")
     binary = _answer(classes) == "yes or no" or len(classes) == 2
-    if not binary and not any(WAYS_OUT.search(c) for c in classes):
+    if classes and not binary and not any(WAYS_OUT.search(c) for c in classes):
         yield Warned(
             "ambiguous", "answer.classes", "have no way out (none of these, cannot tell): who is unsure guesses"
         )

@@ -178,7 +178,7 @@ def _answer(
     if core.status not in _STATUSES:
         yield Kind.StatusUnknown, f"has the unknown status {core.status}"
     else:
-        yield from _status(epoch, verdict, core, opening)
+        yield from _status(epoch, verdict, core, opening, state.jobs[verdict.job].terms.free)
 
 
 _STATUSES = frozenset(Status)
@@ -204,7 +204,7 @@ def _signed_by(address: bytes, message: bytes, signature: bytes) -> bool:
         return False
 
 
-def _status(epoch: Epoch, verdict: Verdict, core: Core, opening: Opening) -> _Said:
+def _status(epoch: Epoch, verdict: Verdict, core: Core, opening: Opening, free: bool) -> _Said:
     payload_hash = opening.payload_hash
     if (core.status is Status.REJECTED) != (opening.reason != ZERO):
         yield Kind.ReasonMismatch, "has a reason and is not rejected, or is rejected without one"
@@ -221,7 +221,7 @@ def _status(epoch: Epoch, verdict: Verdict, core: Core, opening: Opening) -> _Sa
         if row is None or (row.job, row.worker, row.label) != (verdict.job, core.worker, core.label):
             kind = Kind.RowPointerBeyond if row is None else Kind.RowPointerElsewhere
             yield kind, "points to another weight row"
-        elif payload_hash != _label_hash(core.label):
+        elif not free and payload_hash != _label_hash(core.label):
             yield Kind.PayloadMismatch, "is listed with another label than it says"
     elif core.label != NO_LABEL or core.row != NO_ROW:
         yield Kind.UncountedWithLabel, "does not count and yet has a label or a row"

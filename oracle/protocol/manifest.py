@@ -27,6 +27,8 @@ from oracle.protocol.terms import MAX_LEAF, MAX_TASKS, NAT, Terms, check_terms
 
 MAX_BYTES = 4_000_000
 MAX_ID = 1024
+BINS = 20  # of a scale of free numbers
+UNLISTED = ("text", "spans", "boxes")  # are always free
 VISIBILITIES = ("public", "assigned", "sealed")
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
@@ -44,8 +46,23 @@ class Manifest:
     key: Wrapped | None = None
 
     @property
+    def is_free(self) -> bool:
+        """Whether answers are free: what they say makes each task's classes, its candidates."""
+        return bool(self.document["answer"]["type"] == "free")
+
+    @property
     def classes(self) -> list[str]:
-        return list(self.document["answer"]["classes"])
+        """In the order of their labels; of free answers as many as a task has candidates at most, by their numbers."""
+        answer = self.document["answer"]
+        if not self.is_free:
+            return list(answer["classes"])
+        usual = BINS if answer["asked"]["type"] == "number" else max(2, self.document["redundancy"]["most"])
+        return [str(number) for number in range(answer.get("candidates", usual))]
+
+    @property
+    def offered(self) -> list[str]:
+        """The classes that a worker chooses among; none where answers are free."""
+        return [] if self.is_free else self.classes
 
     @property
     def least(self) -> int:
@@ -107,8 +124,8 @@ def read_manifest(text: str | bytes, where: str = "manifest") -> Manifest:
 def check_manifest(document: Any, where: str = "manifest") -> Manifest:
     """The same for a document that is already parsed."""
     document = _tidy(document, where, ())
-    if found := problems(document):
-        raise BadInput(f"{where}: " + "; ".join(f"{field}: {what}" for field, what in found[:5]))
+    if flaws := problems(document):
+        raise BadInput(f"{where}: " + "; ".join(f"{field}: {what}" for field, what in flaws[:5]))
     filled = _with_defaults(schema(), document)
     redundancy = filled["redundancy"]
     if redundancy["least"] > redundancy["most"]:
@@ -120,7 +137,43 @@ def check_manifest(document: Any, where: str = "manifest") -> Manifest:
             f"{where}: redundancy.confidence: nobody reads an answer under a threshold seal before its task is closed,"
             " so none is sure earlier; leave out the one or the other"
         )
+    if found := next(_free_problems(filled), None):
+        raise BadInput(f"{where}: {found[0]}: {found[1]}")
     return Manifest(filled)
+
+
+def _free_problems(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(field, why it does not go with free answers, or not without them)."""
+    asked = document["answer"].get("asked", {"type": "choice"})
+    kind, low, high = asked["type"], asked.get("low"), asked.get("high")
+    if document["answer"]["type"] != "free":
+        if kind in UNLISTED:
+            yield "answer.type", f"{kind} cannot be listed as classes: say free, and leave out answer.classes"
+        return
+    if kind == "choice":
+        yield "answer.asked.type", "a choice is not free: give answer.type choice, and its classes"
+    if kind == "number" and (low is None or high is None or low >= high):
+        yield "answer.asked", "free numbers need low and high, the ends of their scale, in this order"
+    if kind in ("multi", "spans", "boxes") and not asked.get("labels"):
+        yield "answer.asked.labels", f"{kind} needs the labels that there are"
+    if kind == "form" and not asked.get("fields"):
+        yield "answer.asked.fields", "a form needs its fields"
+    if "content" in document["answer"] and kind != "text":
+        yield "answer.content", "only texts are checked"
+    policy = document["answer"].get("content", {})
+    if policy.get("least", 0) > policy.get("most", policy.get("least", 0)):
+        yield "answer.content.least", "is more than answer.content.most"
+    if "language" in policy.get("reject", ()) and not policy.get("languages"):
+        yield "answer.content.languages", "name those that are right, or do not reject by language"
+    for field, is_asked in (
+        ("redundancy.confidence", "confidence" in document["redundancy"]),
+        ("goldShare", bool(document["goldShare"])),
+        ("releases", "releases" in document),
+    ):
+        if is_asked:
+            yield field, "there is none with free answers: it speaks of classes that all tasks share"
+    if document["visibility"] == "sealed":
+        yield "visibility", "free answers cannot be sealed yet: epochs name what was answered; say assigned or public"
 
 
 def problems(document: Any) -> list[tuple[str, str]]:
@@ -224,6 +277,7 @@ def _rules(manifest: Manifest) -> dict[str, int]:
         "fee_bps": document["feeBps"],
         "weight_cap": round(caps[0] * NAT),
         "prior_cap": round(caps[1] * NAT),
+        "free": manifest.is_free,
     }
 
 

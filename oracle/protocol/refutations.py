@@ -156,7 +156,14 @@ _OF_STUBS = frozenset({Kind.VerdictsUnordered, Kind.VerdictOfNoJob, Kind.Verdict
 _OF_PAY = frozenset(range(Kind.RunningPay, Kind.FeeMissing + 1))
 _OF_OPENING = frozenset(range(Kind.SignatureForged, Kind.ReasonMismatch + 1))
 _WITH_TERMS = frozenset(
-    {Kind.LabelBeyond, Kind.PriorLength, Kind.PriorBeyondCap, Kind.SignatureForged, Kind.ListTooLong}
+    {
+        Kind.LabelBeyond,
+        Kind.PriorLength,
+        Kind.PriorBeyondCap,
+        Kind.SignatureForged,
+        Kind.PayloadMismatch,
+        Kind.ListTooLong,
+    }
 )
 _OF_POINTER = frozenset({Kind.PointerBeyond, Kind.PointerStruck, Kind.PointerElsewhere})
 

@@ -117,6 +117,12 @@ def envelope_size(members: int, payload: int, scheme: int = MEMBERS) -> int:
     return 1 + members * (HASH + OVERHEAD + SHARE) + SALT + payload + TAG
 
 
+def payload_size(members: int, envelope: bytes, scheme: int) -> int:
+    """Bytes of the payload in an envelope for so many members; -1 if there can be none of that scheme in it."""
+    size, rest = divmod(len(envelope) - envelope_size(members, 0, scheme), members if scheme == MEMBERS else 1)
+    return size if size >= 0 and not rest else -1
+
+
 def _share_hash(commitment: bytes, member: int, share: bytes) -> bytes:
     return tagged("share", commitment, member, keccak(share))
 

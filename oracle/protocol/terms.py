@@ -26,7 +26,8 @@ NO_LABEL = 255
 class Terms:
     """Field order is the encoding order. `manifest` is the digest of the manifest's dag-cbor block.
 
-    `parent`: 0, or an earlier job that must be over before this one is offered.
+    `parent`: 0, or an earlier job that must be over before this one is offered. `free`: answers are free, and which of its task's
+    candidates each stands for is judgement; else a payload is its label.
     """
 
     classes: int
@@ -40,6 +41,7 @@ class Terms:
     task_root: bytes
     manifest: bytes
     parent: int = 0
+    free: bool = False
 
     def hash(self) -> bytes:
         return _hash(self)
@@ -78,6 +80,8 @@ def check_terms(terms: Terms) -> None:
         value = getattr(terms, name)
         if type(value) is not int or not low <= value <= high:
             raise BadInput(f"terms.{name} is {value}; it must be a whole number from {low} to {high}")
+    if type(terms.free) is not bool:
+        raise BadInput(f"terms.free is {terms.free}; it must be true or false")
     if terms.prior_cap and not terms.weight_cap:
         raise BadInput(f"terms.prior_cap is {terms.prior_cap}; with weight_cap 0 (the plain vote) it must be 0")
     if terms.base + terms.bonus == 0:

@@ -48,7 +48,7 @@ class Appraiser:
     ) -> None:
         self._database, self._books, self._vault, self._opened = database, books, vault, opened
         self._turn = Lock()
-        self._labels: dict[Place, int | None] = {}  # None: does not open, or names no class
+        self._labels: dict[Place, int | None] = {}  # None: does not open, names no class, or is free
         self._known: dict[int, tuple[int, _Known]] = {}  # job -> answers, what followed from them
 
     def appraise(self, view: View, ledger: Ledger, pairs: Sequence[Place]) -> Appraisal:
@@ -125,7 +125,7 @@ class Appraiser:
         place = (a.job, a.task, a.worker)
         if place not in self._labels:
             opened = self._opened(a)
-            fits = opened is not None and draft.is_label(opened[0], job.terms.classes)
+            fits = opened is not None and not job.terms.free and draft.is_answer(self._books, job.terms, opened[0])
             self._labels[place] = opened[0][0] if opened is not None and fits else None
         return self._labels[place]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from oracle.ports import Chain, ContentStore
-from oracle.protocol import audit, gold, heads
+from oracle.protocol import audit, free, gold, heads
 from oracle.protocol import epoch as ep
 from oracle.protocol import ledger as lg
 from oracle.protocol import manifest as mf
@@ -21,12 +21,12 @@ from oracle.protocol.gold import Opening
 from oracle.protocol.heads import Debit
 from oracle.protocol.jobkey import Wrapped
 from oracle.protocol.keys import recover
-from oracle.protocol.leaves import is_sealed
+from oracle.protocol.leaves import Status, Verdict, is_sealed
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Header, digest
 from oracle.protocol.pages import Source
 from oracle.protocol.state import EpochStatus, Post, State, fold
-from oracle.services import matches
+from oracle.services import candidates, matches
 
 DecodePost = Callable[[bytes], tuple[Header, list[Debit], bytes]]
 
@@ -192,11 +192,23 @@ class _Audit:
         try:
             card = decode(self._source.read(from_digest(Codec.DAG_CBOR, epoch.model)))
             named, opened = matches.linked(card), gold.read_openings(self._source, card)
+            candidates.check_named(epoch, self._state.jobs, free.read(self._source, card))
         except CrowdproofError as problem:
             return [Fault(epoch.epoch, "model", 0, f"the model card cannot be read: {problem}")]
         faults = [fault for index, one in enumerate(named) for fault in self._match(epoch, index, one)]
         decided = {(verdict.job, verdict.task) for verdict in epoch.verdicts}
-        return faults + [f for index, one in enumerate(opened) for f in self._gold(epoch, index, one, decided)]
+        faults += [f for index, one in enumerate(opened) for f in self._gold(epoch, index, one, decided)]
+        return faults + [f for index, verdict in enumerate(epoch.verdicts) for f in self._reasons(epoch, index, verdict)]
+
+    def _reasons(self, epoch: Epoch, index: int, verdict: Verdict) -> Iterator[Fault]:
+        """Whether each rejected answer's reason is kept; whether it is a good one is for who arbitrates."""
+        for core, opening in zip(verdict.cores, verdict.openings, strict=True):
+            if core.status is Status.REJECTED:
+                try:
+                    self._source.read(from_digest(Codec.DAG_CBOR, opening.reason))
+                except CrowdproofError as problem:
+                    what = f"why the answer of worker {core.worker} is rejected cannot be read: {problem}"
+                    yield Fault(epoch.epoch, "verdicts", index, what)
 
     def _gold(self, epoch: Epoch, index: int, one: Opening, decided: Collection[tuple[int, int]]) -> Iterator[Fault]:
         """A job whose manifest cannot be read has a fault of its own."""

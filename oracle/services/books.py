@@ -10,7 +10,7 @@ from oracle.matching import graph
 from oracle.matching.graph import TaskGraph
 from oracle.ports import ContentStore
 from oracle.protocol import epoch as ep
-from oracle.protocol import gold, scoring
+from oracle.protocol import free, gold, scoring
 from oracle.protocol import ledger as lg
 from oracle.protocol import manifest as mf
 from oracle.protocol.cids import Cid, Codec, decode, from_digest
@@ -79,6 +79,7 @@ class Books:
         self._names: dict[Terms, _Named] = {}
         self._gold: dict[bytes, list[Opening]] = {}
         self._opened: dict[bytes, dict[Pair, int]] = {}
+        self._candidates: dict[bytes, dict[Pair, tuple[str, ...]]] = {}
         self._leaves: dict[Terms, frozenset[bytes]] = {}
         self._sure: tuple[list[tuple[int, bytes]], list[tuple[Verdict, float]]] = ([], [])
         self._folded: tuple[list[tuple[int, bytes]], Ledger] = ([], Ledger())
@@ -191,6 +192,10 @@ class Books:
     def openings(self, model: bytes) -> list[Opening]:
         """The gold that a model card opens. Raises BadInput where it cannot be read as such, ContentMissing."""
         return self._once(self._gold, model, lambda: gold.read_openings(self._source, self._card(model)))
+
+    def candidates(self, model: bytes) -> dict[Pair, tuple[str, ...]]:
+        """Of each task of free answers, the candidates that a model card names. Raises BadInput, ContentMissing."""
+        return self._once(self._candidates, model, lambda: free.read(self._source, self._card(model)))
 
     def committed(self, terms: Terms) -> frozenset[bytes]:
         """The leaves of a job's gold."""

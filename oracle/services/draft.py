@@ -5,10 +5,12 @@ answers in the member's database -> Epoch. Pure but for reading: the same databa
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 
 from oracle.ports import Database, StoredAnswer
 from oracle.protocol import epoch as ep
-from oracle.protocol import leaves
+from oracle.protocol import free, leaves
+from oracle.protocol.cids import Codec, Link, cid_of, digest_of
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.epoch import Decision, Epoch, Listed, Place
 from oracle.protocol.errors import ContentMissing
@@ -16,10 +18,11 @@ from oracle.protocol.hashing import ZERO
 from oracle.protocol.leaves import Opening, Status
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Assignment
+from oracle.protocol.pages import Block
 from oracle.protocol.sealing import commitment
 from oracle.protocol.state import State
-from oracle.protocol.terms import MAX_DEBITS, MAX_EARNINGS, NO_LABEL
-from oracle.services import rules, verify
+from oracle.protocol.terms import MAX_DEBITS, MAX_EARNINGS, NO_LABEL, Terms
+from oracle.services import candidates, rules, verify
 from oracle.services.books import Books
 from oracle.services.index import View
 from oracle.services.verify import Judgement
@@ -84,9 +87,12 @@ def by_task(database: Database, job: int) -> dict[int, list[StoredAnswer]]:
     return found
 
 
-def list_answer(a: StoredAnswer, classes: int, opened: Opened | None) -> Listed:
-    """Counted when its opening names a class, else unopened: unpaid, with the envelope as evidence."""
-    if opened is None or not is_label(opened[0], classes):
+def list_answer(a: StoredAnswer, books: Books, terms: Terms, opened: Opened | None) -> Listed:
+    """Counted when its opening is an answer, else unopened: unpaid, with the envelope as evidence.
+
+    A free answer's label is not known yet: `placed` gives it.
+    """
+    if opened is None or not is_answer(books, terms, opened[0]):
         return Listed(
             a.worker,
             a.key,
@@ -96,11 +102,30 @@ def list_answer(a: StoredAnswer, classes: int, opened: Opened | None) -> Listed:
         )
     payload, salt = opened
     opening = Opening(a.commitment, a.seal_hash, payload, salt, ZERO, a.signature)
-    return Listed(a.worker, a.key, payload[0], Status.COUNTED, opening)
+    return Listed(a.worker, a.key, NO_LABEL if terms.free else payload[0], Status.COUNTED, opening)
 
 
-def is_label(payload: bytes, classes: int) -> bool:
-    return len(payload) == rules.CHOICE and payload[0] < classes
+def is_answer(books: Books, terms: Terms, payload: bytes) -> bool:
+    """Whether an opened payload is one: a class of the job, or, where answers are free, a value of its type."""
+    if terms.free:
+        asked = books.job(terms)[0].document["answer"]["asked"]
+        return candidates.value_of(candidates.kind_of(asked), payload) is not None
+    return len(payload) == rules.CHOICE and payload[0] < terms.classes
+
+
+def placed(lists: Lists, judged: Mapping[int, Judgement]) -> Lists:
+    """The same with each free answer at its candidate, or rejected."""
+    return {
+        number: {task: tuple(_placed(task, a, judged[number]) for a in listed) for task, listed in tasks.items()}
+        for number, tasks in lists.items()
+    }
+
+
+def _placed(task: int, a: Listed, judged: Judgement) -> Listed:
+    if block := judged.reasons.get((task, a.worker)):
+        opening = replace(a.opening, reason=digest_of(cid_of(block, Codec.DAG_CBOR)))
+        return replace(a, label=NO_LABEL, status=Status.REJECTED, opening=opening)
+    return replace(a, label=judged.stands.get((task, a.worker), a.label))
 
 
 def fits(job: int, task: int, worker: int, bound: bytes, opened: Opened | None) -> bool:
@@ -112,9 +137,21 @@ def judge(state: State, books: Books, lists: Lists, before: Lists, gold: Known) 
     """`before`: what epochs that stand list of these jobs: a task that is decided late is judged by all that its workers did."""
     found = {}
     for number, tasks in lists.items():
-        terms, known = state.jobs[number].terms, (before.get(number, {}), gold.get(number, {}))
-        found[number] = verify.judge(number, terms, tasks, *known, books.machines(state, terms))
+        terms, known = state.jobs[number].terms, before.get(number, {})
+        if terms.free:
+            found[number] = candidates.judge(number, terms, *books.job(terms), tasks, known)
+        else:
+            machines = books.machines(state, terms)
+            found[number] = verify.judge(number, terms, tasks, known, gold.get(number, {}), machines)
     return found
+
+
+def pack_said(judged: Mapping[int, Judgement]) -> tuple[dict[str, list[Link]], list[Block]]:
+    """(what the model card names of free answers, the blocks): the candidates of their tasks, and why some are rejected."""
+    links, blocks = free.pack({(n, task): texts for n, j in judged.items() for task, texts in j.candidates.items()})
+    reasons = [(block, Codec.DAG_CBOR) for j in judged.values() for _, block in sorted(j.reasons.items())]
+    said = {free.FIELD: links, "reasons": [Link(cid_of(*one)) for one in reasons]}
+    return {name: linked for name, linked in said.items() if linked}, [*blocks, *reasons]
 
 
 def settled(state: State, books: Books, jobs: Collection[int]) -> Lists:

@@ -7,7 +7,7 @@ at what was signed or stored and the next entry.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -41,7 +41,7 @@ from oracle.protocol.leaves import Status, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.messages import Assignment, Header, Receipt, digest
 from oracle.protocol.state import Job, State
-from oracle.services import draft, matches, rules, verify
+from oracle.services import candidates, draft, matches, rules, verify
 from oracle.services.appraise import Appraiser
 from oracle.services.binders import Binders
 from oracle.services.books import Books, source
@@ -53,6 +53,7 @@ from oracle.services.opener import Opener
 from oracle.services.rules import Pair
 from oracle.services.standing import Standing
 from oracle.services.vault import Vault
+from oracle.services.verify import Judgement
 
 MOST_BATCH = 1_000
 MOST_OFFERS = 10_000
@@ -382,9 +383,9 @@ class Member:
             shown[job, task, worker].append((payload, salt))
         lists: draft.Lists = {}
         for number, tasks in answers.items():
-            classes = view.state.jobs[number].terms.classes
+            terms = view.state.jobs[number].terms
             lists[number] = {
-                task: tuple(draft.list_answer(a, classes, self._opened(a, shown)) for a in listed)
+                task: tuple(draft.list_answer(a, self._books, terms, self._opened(a, shown)) for a in listed)
                 for task, listed in tasks.items()
             }
         told = self._told(view, lists, evidence.gold)
@@ -395,14 +396,16 @@ class Member:
             draft.settled(view.state, self._books, lists),
             self._known(view, lists, told),
         )
+        lists = draft.placed(lists, judged)
         links, blocks = gold.pack_openings(told)
-        named = self._named(view, lists, evidence.matches) | ({"gold": links} if links else {})
+        said, more = draft.pack_said(judged)
+        named = self._named(view, lists, evidence.matches) | ({"gold": links} if links else {}) | said
         keys = self._keyring.keys(lists)
         card = encode(verify.model_card(judged.values(), keys) | named)
         model = digest_of(cid_of(card, Codec.DAG_CBOR))
         epoch = draft.build(view, ledger, self._deployment, answers, lists, judged, model)
         packed = ep.pack(epoch, {number: job.terms.manifest for number, job in view.state.jobs.items()}, keys)
-        self._content.put_many([*blocks, (card, Codec.DAG_CBOR), *packed.blocks])
+        self._content.put_many([*blocks, *more, (card, Codec.DAG_CBOR), *packed.blocks])
         return Proposal(packed.header, epoch.debits)
 
     def _named(self, view: View, lists: draft.Lists, given: Sequence[bytes]) -> dict[str, Any]:
@@ -568,10 +571,28 @@ class Member:
         lists = draft.lists_of(epoch)
         known = self._known(view, lists, told)
         own = draft.judge(view.state, self._books, lists, draft.settled(view.state, self._books, lists), known)
-        parted = sum(own[v.job].labels[v.task] != v.label for v in epoch.verdicts)
+        named = self._check_said(view, epoch, own)
+        parted = sum(candidates.parts(own[v.job], v, named) for v in epoch.verdicts)
         if parted > MAX_PARTED * len(epoch.verdicts):
             what = f"{parted} of {len(epoch.verdicts)} tasks get another label under this member's own weights"
             raise Refused("judgement", what)
+
+    def _check_said(self, view: View, epoch: Epoch, own: Mapping[int, Judgement]) -> dict[Pair, tuple[str, ...]]:
+        """The candidates of free answers that the card names; every rejection is one that this member would give too."""
+        try:
+            named = self._books.candidates(epoch.model)
+            candidates.check_named(epoch, view.state.jobs, named)
+        except BadInput as problem:
+            raise Refused("wrong-candidates", str(problem)) from None
+        try:
+            for verdict in epoch.verdicts:
+                candidates.check_reasons(own[verdict.job], verdict, self._reason)
+        except CrowdproofError as problem:
+            raise Refused("no-reason", str(problem)) from None
+        return named
+
+    def _reason(self, digest: bytes) -> bytes:
+        return self._content.get(from_digest(Codec.DAG_CBOR, digest))
 
     def _check_only(self, view: View, header: Header) -> None:
         """No second header for an epoch while the first can be posted; `add_signed` makes sure of it once more."""
@@ -625,7 +646,7 @@ class Member:
                     draft.SEALED, "too few members have told their shares of an answer that is called unopened"
                 )
             opened = self._opener.open(place, opening.commitment, opening.envelope)
-            if opened and draft.is_label(opened[0], job.terms.classes):
+            if opened and draft.is_answer(self._books, job.terms, opened[0]):
                 found.append((*place, *opened))
         if found and not self._is_closed(view, verdict):  # who fills a task with answers of its own sees no others
             raise Refused("not-closed", "answers that are called unopened do open, of a task that is not closed here")

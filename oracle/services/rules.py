@@ -6,6 +6,7 @@ Pure: a view of the chain, the ledger and what was sent -> nothing, or a refusal
 from collections.abc import Iterable, Mapping, Sized
 
 from oracle.ports import StoredAnswer
+from oracle.protocol import free
 from oracle.protocol.deployment import Deployment
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import Refused
@@ -15,7 +16,7 @@ from oracle.protocol.leaves import Status, Verdict
 from oracle.protocol.ledger import Ledger
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.messages import Answer, Assignment, Header, digest
-from oracle.protocol.sealing import envelope_size, scheme_of
+from oracle.protocol.sealing import payload_size, scheme_of
 from oracle.protocol.state import Job, State
 from oracle.services.binders import Binders
 from oracle.services.index import View
@@ -124,11 +125,10 @@ def check_bound(
     worker = state.workers.get(a.worker) if a.worker else None
     if worker is None or a.key >= len(worker.keys):
         raise Refused("no-such-key", f"worker {a.worker} has no answer key {a.key}")
-    size = envelope_size(len(deployment.committee.members), CHOICE, scheme)
-    if scheme_of(a.envelope) != scheme or len(a.envelope) != size or keccak(a.envelope) != a.seal_hash:
-        raise Refused(
-            "wrong-seal", f"the envelope is not the one that was signed, or not of {size} bytes as its job asks"
-        )
+    size = payload_size(len(deployment.committee.members), a.envelope, scheme)
+    fits = free.is_size(size) if job.terms.free else size == CHOICE
+    if scheme_of(a.envelope) != scheme or not fits or keccak(a.envelope) != a.seal_hash:
+        raise Refused("wrong-seal", "the envelope is not the one that was signed, or not of the size that its job asks for")
     require_signer(worker.keys[a.key], signed, a.signature, "the answer")
     offer = Assignment(a.job, job.terms.hash(), a.task, a.worker, a.expiry)
     if not binders.bound(digest(deployment.domain(), offer), a.assigned_by):
@@ -185,5 +185,5 @@ def check_closed(view: View, manifest: Manifest, verdict: Verdict, sure: bool) -
     if len(verdict.cores) < least and not sure:
         what = f"task {verdict.task} of job {verdict.job} is decided on {len(verdict.cores)} answers, not {least}"
         raise Refused("too-early", what)
-    if any(core.status is Status.REJECTED for core in verdict.cores):
-        raise Refused("no-reason", "answers are rejected for reasons that this version does not check")
+    if any(core.status is Status.REJECTED for core in verdict.cores) and not manifest.is_free:
+        raise Refused("no-reason", "a choice is rejected for no reason that there is")

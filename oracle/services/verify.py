@@ -4,7 +4,7 @@ listed answers of one job -> Judgement. Every member runs it by itself; only the
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from oracle.protocol.terms import Terms
 
 if TYPE_CHECKING:
     from oracle.matching.predict import Pairs
+Pair = tuple[int, int]  # task, worker
 SIZES = (
     "job",
     "tasks",
@@ -43,12 +44,19 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Weights by (worker, label), priors and labels by task, and what the model card says of the job."""
+    """Weights by (worker, label), priors and labels by task, and what the model card says of the job.
+
+    Of free answers also `stands`: the candidate of each that counts; `candidates`: their texts, by task; `reasons`: blocks that say
+    why others are rejected.
+    """
 
     rows: dict[tuple[int, int], Row]
     priors: dict[int, Row]
     labels: dict[int, int]
     card: dict[str, Any]
+    stands: dict[Pair, int] = field(default_factory=dict)
+    candidates: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    reasons: dict[Pair, bytes] = field(default_factory=dict)
 
 
 def judge(

@@ -78,7 +78,8 @@ contract VectorsTest is Fixture {
             priorCap: uint32(_uint(".terms.priorCap")),
             taskRoot: _word(".terms.taskRoot"),
             manifest: _word(".terms.manifest"),
-            parent: uint32(_uint(".terms.parent"))
+            parent: uint32(_uint(".terms.parent")),
+            free: vm.parseJsonBool(_json, ".terms.free")
         });
         vm.assertEq(this.termsHash(terms), _word(".terms.hash"));
         vm.assertEq(market.escrowOf(terms), _uint(".terms.escrow"));

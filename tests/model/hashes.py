@@ -10,7 +10,7 @@ import coincurve
 from eth_abi.abi import encode
 from sha3 import keccak_256
 
-TERMS_TYPES = "(uint8,uint32,uint8,uint64,uint64,uint16,uint32,uint32,bytes32,bytes32,uint32)"
+TERMS_TYPES = "(uint8,uint32,uint8,uint64,uint64,uint16,uint32,uint32,bytes32,bytes32,uint32,bool)"
 HEADER_FIELDS = (
     "uint32 epoch,bytes32 previous,uint64 validUntil,bytes32 configuration,bytes32 balances,uint32 balancesSize,"
     "bytes32 weights,uint32 weightsSize,bytes32 verdicts,uint32 verdictsSize,bytes32 assignments,uint32 assignmentsSize,"
@@ -34,6 +34,7 @@ class Terms:
     task_root: bytes
     manifest: bytes
     parent: int
+    free: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -295,6 +295,7 @@ class Game:
             task_root=rng.randbytes(32),
             manifest=rng.randbytes(32),
             parent=rng.randint(0, len(self.rules.state.jobs)),
+            free=rng.random() < 0.5,
         )
         if self.odds(0.85):
             return terms

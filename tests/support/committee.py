@@ -30,6 +30,7 @@ from oracle.protocol.cids import Cid
 from oracle.protocol.credentials import SignedBandKey
 from oracle.protocol.deployment import Committee, Deployment
 from oracle.protocol.errors import Retryable
+from oracle.protocol.free import payload_of
 from oracle.protocol.gold import Part
 from oracle.protocol.gold import make as make_gold
 from oracle.protocol.hashing import keccak
@@ -260,10 +261,11 @@ class Town:
         return self.nodes[binder].member.assign([(job, task, worker) for task, worker in pairs])
 
     def answer(
-        self, offer: OfferedAssignment, label: int = 0, salt: bytes | None = None, **envelope: Any
+        self, offer: OfferedAssignment, said: int | str | bytes = 0, salt: bytes | None = None, **envelope: Any
     ) -> StoredAnswer:
-        """What the worker sends; `envelope` are changes for `envelope`."""
-        payload, salt = bytes([label]), salt or keccak(b"salt of %d %d" % (offer.task, offer.worker))
+        """What the worker sends: a label, the text of a free answer, or any payload; `envelope` are changes for `envelope`."""
+        payload = bytes([said]) if isinstance(said, int) else payload_of(said) if isinstance(said, str) else said
+        salt = salt or keccak(b"salt of %d %d" % (offer.task, offer.worker))
         bound = commitment(offer.job, offer.task, offer.worker, payload, salt)
         return self.signed(offer, bound, self.seal(bound, payload, salt, **envelope))
 
@@ -292,8 +294,8 @@ class Town:
         for at in range(self.members) if to is None else to:
             self.nodes[at].member.accept(answers)
 
-    def fill_job(self, job: int, labels: Mapping[tuple[int, int], int]) -> list[StoredAnswer]:
-        """(task, worker) -> label: assigned, answered and receipted by all."""
+    def fill_job(self, job: int, labels: Mapping[tuple[int, int], int | str | bytes]) -> list[StoredAnswer]:
+        """(task, worker) -> what is said: assigned, answered and receipted by all."""
         offers = self.offers(job, labels)
         answers = [self.answer(offer, labels[offer.task, offer.worker]) for offer in offers]
         self.give(answers)

@@ -9,7 +9,7 @@ import { count } from './format.js'
 import { fromHex, toHex } from './protocol/bytes.js'
 import { CODECS, fromDigest } from './protocol/cid.js'
 import * as rules from './protocol/audit.js'
-import { readEpoch, readJob } from './protocol/epoch.js'
+import { readCandidates, readEpoch, readJob } from './protocol/epoch.js'
 import { configuration, fold } from './protocol/history.js'
 import { confidence, scores } from './protocol/scoring.js'
 import { proof, verify } from './protocol/trees.js'
@@ -141,7 +141,7 @@ async function ledgerBefore(history, number, tally, say) {
   return ledger
 }
 
-/** One verdict with everything from which it follows: {post, epoch, verdict, index, rows, scores, confidence, path, manifest, task}. */
+/** One verdict with everything from which it follows: {post, epoch, verdict, index, rows, scores, confidence, path, manifest, names, task}. */
 export async function openVerdict(chain, deployment, job, task) {
   const { history } = await look(chain, deployment)
   for (const post of history.posts.toReversed()) {
@@ -157,10 +157,12 @@ async function opened(chain, deployment, history, post, epoch, index) {
   const verdict = epoch.verdicts[index]
   const { header } = await postedIn(chain, deployment, post)
   const path = proof(epoch.leaves.verdicts, index)
-  const { manifest, tasks } = await readJob(block, fromHex(history.jobs.get(verdict.job).terms.manifest))
+  const { terms } = history.jobs.get(verdict.job)
+  const { manifest, tasks } = await readJob(block, fromHex(terms.manifest))
+  const names = terms.free ? await readCandidates(block, epoch, verdict.job, verdict.task) : manifest.get('answer').get('classes')
   const rows = rules.rowsOf(epoch, verdict)
   return {
-    post, verdict, index, path, cores: verdict.cores, weights: epoch.weights, rows, manifest, task: tasks[verdict.task],
+    post, verdict, index, path, cores: verdict.cores, weights: epoch.weights, rows, manifest, names, task: tasks[verdict.task],
     scores: scores(verdict.prior, rows), confidence: confidence(verdict.prior, rows), leaf: toHex(verdict.leaf),
     included: verify(fromHex(header.verdicts), Number(header.verdictsSize), index, verdict.leaf, path),
   }

@@ -8,26 +8,47 @@ import { post } from './api.js'
 import { TERMS, termsHash } from './protocol/history.js'
 import { toHex } from './protocol/bytes.js'
 import { amount } from './format.js'
-import { OPEN, classesOf } from './types.js'
+import { classesOf, mustBeFree } from './types.js'
 
 export const FORM = {
-  title: '', instructions: '', type: 'choice', classes: '', labels: '', low: '0', high: '10', step: '1', fields: '', candidates: '',
+  title: '', instructions: '', type: 'choice', classes: '', labels: '', low: '0', high: '10', step: '1', fields: '', checks: '', shortest: '1', languages: '',
   tasks: [], most: '3', least: '1', base: '0.02', bonus: '0.005', days: '7', minutes: '60', gold: '0', qualifications: '', allow: '', deny: '', machines: '',
   visibility: 'public', seal: 'members', rule: 'weighted', fee: '2.5',
 }
 
 const lines = (text) => text.split('\n').map((line) => line.trim()).filter(Boolean)
 
-/** How a worker is asked, by the form: {type, classes, ...}; throws RangeError with what is missing. */
+/** How a worker is asked, by the form: {type, classes, ...}, free without classes; throws RangeError with what is missing. */
 export function askedOf(form) {
   const { type } = form
   const spec = { type }
   if (type === 'number') Object.assign(spec, { low: Number(form.low), high: Number(form.high), step: Number(form.step) })
   if (['multi', 'ranking', 'spans', 'boxes'].includes(type)) spec.labels = lines(form.labels)
   if (type === 'form') spec.fields = fieldsOf(form.fields)
-  const given = OPEN.has(type) ? lines(form.candidates) : type === 'choice' ? lines(form.classes) : undefined
+  if (mustBeFree(spec)) return { ...whole(spec), free: true }
+  const given = type === 'choice' ? lines(form.classes) : undefined
   if (given && new Set(given).size < given.length) throw new RangeError('Two answers are the same.')
   return { ...spec, classes: ordered(classesOf({ ...spec, classes: given })) }
+}
+
+function whole(spec) {
+  if (spec.labels && !spec.labels.length) throw new RangeError('Name at least one label.')
+  if (spec.type === 'number' && !(spec.low < spec.high)) throw new RangeError('The highest number must be above the lowest.')
+  return spec
+}
+
+/** Which texts are rejected, by the form; nothing where no check is asked for. */
+function contentOf(form) {
+  if (form.type !== 'text' || !form.checks) return {}
+  const languages = form.languages.split(',').map((one) => one.trim().toLowerCase()).filter(Boolean)
+  const reject = [...CHECKS[form.checks].reject, ...(languages.length ? ['language'] : [])]
+  return { content: { reject, least: Number(form.shortest), ...(languages.length ? { languages } : {}) } }
+}
+
+export const CHECKS = {
+  length: { text: 'Reject what is too short', reject: ['length'] },
+  nonsense: { text: 'Reject nonsense and repetition too', reject: ['length', 'gibberish', 'monotony', 'echo', 'repeat'] },
+  copies: { text: 'Reject copied answers too', reject: ['length', 'gibberish', 'monotony', 'echo', 'repeat', 'copy'] },
 }
 
 function fieldsOf(text) {
@@ -52,10 +73,11 @@ function compare(a, b) {
 
 /** The manifest that a form describes. `now`: block time. Throws RangeError. */
 export function manifestOf(form, now) {
-  const { classes, ...asked } = askedOf(form)
+  const { classes, free, ...asked } = askedOf(form)
+  const answer = free ? { type: 'free', asked, ...contentOf(form) } : { type: 'choice', classes, ...(asked.type === 'choice' ? {} : { asked }) }
   return {
     version: 1, title: form.title.trim(), instructions: form.instructions.trim(),
-    answer: { type: 'choice', classes, ...(asked.type === 'choice' ? {} : { asked }) },
+    answer,
     redundancy: { most: Number(form.most), least: Number(form.least) },
     reward: { base: units(form.base, 'pay'), bonus: units(form.bonus || '0', 'bonus') },
     feeBps: Math.round(Number(form.fee) * 100), decision: { rule: form.rule },
@@ -75,7 +97,13 @@ function units(text, what) {
 
 /** A form from a template of the API. */
 export function fromTemplate({ manifest, tasks }) {
-  return { ...FORM, title: manifest.title, instructions: manifest.instructions, classes: manifest.answer.classes.join('\n'), tasks, most: String(manifest.redundancy.most), least: String(manifest.redundancy.least ?? 1) }
+  const { classes = [], asked = { type: 'choice' }, content } = manifest.answer
+  const { low = FORM.low, high = FORM.high, step = FORM.step, labels = [] } = asked
+  const checks = content ? { checks: 'nonsense', shortest: String(content.least ?? 1), languages: (content.languages ?? []).join(', ') } : {}
+  return {
+    ...FORM, title: manifest.title, instructions: manifest.instructions, type: asked.type, classes: classes.join('\n'), labels: labels.join('\n'),
+    low: String(low), high: String(high), step: String(step), tasks, most: String(manifest.redundancy.most), least: String(manifest.redundancy.least ?? 1), ...checks,
+  }
 }
 
 /** Tasks from a file of the requester's, with its flaws by row. */

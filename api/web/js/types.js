@@ -1,24 +1,30 @@
 /**
- * Types of answers: what a worker can say, and which class of the job that is.
+ * Types of answers: what a worker can say, and how it is sent.
  *
- * A spec is {type, classes, ...parameters}, from the manifest. A value is what a widget edits; `labelOf(spec, value)` gives the class,
- * `classesOf(spec)` all classes of a type whose values can be listed. The class of a value that is no plain choice is its JSON text.
- * Texts, spans and boxes cannot be listed: there the requester names candidates, and an answer stands for the nearest within the
- * distance of docs/answer-types.md.
+ * A spec is {type, classes, ...parameters}, from the manifest. A value is what a widget edits; `answerOf(spec, value)` gives the payload.
+ * In a choice it is the number of a class, which is the JSON text of the value where that is no plain choice (`classesOf(spec)` lists
+ * them); a free answer is sent as it is, and the committee finds the candidate for which it stands (docs/answer-types.md).
  */
+
+import { utf8 } from './protocol/bytes.js'
 
 export const TYPES = {
   choice: 'One of several classes', multi: 'Any of several labels', number: 'A number', ranking: 'An order', form: 'A form of several questions',
   text: 'A text', spans: 'Marked passages of a text', boxes: 'Boxes on an image',
 }
-export const OPEN = new Set(['text', 'spans', 'boxes']) // their candidates are named by the requester
+const UNLISTED = new Set(['text', 'spans', 'boxes'])
 const MOST = 64
+const STEP = 64 // bytes: a free payload is a multiple of it
+const MOST_BYTES = 8192
 
 /** The spec of a manifest. */
 export function specOf(manifest) {
-  const { classes, asked } = manifest.answer
-  return { type: 'choice', ...asked, classes }
+  const { type, classes = [], asked } = manifest.answer
+  return { type: 'choice', ...asked, classes, free: type === 'free' }
 }
+
+/** Whether answers must be free: they cannot be listed, or are too many to choose one by its number. */
+export const mustBeFree = (spec) => UNLISTED.has(spec.type) || (spec.type !== 'choice' && listed(spec).length > MOST)
 
 /** Every value of a type as the texts of classes; throws RangeError with the reason where there are too many or too few. */
 export function classesOf(spec) {
@@ -87,106 +93,48 @@ export function isComplete(spec, value) {
   }
 }
 
-/** {label} of the class that a value stands for, or {why} not. */
-export function labelOf(spec, value) {
+/** {payload, text} of what is sent for a value, or {why} nothing can be. */
+export function answerOf(spec, value) {
   if (!isComplete(spec, value)) return { why: 'This is not answered yet.' }
-  const label = OPEN.has(spec.type) ? nearest(spec, value) : spec.type === 'choice' ? value : position(spec, textOf(spec, value))
-  return label >= 0 ? { label } : { why: OUTSIDE[spec.type] ?? 'This job has no class for that answer.' }
+  if (spec.free) return freely(spec, textOf(spec, value))
+  const label = spec.type === 'choice' ? value : position(spec, textOf(spec, value))
+  return label >= 0 ? { payload: Uint8Array.of(label), text: spec.classes[label] } : { why: OUTSIDE[spec.type] ?? 'This job has no class for that answer.' }
+}
+
+/** UTF-8, then zero bytes to a multiple of STEP, at least one: the twin of oracle/protocol/free.py. */
+function freely(spec, text) {
+  const bytes = utf8(text)
+  if (bytes.includes(0)) return { why: 'The answer holds a zero character. Delete it.' }
+  if (bytes.length >= MOST_BYTES) return { why: `The answer has ${bytes.length.toLocaleString('en')} bytes, at most ${(MOST_BYTES - 1).toLocaleString('en')} are sent. Shorten it.` }
+  if (spec.type === 'number' && (Number(text) < spec.low || Number(text) > spec.high)) return { why: OUTSIDE.number }
+  const payload = new Uint8Array(bytes.length + STEP - (bytes.length % STEP))
+  payload.set(bytes)
+  return { payload, text }
 }
 
 /** Of the class that says the same. The fields of a form have no order: a manifest keeps its keys in an order of its own. */
 function position(spec, text) {
-  const plain = (one) => (spec.type === 'form' ? JSON.stringify(Object.entries(parsed(one, {})).map((pair) => JSON.stringify(pair)).sort()) : one)
+  const plain = (one) => (spec.type === 'form' ? JSON.stringify(Object.entries(parsed(one)).map((pair) => JSON.stringify(pair)).sort()) : one)
   return spec.classes.map(plain).indexOf(plain(text))
 }
 
-const OUTSIDE = {
-  number: 'The number must be one of the steps of the scale.',
-  text: 'None of the texts that this job can decide is close to yours. Check your spelling, or give the task back.',
-  spans: 'None of the markings that this job can decide is close to yours. Look at the passages again, or give the task back.',
-  boxes: 'None of the boxes that this job can decide is close to yours. Draw tighter boxes, or give the task back.',
-}
+const OUTSIDE = { number: 'The number must be on the scale, and one of its steps where it has some.' }
 
 function textOf(spec, value) {
   if (spec.type === 'number') return String(Number(value))
   if (spec.type === 'multi') return JSON.stringify(spec.labels.filter((label) => value.includes(label)))
   if (spec.type === 'form') return JSON.stringify(Object.fromEntries(Object.keys(spec.fields).map((name) => [name, value[name]])))
-  return JSON.stringify(value)
+  return spec.type === 'text' ? value.trim() : JSON.stringify(value)
 }
 
-const REACH = { text: 0.1, spans: 0.1, boxes: 0.25 }
-const DISTANCE = { text: textDistance, spans: spansDistance, boxes: boxesDistance }
-
-function nearest(spec, value) {
-  let best = -1
-  let least = REACH[spec.type] + 1e-9
-  spec.classes.forEach((text, at) => {
-    const distance = DISTANCE[spec.type](value, spec.type === 'text' ? text : parsed(text))
-    if (distance < least) [best, least] = [at, distance]
-  })
-  return best
-}
-
-/** What a class says, or `blank` where it is no JSON of that kind. */
-function parsed(text, blank = []) {
+/** What a class says, or nothing where it is no JSON object. */
+function parsed(text) {
   try {
-    const found = JSON.parse(text)
-    return found && Array.isArray(found) === Array.isArray(blank) ? found : blank
+    return JSON.parse(text) ?? {}
   } catch {
-    return blank
+    return {}
   }
 }
-
-/** Words edited, over the words of the longer text. */
-export function textDistance(one, two) {
-  const [a, b] = [one, two].map((text) => text.normalize('NFKC').toLowerCase().match(/[\p{L}\p{N}\p{M}']+/gu) ?? [])
-  if (!a.length && !b.length) return 0
-  let row = b.map((_, at) => at + 1)
-  a.forEach((word, i) => {
-    let corner = i
-    let left = i + 1
-    row = row.map((above, j) => {
-      const cost = Math.min(above + 1, left + 1, corner + (word === b[j] ? 0 : 1))
-      corner = above
-      left = cost
-      return cost
-    })
-  })
-  return (b.length ? row.at(-1) : a.length) / Math.max(a.length, b.length)
-}
-
-/** 1 - F1 of labelled characters. */
-export function spansDistance(one, two) {
-  const [a, b] = [one, two].map((spans) => {
-    const found = new Set()
-    for (const { start, end, label } of spans) for (let at = start; at < Math.min(end, start + 20_000); at++) found.add(`${label}\0${at}`)
-    return found
-  })
-  return 1 - f1(a.size, b.size, [...a].filter((character) => b.has(character)).length)
-}
-
-/** 1 - F1 by overlap: boxes of one label matched greedily by their intersection over union. */
-export function boxesDistance(one, two) {
-  const pairs = one.flatMap((a, i) => two.map((b, j) => [a.label === b.label ? overlap(a, b) : 0, i, j])).sort((a, b) => b[0] - a[0])
-  const [used, taken] = [new Set(), new Set()]
-  let sum = 0
-  for (const [share, i, j] of pairs) {
-    if (used.has(i) || taken.has(j)) continue
-    used.add(i)
-    taken.add(j)
-    sum += share
-  }
-  return 1 - f1(one.length, two.length, sum)
-}
-
-function overlap(a, b) {
-  const width = Math.max(0, Math.min(a.x + a.w, b.x + b.w) - Math.max(a.x, b.x))
-  const height = Math.max(0, Math.min(a.y + a.h, b.y + b.h) - Math.max(a.y, b.y))
-  const both = width * height
-  return both ? both / (a.w * a.h + b.w * b.h - both) : 0
-}
-
-const f1 = (one, two, both) => (one + two ? (2 * both) / (one + two) : 1)
 
 /** A class as people read it. */
 export function wording(spec, text) {

@@ -54,12 +54,12 @@ export async function register(state, now) {
 
 const receiptName = (state, offer) => `crowdproof.receipt.${state.deployment.market}.${offer.job}.${offer.task}.${offer.worker}`.toLowerCase()
 
-/** Seals, signs and sends one answer; keeps its receipt. `label`: the number of a class. Throws if the receipt is not a quorum's. */
-export async function answer(state, offer, label) {
+/** Seals, signs and sends one answer; keeps its receipt. Throws if the receipt is not a quorum's. */
+export async function answer(state, offer, payload) {
   const { seal } = await import('./protocol/seal.js')
   const key = answerKey(state)
   const members = state.deployment.committee.seal_keys.map(fromHex)
-  const sealed = await seal(members, offer.job, offer.task, offer.worker, Uint8Array.of(label), offer.seal)
+  const sealed = await seal(members, offer.job, offer.task, offer.worker, payload, offer.seal)
   const message = {
     job: offer.job, terms: offer.terms, task: offer.task, worker: offer.worker,
     commitment: toHex(sealed.commitment), sealHash: toHex(sealed.sealHash),
@@ -72,11 +72,11 @@ export async function answer(state, offer, label) {
   }
   const receipt = await post('/answers', { answers: [body] })
   await requireQuorum(state.deployment, hash, receipt)
-  localStorage.setItem(receiptName(state, offer), JSON.stringify({ answer: message, salt: toHex(sealed.salt), label, receipt }))
+  localStorage.setItem(receiptName(state, offer), JSON.stringify({ answer: message, salt: toHex(sealed.salt), payload: toHex(payload), receipt }))
   return receipt
 }
 
-/** What this browser keeps of an answer that it sent: {answer, salt, label, receipt}, or null. */
+/** What this browser keeps of an answer that it sent: {answer, salt, payload, receipt}, or null. */
 export function kept(state, offer) {
   const found = localStorage.getItem(receiptName(state, offer))
   return found ? JSON.parse(found) : null

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from oracle.verification.record import ONE, PRIOR_CAP, WEIGHT_CAP, decide, proba, quantise, score, weight_rows
-from oracle.verification.types.answer import Consensus, Float, Given, Int32, Ints
+from oracle.verification.record import ONE, PRIOR_CAP, WEIGHT_CAP, decide, plain_rows, proba, quantise, score, weight_rows
+from oracle.verification.types.answer import AnswerType, Consensus, Float, Given, Int32, Ints
 
 MOST = 64  # candidates of a task
 NEVER = -(1 << 40)  # the score of a candidate that a task does not have
@@ -35,90 +35,112 @@ class Candidates:
     value: list[list[Any]]  # [T] the candidates of each task
     label: Int32  # [N] which of its task's each answer stands for
     best: Int32  # [T] which the consensus is; 0 for a task without answers
-    rows: Callable[[Ints, Ints], Float]  # log-likelihood [R, C] of (worker [R], label [R])
+    rows: Callable[[Ints, Ints, int], Float]  # log-likelihood [R, C] of (worker [R], label [R], C)
 
     @property
     def classes(self) -> int:
+        """As few as will do."""
         return max(2, *(len(some) for some in self.value))
 
 
-def clusters(
-    given: Given, found: Consensus, distance: Callable[[Any, Any], float], near: float, write: Callable[[Any], str]
-) -> Candidates:
-    """Candidates of each task by a distance between its answers."""
+def clusters(given: Given, found: Consensus, kind: AnswerType, most: int = MOST) -> Candidates:
+    """Up to `most` candidates of each task by the distance between its answers."""
     value: list[list[Any]] = []
     label = np.zeros(len(given.value), np.int32)
     best = np.zeros(given.tasks, np.int32)
     for task, group in enumerate(given.by_task()):
         leaders = [found.value[task]] if len(group) else []
         place = {}
-        for n in sorted(group.tolist(), key=lambda n: (-found.quality[given.worker[n]], write(given.value[n]))):
-            place[n] = _join(given.value[n], leaders, distance, near)
-        order = sorted(range(len(leaders)), key=lambda i: write(leaders[i]).encode())
+        for n in sorted(group.tolist(), key=lambda n: (-found.quality[given.worker[n]], kind.write(given.value[n]))):
+            place[n] = _join(given.value[n], leaders, kind, most)
+        order = sorted(range(len(leaders)), key=lambda i: kind.write(leaders[i]).encode())
         rank = {old: new for new, old in enumerate(order)}
         value.append([leaders[i] for i in order])
         best[task] = rank.get(0, 0)
         for n, i in place.items():
             label[n] = rank[i]
     right = _share_right(given, label == best[given.task])
-    classes = max(2, *(len(some) for some in value))
-    return Candidates(value, label, best, lambda worker, label: _one_coin_rows(right[worker], label, classes))
+    return Candidates(value, label, best, lambda worker, label, c: _one_coin_rows(right[worker], label, c))
 
 
-def bins(given: Given, found: Consensus, count: int) -> Candidates:
-    """The middles of `count` equal parts of the scale that the answers span, as candidates of every task."""
+def bins(given: Given, found: Consensus, count: int, scale: tuple[float, float] | None = None) -> Candidates:
+    """The middles of `count` equal parts of the `scale`, or of what the answers span, as candidates of every task; in place of that
+
+    of its part the consensus itself, to six digits.
+    """
     y = np.asarray(given.value, np.float64)
-    edges = np.linspace(y.min(), y.max(), count + 1)
+    edges = np.linspace(*(scale or (y.min(), y.max())), count + 1)
     middles = (edges[1:] + edges[:-1]) / 2
 
     def place(values: Float) -> Int32:
         return np.searchsorted(edges[1:-1], values, side="right").astype(np.int32)
 
-    def rows(worker: Ints, label: Ints) -> Float:
+    def rows(worker: Ints, label: Ints, _: int) -> Float:
         off = (middles[label][:, None] - middles[None, :]) * found.quality[worker][:, None]
         return np.asarray(-(off**2) / 2, np.float64)
 
     best = place(np.array([y.min() if value is None else value for value in found.value], np.float64))
-    return Candidates([middles.tolist()] * given.tasks, place(y), best, rows)
+    value = [middles.tolist() for _ in found.value]
+    for some, at, seen in zip(value, best.tolist(), found.value, strict=True):
+        if seen is not None:
+            some[at] = float(f"{np.clip(seen, edges[at], edges[at + 1]):.6g}")
+    return Candidates(value, place(y), best, rows)
 
 
 @dataclass(frozen=True, slots=True)
 class OfRecord:
-    """The integer decision of every task."""
+    """The integer decision of every task, and all that it rests on."""
 
     label: Int32  # [T] the candidate
     confidence: Float  # [T] softmax of the scores at it
     parted: int  # tasks with answers whose candidate is not that of the consensus
+    row_worker: Int32  # [R] the (worker, label) pairs that occur, ascending
+    row_label: Int32  # [R]
+    row_weight: Int32  # [R, C]
+    priors: Int32  # [T, C]
 
 
 def of_record(
-    given: Given, found: Consensus, options: Candidates, weight_cap: int = WEIGHT_CAP, prior_cap: int = PRIOR_CAP
+    given: Given,
+    found: Consensus,
+    options: Candidates,
+    weight_cap: int = WEIGHT_CAP,
+    prior_cap: int = PRIOR_CAP,
+    classes: int = 0,
 ) -> OfRecord:
-    """Integer weights within the caps, one row for each worker and label, and priors; then the sum and its argmax."""
-    classes = options.classes
+    """Integer weights within the caps, one row for each worker and label, and priors; then the sum and its argmax.
+
+    A weight cap of 0 is the plain vote. `classes`: where they are more than the candidates of any task.
+    """
+    classes = classes or options.classes
     pairs, row = np.unique(given.worker.astype(np.int64) * classes + options.label, return_inverse=True)
     worker, label = (pairs // classes).astype(np.int32), (pairs % classes).astype(np.int32)
-    weight = weight_rows(options.rows(worker, label), label, weight_cap)
+    weight = (
+        weight_rows(options.rows(worker, label, classes), label, weight_cap)
+        if weight_cap
+        else plain_rows(label, classes)
+    )
     missing = np.arange(classes) >= np.array([max(len(some), 1) for some in options.value])[:, None]  # [T, C]
     every, none = np.arange(given.tasks), np.zeros((given.tasks, classes))
     bare = score(given.task, row, weight, quantise(none, 0))
     rival = np.where(missing | (np.arange(classes) == options.best[:, None]), NEVER, bare).max(1)
     need = (rival - bare[every, options.best] + 1) / ONE  # nats until the consensus leads
     none[every, options.best] = np.maximum(logit(np.clip(found.confidence, 0.5, 0.999)), need)
-    scores = score(given.task, row, weight, quantise(none, prior_cap))
+    priors = quantise(none, prior_cap)
+    scores = score(given.task, row, weight, priors)
     scores[missing] = NEVER
     decided = decide(scores)
     answered = np.bincount(given.task, minlength=given.tasks) > 0
     chance = proba(scores)[every, decided]
     parted = int(((decided != options.best) & answered).sum())
-    return OfRecord(decided, np.where(answered, chance, 0.0), parted)
+    return OfRecord(decided, np.where(answered, chance, 0.0), parted, worker, label, weight, priors)
 
 
-def _join(value: Any, leaders: list[Any], distance: Callable[[Any, Any], float], near: float) -> int:
+def _join(value: Any, leaders: list[Any], kind: AnswerType, most: int) -> int:
     """The nearest leader's place, which the value itself becomes where all are far and there is room."""
-    far = [distance(value, leader) for leader in leaders]
+    far = [kind.distance(value, leader) for leader in leaders]
     nearest = int(np.argmin(far))
-    if far[nearest] <= near or len(leaders) >= MOST:
+    if far[nearest] <= kind.near or len(leaders) >= most:
         return nearest
     leaders.append(value)
     return len(leaders) - 1

@@ -129,7 +129,7 @@ abstract contract Fixture {
     // ------------------------------------------------------------------ jobs
 
     /// @dev 10 x 3 x (100 + 50) = 4,500, and a fee of 2.5 % = 112.5, rounded down.
-    function _terms() internal pure returns (Terms memory) {
+    function _terms() internal pure virtual returns (Terms memory) {
         return Terms({
             classes: 2,
             tasks: 10,
@@ -141,7 +141,8 @@ abstract contract Fixture {
             priorCap: 2 ** 16,
             taskRoot: keccak256("tasks"),
             manifest: keccak256("manifest"),
-            parent: 0
+            parent: 0,
+            free: false
         });
     }
 

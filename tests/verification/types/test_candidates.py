@@ -15,7 +15,7 @@ from tests.verification.types.test_text import KIND, SKILLS, TRUTHS, heard
 def test_clusters__texts__consensus_and_near_answers_share_a_candidate() -> None:
     given = crowd(TRUTHS[:40], SKILLS, heard, 6)
     found = KIND.aggregate(given, engine)
-    options = clusters(given, found, KIND.distance, KIND.near, KIND.write)
+    options = clusters(given, found, KIND)
     for task, group in enumerate(given.by_task()):
         some = options.value[task]
         assert some[options.best[task]] == found.value[task]
@@ -28,9 +28,9 @@ def test_clusters__texts__consensus_and_near_answers_share_a_candidate() -> None
 def test_of_record__every_task__the_sum_of_rows_that_obey_the_rules() -> None:
     given = crowd(TRUTHS[:40], SKILLS, heard, 6)
     found = KIND.aggregate(given, engine)
-    options = clusters(given, found, KIND.distance, KIND.near, KIND.write)
+    options = clusters(given, found, KIND)
     decided = of_record(given, found, options)
-    rows = weight_rows(options.rows(given.worker, options.label), options.label, WEIGHT_CAP)
+    rows = weight_rows(options.rows(given.worker, options.label, options.classes), options.label, WEIGHT_CAP)
     assert all(
         scoring.row_fault(_terms(options.classes), int(own), row.tolist()) is None
         for own, row in zip(options.label, rows, strict=True)
@@ -45,7 +45,7 @@ def test_of_record__every_task__the_sum_of_rows_that_obey_the_rules() -> None:
 def test_of_record__prior_cap_0_and_a_consensus_nobody_gave__the_crowd_wins() -> None:
     given = Given(np.zeros(3, np.int32), np.arange(3, dtype=np.int32), ["a b", "a b", "c d"], 2, 3)
     invented = Consensus(["x y", None], np.array([0.9, 0.0]), np.ones(3))
-    options = clusters(given, invented, KIND.distance, KIND.near, KIND.write)
+    options = clusters(given, invented, KIND)
     decided = of_record(given, invented, options, prior_cap=0)
     assert options.value[0][decided.label[0]] == "a b"
     assert (decided.parted, decided.confidence[1]) == (1, 0.0)
@@ -81,6 +81,6 @@ def test_clusters__any_type__every_answer_has_a_candidate(name: str) -> None:
     }[name]
     given = Given(np.zeros(3, np.int32), np.arange(3, dtype=np.int32), [kind.read(text) for text in texts], 1, 3)
     found = kind.aggregate(given, engine)
-    options = clusters(given, found, kind.distance, kind.near, kind.write)
+    options = clusters(given, found, kind)
     assert len(options.value[0]) >= 2
     assert options.value[0][of_record(given, found, options).label[0]] == found.value[0]

@@ -102,10 +102,11 @@ async function* ofAnswer(epoch, verdict, core, opening, history, ledger, deploym
     const signed = await signer(digest(deployment.chain_id, deployment.market, 'Answer', message), opening.signature)
     if (signed !== key) yield 'is not signed by its key'
   }
-  yield* ofStatus(epoch, verdict, core, opening)
+  yield* ofStatus(epoch, verdict, core, opening, history.jobs.get(verdict.job).terms.free)
 }
 
-function* ofStatus(epoch, verdict, core, opening) {
+/** `free`: which candidate a free answer stands for is judgement. */
+function* ofStatus(epoch, verdict, core, opening, free) {
   const status = STATUS[core.status]
   if (!status) return yield `has the unknown status ${core.status}`
   if ((status === 'rejected') !== !equal(opening.reason, ZERO)) yield 'has a reason and is not rejected, or is rejected without one'
@@ -119,7 +120,7 @@ function* ofStatus(epoch, verdict, core, opening) {
   if (status === 'counted') {
     const row = epoch.weights[core.row]
     if (!row || row.job !== verdict.job || row.worker !== core.worker || row.label !== core.label) yield 'points to another weight row'
-    else if (!equal(opening.payloadHash, keccak(Uint8Array.of(core.label)))) yield 'is listed with another label than it says'
+    else if (!free && !equal(opening.payloadHash, keccak(Uint8Array.of(core.label)))) yield 'is listed with another label than it says'
   } else if (core.label !== NO_LABEL || core.row !== NOTHING) yield 'does not count and yet has a label or a row'
 }
 

@@ -23,7 +23,7 @@ export async function readEpoch(fetchBlock, content, report = () => {}) {
   const node = decode(await read(fromDigest(CODECS.dagCbor, content)))
   const out = {
     epoch: Number(node.get('epoch')), previous: node.get('previous'), configuration: node.get('configuration'),
-    total: node.get('total'), debits: node.get('debits').map((debit) => debit.map(Number)), trees: {}, leaves: {},
+    total: node.get('total'), debits: node.get('debits').map((debit) => debit.map(Number)), trees: {}, leaves: {}, model: node.get('model'),
   }
   for (const name of TREES) {
     const tree = node.get('trees').get(name)
@@ -42,6 +42,18 @@ export async function readJob(fetchBlock, digest, report = () => {}) {
   const tree = node.get('tasks')
   const { values, leaves } = await readTree(read, 'tasks', tree)
   return { manifest: node.get('manifest'), tasks: values, taskRoot: rootOf(leaves) }
+}
+
+/** What the labels of a task of free answers stand for, as the epoch's model card names them. */
+export async function readCandidates(fetchBlock, epoch, job, task) {
+  const read = blocks(fetchBlock, () => {})
+  const card = decode(await read(to(epoch.model, CODECS.dagCbor)))
+  for (const link of card.get('candidates') ?? []) {
+    const rows = decode(await read(to(link, CODECS.dagCbor)))
+    const row = rows.find(([ofJob, ofTask]) => Number(ofJob) === job && Number(ofTask) === task)
+    if (row) return row[2]
+  }
+  return []
 }
 
 function blocks(fetchBlock, report) {

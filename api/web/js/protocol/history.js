@@ -8,7 +8,7 @@ export class Contradiction extends Error {
   }
 }
 
-export const TERMS = ['classes', 'tasks', 'answers', 'base', 'bonus', 'feeBps', 'weightCap', 'priorCap', 'taskRoot', 'manifest', 'parent']
+export const TERMS = ['classes', 'tasks', 'answers', 'base', 'bonus', 'feeBps', 'weightCap', 'priorCap', 'taskRoot', 'manifest', 'parent', 'free']
 
 export function termsHash(terms) {
   return tagged('terms', ...TERMS.map((name) => (typeof terms[name] === 'string' ? fromHex(terms[name]) : BigInt(terms[name]))))

@@ -5,7 +5,7 @@ import { blockTime } from '../app.js'
 import { h } from '../dom.js'
 import { count, duration, money } from '../format.js'
 import { prepared, shownBy, taskView } from '../task.js'
-import { blank, isComplete, labelOf, specOf } from '../types.js'
+import { answerOf, blank, isComplete, specOf } from '../types.js'
 import { keyed, widget } from '../widgets.js'
 import * as worker from '../worker.js'
 import { needsWallet } from './frame.js'
@@ -86,10 +86,10 @@ function open(state, act, left) {
 
 function send(state, act) {
   const spec = specOf(state.data.manifest)
-  const { label, why } = labelOf(spec, valueOf(state))
+  const { payload, why } = answerOf(spec, valueOf(state))
   if (why) return act.draft({ why })
   return act.run('Sealing and sending your answer', async () => {
-    await worker.answer(state, state.data.offer, label)
+    await worker.answer(state, state.data.offer, payload)
     worker.keepDraft(state, state.route.params.job, state.route.params.task, null)
   })
 }

@@ -6,7 +6,7 @@ import { h } from '../dom.js'
 import { count, money } from '../format.js'
 import * as requester from '../requester.js'
 import { prepared, shownBy, taskView } from '../task.js'
-import { OPEN, TYPES, blank } from '../types.js'
+import { TYPES, blank } from '../types.js'
 import { widget } from '../widgets.js'
 import { faucetButton, needsWallet } from './frame.js'
 
@@ -72,17 +72,27 @@ function describe(state, act, form) {
 }
 
 const LABELS = ['labels', 'Labels', 'One a line.', { rows: 4 }]
-const CANDIDATES = (hint) => ['candidates', 'Answers among which the crowd decides', hint, { rows: 4 }]
 const some = (...given) => (state, act, form) => given.map((one) => field(state, act, form, ...one))
 const PARAMETERS = {
   choice: some(['classes', 'Possible answers', 'One a line, 2 to 64.', { rows: 4 }]),
-  multi: some(['labels', 'Labels', 'One a line, at most 6: the crowd decides among all their combinations.', { rows: 4 }]),
-  ranking: some(['labels', 'What is put in order', 'One a line, at most 4.', { rows: 4 }]),
-  number: (state, act, form) => h('div', { class: 'pair' }, some(['low', 'Lowest', '', { type: 'number' }], ['high', 'Highest', '', { type: 'number' }], ['step', 'In steps of', 'At most 64 in all.', { type: 'number' }])(state, act, form)),
+  multi: some(['labels', 'Labels', 'One a line.', { rows: 4 }]),
+  ranking: some(['labels', 'What is put in order', 'One a line.', { rows: 4 }]),
+  number: (state, act, form) => h('div', { class: 'pair' }, some(['low', 'Lowest', '', { type: 'number' }], ['high', 'Highest', '', { type: 'number' }], ['step', 'In steps of', 'Up to 64 steps are chosen from; of more, any number.', { type: 'number' }])(state, act, form)),
   form: some(['fields', 'Questions', 'One a line: question: answer, answer, …', { rows: 4 }]),
-  text: some(CANDIDATES('One a line. A worker’s text counts for the nearest, if at most a tenth of the words differ.')),
-  spans: some(LABELS, CANDIDATES('One a line, as JSON: [{"start":0,"end":5,"label":"name"}]. A marking counts for the nearest.')),
-  boxes: some(LABELS, CANDIDATES('One a line, as JSON: [{"x":1,"y":2,"w":30,"h":40,"label":"car"}]. Boxes count for the nearest.')),
+  text: texts,
+  spans: some(LABELS),
+  boxes: some(LABELS),
+}
+
+/** A text is written freely; what is rejected earns nothing, and its worker can contest that. */
+function texts(state, act, form) {
+  const choose = (event) => edit(state, act, { checks: event.target.value })
+  const options = [['', 'Count every text'], ...Object.entries(requester.CHECKS).map(([name, { text }]) => [name, text])]
+  return [
+    h('div', { class: 'field' }, h('label', { for: 'checks' }, 'Texts that do not count'), h('select', { id: 'checks', value: form.checks, onchange: choose }, options.map(([value, text]) => h('option', { value }, text))),
+      h('p', { class: 'hint' }, 'A text that is rejected earns nothing. Its worker reads why, and can contest it.')),
+    form.checks && h('div', { class: 'pair' }, some(['shortest', 'Shortest text', 'Characters.', { type: 'number' }], ['languages', 'Languages', 'Such as en, de; empty for any.'])(state, act, form)),
+  ]
 }
 
 function tasks(state, act, form) {

@@ -3,7 +3,7 @@
 import { get } from '../api.js'
 import { h } from '../dom.js'
 import { prepared, shownBy, taskView } from '../task.js'
-import { blank, labelOf, specOf, wording } from '../types.js'
+import { answerOf, blank, specOf, wording } from '../types.js'
 import { keyed, widget } from '../widgets.js'
 import { manifestOf } from '../worker.js'
 
@@ -27,14 +27,14 @@ function view(state, act) {
       h('div', { class: 'row' }, h('a', { class: 'button main', href: '#/work' }, 'To my work')))
   }
   const value = state.draft.value ?? blank(spec)
-  const said = labelOf(spec, value)
+  const said = answerOf(spec, value)
   const change = (next) => act.draft({ value: next, checked: false })
   return [
     h('p', { class: 'muted' }, h('span', { class: 'tag on' }, 'Practice'), ` Task ${at + 1} of ${tasks.length}. Nothing is sent.`),
     h('h1', {}, manifest.title),
     h('div', { class: 'split' },
       h('section', { class: 'card stack' }, taskView(payloads[at], shownBy(spec.type)), widget(spec, value, payloads[at], change),
-        state.draft.checked && h('p', { class: `notice ${said.why ? 'warn' : 'good'}`, id: 'feedback' }, said.why ?? `You would answer: ${wording(spec, spec.classes[said.label])}. Whether it is right, the crowd decides.`),
+        state.draft.checked && h('p', { class: `notice ${said.why ? 'warn' : 'good'}`, id: 'feedback' }, said.why ?? `You would answer: ${wording(spec, said.text)}. Whether it is right, the crowd decides.`),
         h('div', { class: 'row end' },
           h('button', { id: 'check', onclick: () => act.draft({ checked: true }) }, 'Check'),
           h('button', { class: 'main', id: 'next', disabled: !state.draft.checked || !!said.why, onclick: () => act.set({ draft: { at: at + 1 } }) }, 'Next'))),

@@ -26,7 +26,7 @@ function view(state) {
   const spec = specOf(manifest)
   return [
     h('p', {}, h('a', { href: `#/audit/epochs/${found.post.epoch}` }, `Epoch ${found.post.epoch}`), ' · ', h('a', { href: `#/jobs/${job}` }, `Job ${job}`)),
-    h('h1', {}, wording(spec, spec.classes[found.verdict.label])),
+    h('h1', {}, wording(spec, found.names[found.verdict.label] ?? 'No answer counted')),
     h('p', { class: 'lead' }, `The verdict on task ${task + 1}, with a confidence of ${percent(found.confidence)}`),
     h('div', { class: 'split' },
       h('section', { class: 'card' }, h('h2', {}, 'How it follows'), sum(found, spec)),
@@ -38,17 +38,17 @@ function view(state) {
   ]
 }
 
-function sum({ verdict, weights, scores }, spec) {
+function sum({ verdict, weights, scores, names }, spec) {
   const nats = (value) => (value / NAT).toFixed(2)
   const head = (text) => h('th', { scope: 'col', class: 'number' }, text)
-  const shown = spec.classes.slice(0, 12)
+  const shown = names.slice(0, 12)
   return h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Table' }, h('table', { id: 'sum' },
     h('caption', {}, 'Weights in nats; on chain they are integers, and the sum is exact.'),
     h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, ''), shown.map((text) => head(wording(spec, text).slice(0, 40))))),
     h('tbody', {},
       h('tr', {}, h('th', { scope: 'row' }, 'Before any answer'), shown.map((_, c) => h('td', { class: 'number' }, nats(verdict.prior[c])))),
       verdict.cores.map((core) => h('tr', {},
-        h('th', { scope: 'row' }, `Worker ${core.worker}`, h('br', {}), core.status === 0 ? `said “${wording(spec, spec.classes[core.label]).slice(0, 60)}”` : STATUS[core.status]),
+        h('th', { scope: 'row' }, `Worker ${core.worker}`, h('br', {}), core.status === 0 ? `said “${wording(spec, names[core.label]).slice(0, 60)}”` : STATUS[core.status]),
         shown.map((_, c) => h('td', { class: 'number' }, core.status === 0 ? nats(weights[core.row].row[c]) : '')))),
       h('tr', {}, h('th', { scope: 'row' }, 'Score'), shown.map((_, c) => h('td', { class: 'number' }, c === verdict.label ? h('strong', {}, nats(scores[c])) : nats(scores[c]))))))) 
 }

@@ -1,0 +1,84 @@
+"""Free answers: texts that no list of classes foresaw, and the candidates of a task for which they stand.
+
+text <-> payload, padded so that its length says little of the answer. Which candidate an answer stands for is judgement (design of
+the decision of record): a model card names the candidates of every task that its epoch decides, so that labels can be read.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from oracle.protocol import pages
+from oracle.protocol.cids import Codec, Link, cid_of, decode, encode
+from oracle.protocol.errors import BadInput
+from oracle.protocol.pages import Block, Source
+from oracle.protocol.terms import MAX_CLASSES
+
+STEP = 64  # bytes: a payload is a multiple of it
+MOST = 8_192  # bytes of a payload
+FIELD = "candidates"  # of a model card
+Pair = tuple[int, int]  # job, task
+Candidates = Mapping[Pair, Sequence[str]]
+
+
+def payload_of(text: str) -> bytes:
+    """UTF-8, then zero bytes to a multiple of STEP, at least one. Raises BadInput for a text that does not fit or has a zero."""
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        raise BadInput("the answer holds half a character (a lone surrogate); write it anew") from None
+    if 0 in data:
+        raise BadInput("the answer holds a zero character; delete it")
+    if len(data) >= MOST:
+        raise BadInput(f"the answer has {len(data):,} bytes; at most {MOST - 1:,} are sent: shorten it")
+    return data + bytes(STEP - len(data) % STEP)
+
+
+def text_of(payload: bytes) -> str | None:
+    """None for what is no such payload."""
+    data = payload.rstrip(b"\0")
+    try:
+        text = data.decode()
+        return text if payload_of(text) == payload else None
+    except (UnicodeDecodeError, BadInput):
+        return None
+
+
+def is_size(size: int) -> bool:
+    """Whether a payload may have so many bytes."""
+    return 0 < size <= MOST and size % STEP == 0
+
+
+# -------------------------------------------------------------------------------------------------- in an epoch's card
+
+
+def pack(candidates: Candidates) -> tuple[list[Link], list[Block]]:
+    """(what the model card names, the blocks)."""
+    rows = [[job, task, list(texts)] for (job, task), texts in sorted(candidates.items())]
+    blocks: list[bytes] = []
+    part: list[Any] = []
+    size = 0
+    for row in rows:
+        part.append(row)
+        size += sum(len(text) for text in row[2])
+        if size > pages.TARGET:
+            blocks.append(encode(part))
+            part, size = [], 0
+    blocks += [encode(part)] if part else []
+    return [Link(cid_of(data, Codec.DAG_CBOR)) for data in blocks], [(data, Codec.DAG_CBOR) for data in blocks]
+
+
+def read(source: Source, card: Any) -> dict[Pair, tuple[str, ...]]:
+    """The candidates that a model card names. Raises BadInput for what is none, and what the source raises."""
+    try:
+        blocks = [decode(source.read(pages.linked(link, Codec.DAG_CBOR))) for link in card.get(FIELD, [])]
+        rows = [(job, task, tuple(texts)) for block in blocks for job, task, texts in block]
+    except (TypeError, ValueError, AttributeError) as problem:
+        raise BadInput(f"the model card does not name candidates: {problem}") from None
+    for job, task, texts in rows:
+        whole = type(job) is int and type(task) is int and all(type(text) is str for text in texts)
+        if not whole or len(texts) > MAX_CLASSES or len(set(texts)) != len(texts):
+            raise BadInput(f"the candidates of task {task} of job {job} are no list of up to {MAX_CLASSES} different texts")
+    if any(a[:2] >= b[:2] for a, b in pairwise(rows)):
+        raise BadInput("candidates are not named in the order of jobs and tasks, once each")
+    return {(job, task): texts for job, task, texts in rows}
