@@ -3,7 +3,7 @@
 export interface AnswerIn { job: number; task: number; worker: number; key?: number; commitment: string; sealHash: string; signature: string; envelope: string; expiry: number; assignedBy: string }
 export interface AnswersIn { answers: Array<AnswerIn> }
 export interface ApproveIn { amount: number }
-export interface Assigned { assignment: MyAssignment; title: string; instructions: string; classes: Array<string>; payload: unknown; draft?: unknown }
+export interface Assigned { assignment: MyAssignment; title: string; instructions: string; classes: Array<string>; asked: Record<string, unknown> | null; payload: unknown; draft?: unknown }
 export interface Assignment { job: number; task: number; worker: number; expiry: number; terms: string; signature: string; seal: string }
 export interface Balance { worker: number; wallet: string; cumulative: string; claimed: string; claimable: string; pending: string; units: number; epoch: number; earnings: string; proof: Array<string> }
 export interface Band { band: number; answers: number; agreement: number }

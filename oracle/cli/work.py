@@ -48,7 +48,9 @@ def _ask_label(shown: dict[str, Any]) -> str | None:
     )
     print("".join(f"  {number}  {json.dumps(label)}\n" for number, label in enumerate(classes, 1)), file=sys.stderr)
     what = f"answer ({shown['asked']['type']})" if shown["asked"] else "label"
-    given = str(typer.prompt(f"{what} (empty: later; `return`: give it back)", default="", show_default=False, err=True))
+    given = str(
+        typer.prompt(f"{what} (empty: later; `return`: give it back)", default="", show_default=False, err=True)
+    )
     if given == "return":
         return None
     return classes[int(given) - 1] if given.isascii() and given.isdigit() and 0 < int(given) <= len(classes) else given

@@ -19,7 +19,6 @@ from oracle.verification.types.answer import AnswerType, Consensus, Given, Ints,
 from oracle.verification.types.catalogue import type_of
 
 
-
 def infer(labels: Path, out: Path, gold: Path | None, words: str, of_record: bool) -> dict[str, Any]:
     """Verdicts of a label file into `out`; `gold` is only compared with them. Raises BadInput naming the place.
 

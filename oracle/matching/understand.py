@@ -5,7 +5,8 @@ Pure: whoever calls brings the sentence model and the checks of texts; without t
 without history the estimates are those of the literature with the wide interval that a cold start deserves.
 
     time        reading + choosing + looking: words / 238 a minute (Brysbaert 2019, https://doi.org/10.1016/j.jml.2019.104047),
-                0.5 s log2(C + 1) for C classes after 2 s (Hick 1952, https://doi.org/10.1080/17470215208416600), 30 s for a free answer, 3 s for a picture
+                0.5 s log2(C + 1) for C classes after 2 s (Hick 1952, https://doi.org/10.1080/17470215208416600), 3 s for a picture;
+                30 s for a free answer, which is a guess
     difficulty  share of answers expected to be wrong; of the K nearest earlier tasks, drawn to the cold value by PULL of them
     interval    nine in ten: quantiles of the neighbours when there are PULL of them or more, else COLD around the estimate
 """

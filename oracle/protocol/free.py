@@ -54,13 +54,12 @@ def is_size(size: int) -> bool:
 
 def pack(candidates: Candidates) -> tuple[list[Link], list[Block]]:
     """(what the model card names, the blocks)."""
-    rows = [[job, task, list(texts)] for (job, task), texts in sorted(candidates.items())]
     blocks: list[bytes] = []
     part: list[Any] = []
     size = 0
-    for row in rows:
-        part.append(row)
-        size += sum(len(text) for text in row[2])
+    for (job, task), texts in sorted(candidates.items()):
+        part.append([job, task, list(texts)])
+        size += sum(map(len, texts))
         if size > pages.TARGET:
             blocks.append(encode(part))
             part, size = [], 0
@@ -71,14 +70,18 @@ def pack(candidates: Candidates) -> tuple[list[Link], list[Block]]:
 def read(source: Source, card: Any) -> dict[Pair, tuple[str, ...]]:
     """The candidates that a model card names. Raises BadInput for what is none, and what the source raises."""
     try:
-        blocks = [decode(source.read(pages.linked(link, Codec.DAG_CBOR))) for link in card.get(FIELD, [])]
-        rows = [(job, task, tuple(texts)) for block in blocks for job, task, texts in block]
+        blocks: list[Any] = [decode(source.read(pages.linked(link, Codec.DAG_CBOR))) for link in card.get(FIELD, [])]
+        rows: list[tuple[int, int, tuple[str, ...]]] = [
+            (job, task, tuple(texts)) for block in blocks for job, task, texts in block
+        ]
     except (TypeError, ValueError, AttributeError) as problem:
         raise BadInput(f"the model card does not name candidates: {problem}") from None
     for job, task, texts in rows:
         whole = type(job) is int and type(task) is int and all(type(text) is str for text in texts)
         if not whole or len(texts) > MAX_CLASSES or len(set(texts)) != len(texts):
-            raise BadInput(f"the candidates of task {task} of job {job} are no list of up to {MAX_CLASSES} different texts")
+            raise BadInput(
+                f"the candidates of task {task} of job {job} are no list of up to {MAX_CLASSES} different texts"
+            )
     if any(a[:2] >= b[:2] for a, b in pairwise(rows)):
         raise BadInput("candidates are not named in the order of jobs and tasks, once each")
     return {(job, task): texts for job, task, texts in rows}

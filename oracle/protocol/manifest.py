@@ -145,19 +145,12 @@ def check_manifest(document: Any, where: str = "manifest") -> Manifest:
 def _free_problems(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """(field, why it does not go with free answers, or not without them)."""
     asked = document["answer"].get("asked", {"type": "choice"})
-    kind, low, high = asked["type"], asked.get("low"), asked.get("high")
+    kind = asked["type"]
     if document["answer"]["type"] != "free":
         if kind in UNLISTED:
             yield "answer.type", f"{kind} cannot be listed as classes: say free, and leave out answer.classes"
         return
-    if kind == "choice":
-        yield "answer.asked.type", "a choice is not free: give answer.type choice, and its classes"
-    if kind == "number" and (low is None or high is None or low >= high):
-        yield "answer.asked", "free numbers need low and high, the ends of their scale, in this order"
-    if kind in ("multi", "spans", "boxes") and not asked.get("labels"):
-        yield "answer.asked.labels", f"{kind} needs the labels that there are"
-    if kind == "form" and not asked.get("fields"):
-        yield "answer.asked.fields", "a form needs its fields"
+    yield from _asked_problems(asked)
     if "content" in document["answer"] and kind != "text":
         yield "answer.content", "only texts are checked"
     policy = document["answer"].get("content", {})
@@ -174,6 +167,19 @@ def _free_problems(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield field, "there is none with free answers: it speaks of classes that all tasks share"
     if document["visibility"] == "sealed":
         yield "visibility", "free answers cannot be sealed yet: epochs name what was answered; say assigned or public"
+
+
+def _asked_problems(asked: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is missing, of what is asked freely."""
+    kind, low, high = asked["type"], asked.get("low"), asked.get("high")
+    if kind == "choice":
+        yield "answer.asked.type", "a choice is not free: give answer.type choice, and its classes"
+    if kind == "number" and (low is None or high is None or low >= high):
+        yield "answer.asked", "free numbers need low and high, the ends of their scale, in this order"
+    if kind in ("multi", "spans", "boxes") and not asked.get("labels"):
+        yield "answer.asked.labels", f"{kind} needs the labels that there are"
+    if kind == "form" and not asked.get("fields"):
+        yield "answer.asked.fields", "a form needs its fields"
 
 
 def problems(document: Any) -> list[tuple[str, str]]:
@@ -267,7 +273,7 @@ def _sealed_gold(manifest: Manifest) -> str:
     return "a sealed job has no gold: epochs would open its labels to everybody" if manifest.is_sealed and gold else ""
 
 
-def _rules(manifest: Manifest) -> dict[str, int]:
+def _rules(manifest: Manifest) -> dict[str, Any]:
     """The terms that a manifest fixes by itself, without its tasks and the unit of money."""
     document, decision = manifest.document, manifest.document["decision"]
     caps = (decision["weightCap"], decision["priorCap"]) if decision["rule"] == "weighted" else (0, 0)

@@ -198,7 +198,9 @@ class _Audit:
         faults = [fault for index, one in enumerate(named) for fault in self._match(epoch, index, one)]
         decided = {(verdict.job, verdict.task) for verdict in epoch.verdicts}
         faults += [f for index, one in enumerate(opened) for f in self._gold(epoch, index, one, decided)]
-        return faults + [f for index, verdict in enumerate(epoch.verdicts) for f in self._reasons(epoch, index, verdict)]
+        return faults + [
+            f for index, verdict in enumerate(epoch.verdicts) for f in self._reasons(epoch, index, verdict)
+        ]
 
     def _reasons(self, epoch: Epoch, index: int, verdict: Verdict) -> Iterator[Fault]:
         """Whether each rejected answer's reason is kept; whether it is a good one is for who arbitrates."""

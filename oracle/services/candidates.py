@@ -21,7 +21,8 @@ from oracle.protocol.terms import Terms
 from oracle.services.verify import Judgement, Pair
 
 if TYPE_CHECKING:
-    from oracle.verification.types.answer import AnswerType, Consensus, Given
+    from oracle.verification.types.answer import AnswerType, Given
+    from oracle.verification.types.candidates import Candidates, OfRecord
 KNOWN = 5_000  # answers to decided tasks that are looked at beside those to be judged
 
 
@@ -81,7 +82,7 @@ def judge(
     tasks: Mapping[int, Sequence[Listed]],
     before: Mapping[int, Sequence[Listed]],
 ) -> Judgement:
-    """`asked`: the job's tasks; `before`: of tasks that are decided: they say what the workers are worth, and are not judged again."""
+    """`asked`: the job's tasks; `before`: of tasks that are decided: they tell what workers are worth, and are not judged again."""
     kind = kind_of(manifest.document["answer"]["asked"])
     said = {task: _read(kind, task, listed) for task, listed in tasks.items()}
     known = _known(kind, before)
@@ -89,8 +90,38 @@ def judge(
     left = [a for some in said.values() for a in some if (a.task, a.worker) not in reasons]
     order = [*sorted(tasks), *sorted(known)]
     given, people = _given(order, [*left, *(a for some in known.values() for a in some)])
-    found = kind.aggregate(given, _engine) if given.value else _nothing(given)
-    return _decided(job, terms, manifest, kind, order[: len(tasks)], given, people, found, reasons)
+    card = {"job": job, "tasks": len(tasks), "answers": len(left), "known_tasks": len(known), "method": kind.name}
+    card |= {"weight_cap": terms.weight_cap, "prior_cap": terms.prior_cap, "rejected": len(reasons)}
+    if not given.value:
+        nothing: dict[int, tuple[str, ...]] = dict.fromkeys(tasks, ())
+        return Judgement(
+            {}, dict.fromkeys(tasks, (0,) * terms.classes), dict.fromkeys(tasks, 0), card, {}, nothing, reasons
+        )
+    options, decided = _decide(kind, manifest, terms, given)
+    stands = {(a.task, a.worker): int(label) for a, label in zip(left, options.label, strict=False)}
+    used = {(worker, label) for (_, worker), label in stands.items()}
+    pairs = zip(people[decided.row_worker].tolist(), decided.row_label.tolist(), strict=True)
+    return Judgement(
+        rows={pair: tuple(row) for pair, row in zip(pairs, decided.row_weight.tolist(), strict=True) if pair in used},
+        priors={task: tuple(prior) for task, prior in zip(sorted(tasks), decided.priors.tolist(), strict=False)},
+        labels=dict(zip(sorted(tasks), decided.label.tolist(), strict=False)),
+        card=card,
+        stands=stands,
+        candidates={t: tuple(map(kind.write, some)) for t, some in zip(sorted(tasks), options.value, strict=False)},
+        reasons=reasons,
+    )
+
+
+def _decide(kind: "AnswerType", manifest: Manifest, terms: Terms, given: "Given") -> tuple["Candidates", "OfRecord"]:
+    from oracle.verification.types import candidates as cd  # noqa: PLC0415 - loads the engine
+
+    found = kind.aggregate(given, _engine)
+    if kind.name == "number":
+        asked = manifest.document["answer"]["asked"]
+        options = cd.bins(given, found, terms.classes, (asked["low"], asked["high"]))
+    else:
+        options = cd.clusters(given, found, kind, terms.classes)
+    return options, cd.of_record(given, found, options, terms.weight_cap, terms.prior_cap, terms.classes)
 
 
 def _read(kind: "AnswerType", task: int, listed: Sequence[Listed]) -> list[_Said]:
@@ -144,7 +175,8 @@ def _rejected(
     rules = read_policy(policy | {"check": policy["reject"]})
     looked = [a for some in (said, known) for task in sorted(some) for a in some[task]]
     texts = [
-        Text(f"{a.task}/{a.worker}", a.value, str(a.task), str(a.worker), _prompt(asked[a.task].payload)) for a in looked
+        Text(f"{a.task}/{a.worker}", a.value, str(a.task), str(a.worker), _prompt(asked[a.task].payload))
+        for a in looked
     ]
     found = zip(looked, check_texts(texts, rules), strict=True)
     return {
@@ -161,72 +193,12 @@ def _prompt(payload: Any) -> str:
     return payload if isinstance(payload, str) else ""
 
 
-def _decided(
-    job: int,
-    terms: Terms,
-    manifest: Manifest,
-    kind: "AnswerType",
-    order: Sequence[int],
-    given: "Given",
-    people: np.ndarray,
-    found: "Consensus",
-    reasons: dict[Pair, bytes],
-) -> Judgement:
-    from oracle.verification.types import candidates as cd  # noqa: PLC0415 - loads the engine
-
-    asked = manifest.document["answer"]["asked"]
-    if not len(given.value):
-        options = cd.Candidates([[] for _ in range(given.tasks)], given.task, np.zeros(given.tasks, np.int32), _no_rows)
-    elif kind.name == "number":
-        options = cd.bins(given, found, terms.classes, (asked["low"], asked["high"]))
-    else:
-        options = cd.clusters(given, found, kind, terms.classes)
-    decided = cd.of_record(given, found, options, terms.weight_cap, terms.prior_cap, terms.classes)
-    texts = [tuple(map(kind.write, some)) for some in options.value[: len(order)]]
-    pairs = zip(people[decided.row_worker].tolist(), decided.row_label.tolist(), strict=True)
-    rows = dict(zip(pairs, map(tuple, decided.row_weight.tolist()), strict=True))
-    places = zip(given.task.tolist(), people[given.worker].tolist(), options.label.tolist(), strict=True)
-    stands = {(order[row], worker): label for row, worker, label in places if row < len(order)}
-    return Judgement(
-        rows={(w, label): row for (w, label), row in rows.items() if (w, label) in _used(stands)},
-        priors={t: tuple(prior) for t, prior in zip(order, decided.priors.tolist(), strict=False)},
-        labels=dict(zip(order, decided.label.tolist(), strict=False)),
-        card={
-            "job": job,
-            "tasks": len(order),
-            "answers": len(stands),
-            "known_tasks": given.tasks - len(order),
-            "weight_cap": terms.weight_cap,
-            "prior_cap": terms.prior_cap,
-            "method": kind.name,
-            "rejected": len(reasons),
-        },
-        stands=stands,
-        candidates=dict(zip(order, texts, strict=True)),
-        reasons=reasons,
-    )
-
-
-def _used(stands: Mapping[Pair, int]) -> set[tuple[int, int]]:
-    return {(worker, label) for (_, worker), label in stands.items()}
-
-
 def agrees(shown: bytes, own: bytes) -> bool:
-    """Whether two reasons say the same; scores may differ in their last digits between machines. Raises BadInput for what is none."""
+    """Whether two reasons say the same; scores may differ in their last digits. Raises BadInput for what is none."""
     from oracle.verification.content.findings import read_reason  # noqa: PLC0415 - as above
 
     said = [(policy, {finding.reason for finding in found}) for policy, found in map(read_reason, (shown, own))]
     return said[0] == said[1]
-
-
-def _nothing(given: "Given") -> "Consensus":
-    from oracle.verification.types.answer import Consensus  # noqa: PLC0415 - as above
-
-    return Consensus([None] * given.tasks, np.zeros(given.tasks), np.zeros(given.workers))
-
-
-def _no_rows(worker: Any, label: Any, classes: int) -> Any:
-    return np.zeros((len(label), classes))
 
 
 # ----------------------------------------------------------------------------------------------- in somebody's epoch

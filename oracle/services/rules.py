@@ -128,7 +128,9 @@ def check_bound(
     size = payload_size(len(deployment.committee.members), a.envelope, scheme)
     fits = free.is_size(size) if job.terms.free else size == CHOICE
     if scheme_of(a.envelope) != scheme or not fits or keccak(a.envelope) != a.seal_hash:
-        raise Refused("wrong-seal", "the envelope is not the one that was signed, or not of the size that its job asks for")
+        raise Refused(
+            "wrong-seal", "the envelope is not the one that was signed, or not of the size that its job asks for"
+        )
     require_signer(worker.keys[a.key], signed, a.signature, "the answer")
     offer = Assignment(a.job, job.terms.hash(), a.task, a.worker, a.expiry)
     if not binders.bound(digest(deployment.domain(), offer), a.assigned_by):

@@ -60,7 +60,7 @@ def test_templates__all_of_them__are_jobs_that_can_be_funded_and_raise_no_warnin
         assert make_job(manifest, tasks, 1)[0].tasks == len(tasks) >= 1
         pairs = [(t["task"], t["payload"]) for t in found["tasks"]]
         d = found["manifest"]
-        assert codes(understand(d["title"], d["instructions"], manifest.classes, pairs, subjects())) == set(), name
+        assert codes(understand(d["title"], d["instructions"], manifest.offered, pairs, subjects())) == set(), name
 
 
 def test_understand__jobs_in_other_words__the_model_names_their_domain() -> None:

@@ -34,7 +34,7 @@ class Terms:
     task_root: bytes
     manifest: bytes
     parent: int
-    free: bool
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def test_tag__each_name__is_the_keccak_of_its_text(name: str) -> None:
 
 def test_terms_hash__the_vector__is_abi_encoded() -> None:
     types = ["uint8", "uint32", "uint8", "uint64", "uint64", "uint16", "uint32", "uint32"]
-    types += ["bytes32", "bytes32", "uint32"]
+    types += ["bytes32", "bytes32", "uint32", "bool"]
     *values, given, escrow = TERMS.values()
     assert given == once("terms", types, values)
     pay = TERMS["tasks"] * TERMS["answers"] * (TERMS["base"] + TERMS["bonus"])

@@ -750,10 +750,11 @@ def test_agree__salt_of_zero__is_unopened_and_stops_nobody(town: Town) -> None:
 
 @pytest.mark.parametrize("payload", [b"", b"\x03", b"\xff"])
 def test_propose__opening_that_is_no_label__is_unopened(town: Town, payload: bytes) -> None:
-    assert not draft.is_label(payload, 3)
-    assert draft.is_label(b"\x02", 3)
     answer = changed(garbage_free(town), commitment=bytes(32))
-    listed = draft.list_answer(answer, 3, (payload, b"\x01" * 32))
+    books, terms = town.settler().books, town.state.jobs[answer.job].terms
+    assert not draft.is_answer(books, terms, payload)
+    assert draft.is_answer(books, terms, b"\x02")
+    listed = draft.list_answer(answer, books, terms, (payload, b"\x01" * 32))
     assert (listed.status, listed.label) == (Status.UNOPENED, NO_LABEL)
 
 

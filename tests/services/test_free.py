@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from oracle.ports import Proposal
+from oracle.ports import Evidence, Proposal
 from oracle.protocol import free
-from oracle.protocol.cids import Codec, cid_of, decode, digest_of, encode, from_digest
+from oracle.protocol.cids import Codec, Link, cid_of, decode, encode, from_digest
 from oracle.protocol.errors import BadInput, Refused
 from oracle.protocol.leaves import Status
 from oracle.services import candidates, draft, settle
+from oracle.services.books import source
 from oracle.services.verify import Judgement
 from tests.support.committee import WINDOW, Town
 
@@ -55,7 +56,7 @@ def test_settle__free_texts__each_task_has_its_candidates_and_the_crowds_wins(to
 @pytest.mark.parametrize("payload", [b"\x01", bytes(63), b"a\0b" + bytes(61), b"\xff" + bytes(63), b"\x01" + bytes(63)])
 def test_settle__a_payload_that_is_no_text__unopened_and_unpaid(town: Town, payload: bytes) -> None:
     if not free.is_size(len(payload)):
-        with pytest.raises(Refused, match="wrong-seal|size"):
+        with pytest.raises(Refused, match="size"):
             filled(town, {0: ["a dog", "a dog", payload]})
         return
     filled(town, {0: ["a dog", "a dog", payload]})
@@ -95,7 +96,11 @@ def test_settle__a_second_epoch__knows_the_workers_of_the_first(town: Town) -> N
     job = town.open_job(4, 3, answer=TEXT)
     workers = list(town.register(3))
     for tasks in ((0, 1), (2, 3)):
-        said = {(t, w): f"the answer {t}" if i < 2 else f"something else {t} {i}" for t in tasks for i, w in enumerate(workers)}
+        said = {
+            (t, w): f"the answer {t}" if i < 2 else f"something else {t} {i}"
+            for t in tasks
+            for i, w in enumerate(workers)
+        }
         town.fill_job(job, said)
         epoch = posted(town)
         town.chain.mine(seconds=WINDOW)
@@ -115,7 +120,6 @@ def _proposed(town: Town, monkeypatch: pytest.MonkeyPatch, change: Change) -> Pr
     judge = draft.judge
     with monkeypatch.context() as patched:
         patched.setattr(draft, "judge", lambda *given: change(judge(*given)))
-        from oracle.ports import Evidence  # noqa: PLC0415
 
         proposal = town.all[0].propose(Evidence())
     assert proposal is not None
@@ -155,7 +159,9 @@ def test_approve__candidates_with_other_words__refused(town: Town, monkeypatch: 
 def test_approve__candidates_not_named__refused(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     job = filled(town)
     silent = _proposed(
-        town, monkeypatch, lambda j: {job: replace(j[job], candidates={t: c for t, c in j[job].candidates.items() if t})}
+        town,
+        monkeypatch,
+        lambda j: {job: replace(j[job], candidates={t: c for t, c in j[job].candidates.items() if t})},
     )
     assert _refusal(town, silent) == "wrong-candidates"
 
@@ -173,7 +179,9 @@ def test_approve__a_good_answer_rejected__refused(town: Town, monkeypatch: pytes
 
 
 def test_approve__a_bad_answer_let_through__refused(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = filled(town, {0: ["a brown dog", "a brown dog", "dog"]}, answer=TEXT | {"content": {"reject": ["length"], "least": 5}})
+    job = filled(
+        town, {0: ["a brown dog", "a brown dog", "dog"]}, answer=TEXT | {"content": {"reject": ["length"], "least": 5}}
+    )
 
     def through(judged: dict[int, Judgement]) -> dict[int, Judgement]:
         own = judged[job]
@@ -220,16 +228,11 @@ def test_text_of__another_payload__none(payload: bytes) -> None:
 def test_read__what_are_no_candidates__refused(town: Town, block: Any) -> None:
     data = encode(block)
     town.content.put_many([(data, Codec.DAG_CBOR)])
-    from oracle.protocol.cids import Link  # noqa: PLC0415
-    from oracle.services.books import source  # noqa: PLC0415
-
     with pytest.raises(BadInput):
         free.read(source(town.content), {free.FIELD: [Link(cid_of(data, Codec.DAG_CBOR))]})
 
 
 def test_pack__many_tasks__read_back_in_several_blocks(town: Town) -> None:
-    from oracle.services.books import source  # noqa: PLC0415
-
     said = {(1, t): (f"{t} " + "x" * 4_000, "y") for t in range(200)}
     links, blocks = free.pack(said)
     town.content.put_many(blocks)
@@ -243,4 +246,3 @@ def test_check_named__a_task_of_choices__not_asked_for(town: Town) -> None:
     candidates.check_named(epoch, town.state.jobs, {})
     with pytest.raises(BadInput, match="not decided"):
         candidates.check_named(epoch, town.state.jobs, {(1, 0): ("a",)})
-    assert digest_of(cid_of(b"", Codec.DAG_CBOR))

@@ -20,7 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from oracle.verification.record import ONE, PRIOR_CAP, WEIGHT_CAP, decide, plain_rows, proba, quantise, score, weight_rows
+from oracle.verification.record import (
+    ONE,
+    PRIOR_CAP,
+    WEIGHT_CAP,
+    decide,
+    plain_rows,
+    proba,
+    quantise,
+    score,
+    weight_rows,
+)
 from oracle.verification.types.answer import AnswerType, Consensus, Float, Given, Int32, Ints
 
 MOST = 64  # candidates of a task
@@ -69,7 +79,8 @@ def bins(given: Given, found: Consensus, count: int, scale: tuple[float, float] 
     of its part the consensus itself, to six digits.
     """
     y = np.asarray(given.value, np.float64)
-    edges = np.linspace(*(scale or (y.min(), y.max())), count + 1)
+    low, high = scale or (float(y.min()), float(y.max()))
+    edges = np.linspace(low, high, count + 1)
     middles = (edges[1:] + edges[:-1]) / 2
 
     def place(values: Float) -> Int32:
