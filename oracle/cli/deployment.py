@@ -36,6 +36,7 @@ def demo(
     early_stop: Annotated[bool, typer.Option("--early-stop", help="Ask no more about what is sure.")] = False,
     seal: Annotated[str, typer.Option(help="Who opens an answer: members (each alone) or threshold.")] = "members",
     visibility: Annotated[str, typer.Option(help="Who reads what is decided: public, assigned or sealed.")] = "public",
+    kind: Annotated[str, typer.Option("--type", help="Of free answers: text, or as in infer --type.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Play a recorded crowd through the whole system: wallets, escrow, sealed answers, verdicts, pay, audit."""
@@ -69,6 +70,7 @@ def demo(
             early_stop=early_stop,
             seal=seal,
             visibility=visibility,
+            type=kind,
         )
         summary = play(place, options, show)
     answer(summary, as_json, report.text, summary["audit"]["ok"])

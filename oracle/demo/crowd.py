@@ -66,7 +66,7 @@ def answer_all(
     api: Api,
     keys: Sequence[PrivateKey],
     numbers: Sequence[int],
-    labels: dict[tuple[int, int], int],
+    said: dict[tuple[int, int], int | str],
     job: int,
     journal: Journal,
     count: Count,
@@ -74,14 +74,14 @@ def answer_all(
 ) -> None:
     """Every worker, or those of these numbers, fetches its assignments and answers them.
 
-    labels: (position of the worker, task) -> label.
+    said: (position of the worker, task) -> label, or the text of a free answer.
     """
 
     def work(position: int) -> int:
-        return _work(api, keys[position], numbers[position], position, labels, job, journal)
+        return _work(api, keys[position], numbers[position], position, said, job, journal)
 
     asked = [i for i, number in enumerate(numbers) if workers is None or number in workers]
-    _each(asked, work, len(labels), count)
+    _each(asked, work, len(said), count)
 
 
 def _each(items: Iterable[int], do: Callable[[int], int], total: int, count: Count) -> None:
@@ -102,7 +102,7 @@ def _work(
     key: PrivateKey,
     number: int,
     position: int,
-    labels: dict[tuple[int, int], int],
+    said: dict[tuple[int, int], int | str],
     job: int,
     journal: Journal,
 ) -> int:
@@ -111,7 +111,7 @@ def _work(
     for start in range(0, len(offers), BATCH):
         part = offers[start : start + BATCH]
         known = [journal.signed(job, offer["task"], number) for offer in part]
-        answers = [a or worker.answer(o, labels[position, o["task"]]) for a, o in zip(known, part, strict=True)]
+        answers = [a or worker.answer(o, said[position, o["task"]]) for a, o in zip(known, part, strict=True)]
         digests = [worker.digest(offer, a) for offer, a in zip(part, answers, strict=True)]
         if all(map(journal.has_receipt, digests)):
             continue

@@ -39,7 +39,9 @@ class Options:
     """What the command line asks for. `rpc`: another endpoint than a local chain of our own; `port`: the API's;
 
     `database`, `content`: a PostgreSQL and a Kubo in place of files; `resume`: go on with what the home holds; `early_stop`: ask
-    for answers in rounds, where they are worth most, and no more about a task that is sure; `seal`, `visibility`: as in a manifest.
+    for answers in rounds, where they are worth most, and no more about a task that is sure; `seal`, `visibility`: as in a manifest;
+
+    `type`: of free answers, in the words of `infer --type`.
     """
 
     labels: Path | None = None
@@ -54,6 +56,7 @@ class Options:
     early_stop: bool = False
     seal: str = "members"
     visibility: str = "public"
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def play(
         options = _same(home, before.options, options)
     elif not options.resume or not _untouched(home):
         home.require_unused()
-    recording = load(options.labels, options.gold)
+    recording = load(options.labels, options.gold, options.type)
     if before and before.recording != _digest(recording):
         raise BadInput(f"the labels are not those with which the demo in {home.path} began")
     processes.bind(options.port).close()

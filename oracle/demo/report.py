@@ -29,6 +29,8 @@ def _flow(s: dict[str, Any]) -> list[str]:
 def _quality(s: dict[str, Any]) -> str:
     if s["accuracy"] is not None:
         return f"; {s['accuracy']:.2%} right against gold"
+    if scores := [f"{name} {value:.4f}" for name, value in s.get("score", {}).items() if name != "tasks"]:
+        return "; against gold " + ", ".join(scores)
     if s["agreement"] is not None:
         return f"; {round(s['agreement'] * s['tasks'])} of {s['tasks']} as in the published consensus"
     return ""

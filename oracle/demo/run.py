@@ -242,7 +242,7 @@ class Demo:
         """Each recorded answer sealed, signed and sent by its worker; receipts checked. In rounds, until all is sure."""
         self.show.note("answers: sealed, signed, sent, receipted")
         journal = crowd.Journal(self.home.path / "crowd")
-        work = (self._keys, self.numbers, self.recording.labels, self.job, journal, self.show.count)
+        work = (self._keys, self.numbers, self.recording.said, self.job, journal, self.show.count)
         crowd.answer_all(self.api, *work)
         while self.options.early_stop and (asked := self._ask(1)):
             crowd.answer_all(self.api, *work, {offer.worker for offer in asked})

@@ -13,10 +13,11 @@ from oracle.ports import Sent
 from oracle.protocol import epoch as ep
 from oracle.protocol.state import State
 from oracle.services.audit import Report
+from oracle.services.candidates import kind_of
 
 WORK = ("fund", "open", "close", "post", "finalise", "claim", "refund")  # kinds of transactions that every job has
 AUDITED = ("epochs", "verdicts", "answers", "balances", "blocks", "matches", "matched", "gap")
-Verdicts = list[tuple[int, int, int]]  # task, label, units of pay; ascending by task
+Verdicts = list[tuple[int, str, int]]  # task, what is decided, units of pay; ascending by task
 
 
 def summarise(
@@ -24,7 +25,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Money is in the token's smallest unit; `debited` = `paid` + `claimable`, `escrowed` = `debited` + `refunded`."""
     unit, answers = oracle.deployment.unit, recording.answers
-    verdicts = verdicts_of(oracle, state, job)
+    verdicts = verdicts_of(oracle, state, job, recording)
     debited, paid = state.final_total * unit, sum(state.claimed.values()) * unit
     committee = oracle.deployment.committee
     bought = report.answers
@@ -54,33 +55,46 @@ def summarise(
     }
 
 
-def verdicts_of(oracle: Oracle, state: State, job: int) -> Verdicts:
+def verdicts_of(oracle: Oracle, state: State, job: int, recording: Recording) -> Verdicts:
     """This job's verdicts in epochs that stand."""
-    terms = state.jobs[job].terms
-    return sorted(
-        (verdict.task, verdict.label, ep.pay_of(terms, verdict.label, verdict.cores))
-        for post in state.unstruck()
-        for verdict in oracle.books.epoch(post.epoch, post.content).verdicts
-        if verdict.job == job
-    )
+    terms, found = state.jobs[job].terms, []
+    for post in state.unstruck():
+        epoch = oracle.books.epoch(post.epoch, post.content)
+        named = oracle.books.candidates(epoch.model) if terms.free else {}
+        for v in [v for v in epoch.verdicts if v.job == job]:
+            names = named[job, v.task] if terms.free else recording.answers.classes
+            said = names[v.label] if v.label < len(names) else ""
+            found.append((v.task, said, ep.pay_of(terms, v.label, v.cores)))
+    return sorted(found)
 
 
 def digest(recording: Recording, verdicts: Verdicts) -> str:
     """SHA-256 over lines of task id, label and pay: the same for the same input and seed, however often interrupted."""
-    answers = recording.answers
-    lines = [f"{answers.tasks[task]}\t{answers.classes[label]}\t{pay}\n" for task, label, pay in verdicts]
+    lines = [f"{recording.answers.tasks[task]}\t{said}\t{pay}\n" for task, said, pay in verdicts]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _quality(recording: Recording, verdicts: Verdicts) -> dict[str, Any]:
+    if recording.asked:
+        return {"accuracy": None, "agreement": None, "score": _score(recording, verdicts)}
     found = np.full(len(recording.answers.tasks), lb.NO_TRUTH, np.int32)
-    for task, label, _ in verdicts:
-        found[task] = label
+    labels = {name: label for label, name in enumerate(recording.answers.classes)}
+    for task, said, _ in verdicts:
+        found[task] = labels[said]
     gold, consensus = recording.gold, recording.consensus
     return {
         "accuracy": None if gold is None else lb.accuracy(found, gold),
         "agreement": None if consensus is None else lb.accuracy(found, consensus),
     }
+
+
+def _score(recording: Recording, verdicts: Verdicts) -> dict[str, float]:
+    """The type's metrics over the tasks whose answer is known."""
+    kind, truth = kind_of(recording.asked or {}), recording.truth
+    known = {} if truth is None else truth.labels
+    names = recording.answers.tasks
+    pairs = [(kind.read(said), kind.read(known[names[task]])) for task, said, _ in verdicts if names[task] in known]
+    return {"tasks": len(pairs), **(kind.score(*zip(*pairs, strict=True)) if pairs else {})}
 
 
 def _gas(sent: Sequence[Sent], answers: int, workers: int) -> dict[str, Any]:

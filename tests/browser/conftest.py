@@ -157,12 +157,12 @@ class Site:
             crowd.register(bots, [key], lambda *_: None)
             return int(wait(lambda: self.oracle.index.advance().worker_of.get(address_of(key)), "the registration"))
 
-    def answer(self, key: PrivateKey, number: int, job: int, label: int) -> None:
+    def answer(self, key: PrivateKey, number: int, job: int, said: int | str) -> None:
         """That bot's answer to the only task of a job."""
         wait(lambda: self.oracle.database.assignments(job, number), "the bot's assignment")
         journal = crowd.Journal(self.home / f"bot-{number}")
         with self._bots() as bots:
-            crowd.answer_all(bots, [key], [number], {(0, 0): label}, job, journal, lambda *_: None)
+            crowd.answer_all(bots, [key], [number], {(0, 0): said}, job, journal, lambda *_: None)
 
     @contextmanager
     def _bots(self) -> Iterator[crowd.Api]:

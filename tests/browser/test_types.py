@@ -1,8 +1,9 @@
-"""Every type of answer: its field is used with the keyboard, and stands for the class that it should."""
+"""Every type of answer: its field is used with the keyboard, and says what it should. A free one goes the whole way to a verdict."""
 
 import base64
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,11 +11,14 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import CATS, Person, Site
+from oracle.demo import crowd
+from oracle.protocol.errors import ContentMissing
+from oracle.protocol.keys import address_of, checksum
+from tests.browser.conftest import CATS, LONG_MS, Person, Site, wait
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets]
 
-Case = tuple[dict[str, Any], list[str], Any, Callable[[Page], None], str]
+Case = tuple[dict[str, Any], list[str] | None, Any, Callable[[Page], None], str]  # no classes: the answer is free
 
 
 def _image() -> str:
@@ -58,7 +62,6 @@ def _boxes(page: Page) -> None:
         page.get_by_label(f"{name} of box 1").press("Tab")
 
 
-SPAN, BOX = {"start": 0, "end": 12, "label": "name"}, {"x": 10, "y": 10, "w": 40, "h": 30, "label": "car"}
 SUBSETS = [[], ["a"], ["b"], ["a", "b"], ["c"], ["a", "c"], ["b", "c"], ["a", "b", "c"]]
 ORDERS = [["a", "b", "c"], ["c", "a", "b"]]
 FORMS = [{"colour": c, "size": s} for c in ("red", "blue") for s in ("small", "large")]
@@ -71,7 +74,7 @@ CASES: dict[str, Case] = {
         "a, c",
     ),
     "number": ({"low": 0, "high": 10, "step": 1}, [str(n) for n in range(11)], "x", _number, "7"),
-    "text": ({}, ["a dog ran", "the cat sat on the mat"], "x", _text, "the cat sat on the mat"),
+    "text": ({}, None, "x", _text, "The cat sat, on the MAT!"),
     "ranking": (
         {"labels": ["a", "b", "c"]},
         [json.dumps(one, separators=(",", ":")) for one in ORDERS],
@@ -86,8 +89,8 @@ CASES: dict[str, Case] = {
         _form,
         "colour: red, size: large",
     ),
-    "spans": ({"labels": ["name"]}, ["[]", json.dumps([SPAN])], "Ada Lovelace wrote it.", _spans, "name 0\u201312"),
-    "boxes": ({"labels": ["car"]}, ["[]", json.dumps([BOX])], None, _boxes, "car at 10, 10 (40 \u00d7 30)"),
+    "spans": ({"labels": ["name"]}, None, "Ada Lovelace wrote it.", _spans, "name 0\u201312"),
+    "boxes": ({"labels": ["car"]}, None, None, _boxes, "car at 11, 10 (40 \u00d7 30)"),
 }
 
 
@@ -98,12 +101,13 @@ def person(site: Site) -> Iterator[Person]:
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_answer__of_each_type__stands_for_its_class(site: Site, person: Person, kind: str) -> None:
+def test_answer__of_each_type__says_what_it_should(site: Site, person: Person, kind: str) -> None:
     parameters, classes, text, use, said = CASES[kind]
     payload = {"text": text} if text else {"image": _image(), "width": 100, "height": 80}
-    whole = all(one.isdecimal() for one in classes)
-    classes = sorted(classes, key=int) if whole else sorted(classes, key=str.encode)
-    answer = {"type": "choice", "classes": classes, "asked": {"type": kind, **parameters}}
+    answer: dict[str, Any] = {"type": "free", "asked": {"type": kind, **parameters}}
+    if classes:
+        whole = all(one.isdecimal() for one in classes)
+        answer |= {"type": "choice", "classes": sorted(classes, key=int) if whole else sorted(classes, key=str.encode)}
     job = site.publish(1, {**CATS, "title": f"A {kind}", "answer": answer, "deny": [person.wallet]}, [payload])
     person.go(f"#/work/{job}/practice")
     expect(person.page.get_by_role("heading", name=f"A {kind}")).to_be_visible()
@@ -113,11 +117,53 @@ def test_answer__of_each_type__stands_for_its_class(site: Site, person: Person, 
     assert person.errors == []
 
 
-def test_answer__that_no_class_is_near__is_not_sent_as_another(site: Site, person: Person) -> None:
-    answer = {"type": "choice", "classes": ["a dog ran", "the cat sat on the mat"], "asked": {"type": "text"}}
+def test_answer__free_number_off_its_scale__is_not_sent(site: Site, person: Person) -> None:
+    answer = {"type": "free", "asked": {"type": "number", "low": 0, "high": 1000}}
     job = site.publish(1, {**CATS, "answer": answer, "deny": [person.wallet]}, [{"text": "x"}])
     person.go(f"#/work/{job}/practice")
-    person.page.get_by_label("Your text").fill("the cat slept under the table")
+    person.page.get_by_label("A number from 0 to 1000").fill("1001")
     person.page.get_by_role("button", name="Check").click()
-    expect(person.page.locator("#feedback")).to_contain_text("None of the texts")
+    expect(person.page.locator("#feedback")).to_contain_text("must be on the scale")
     expect(person.page.get_by_role("button", name="Next")).to_be_disabled()
+
+
+def test_answer__a_free_text__is_sent_decided_and_verified_in_the_browser(site: Site) -> None:
+    key = crowd.wallet("browser", "writer")
+    with site.person(7) as person:
+        page = person.page
+        site.employ(person)
+        document = {
+            **CATS,
+            "title": "What does it say?",
+            "answer": {"type": "free", "asked": {"type": "text"}},
+            "allow": [person.wallet, checksum(address_of(key))],
+            "redundancy": {"most": 2, "least": 2},
+        }
+        job = site.publish(1, document, [{"text": "A picture of a cat."}])
+        page.locator(f"a[href^='#/work/{job}/']", has_text="Start").click(timeout=LONG_MS)
+        page.get_by_label("Your text").fill("the cat sat on the mat")
+        page.get_by_role("button", name="Send answer").click()
+        expect(page.locator("#sent")).to_contain_text("committee members signed", timeout=LONG_MS)
+        site.answer(key, site.enrol(key), job, "The cat sat on the mat.")
+        decided = wait(lambda: _decided(site, job), "the verdict")
+        person.go(f"#/audit/verdicts/{job}/0")
+        expect(page.locator("h1")).to_contain_text(re.compile("the cat sat on the mat", re.IGNORECASE))
+        expect(page.locator("#sum")).to_contain_text(re.compile("said “the cat sat on the mat", re.IGNORECASE))
+        person.go(f"#/audit/epochs/{decided}")
+        page.get_by_role("button", name="Verify this epoch").click()
+        expect(page.locator("#verified")).to_be_visible(timeout=LONG_MS)
+        assert person.errors == []
+
+
+def _decided(site: Site, job: int) -> int | None:
+    """The epoch that decides the job's only task."""
+    state = site.oracle.index.advance()
+    posts = [post for post in state.unstruck() if any(v.job == job for v in _verdicts(site, post))]
+    return posts[0].epoch if posts else None
+
+
+def _verdicts(site: Site, post: Any) -> Any:
+    try:
+        return site.oracle.books.epoch(post.epoch, post.content).verdicts
+    except ContentMissing:
+        return ()

@@ -72,6 +72,16 @@ def type_of(words: str | Mapping[str, Any], where: str = "answer type") -> Answe
     return make(**document)
 
 
+def asked_of(words: str | Mapping[str, Any], where: str = "answer type") -> dict[str, Any]:
+    """The same as a manifest says it, in `answer.asked`. Raises BadInput."""
+    document = _document(words, where) if isinstance(words, str) else dict(words)
+    if document.get("type") == "multi" and "classes" in document:
+        document["labels"] = document.pop("classes")
+    if document.get("type") == "form":
+        document["fields"] = {name: list(one.get("classes", ())) for name, one in document["fields"].items()}
+    return document
+
+
 def _field(words: str | Mapping[str, Any], where: str) -> AnswerType:
     kind = type_of(words, where)
     if kind.name == "form":
