@@ -43,7 +43,7 @@ class Market:
     def answer_as_recorded(self, workers: int) -> None:
         """The first `workers` workers answer; the others are the tests'."""
         demo, numbers = self.demo, self.demo.numbers
-        labels = {pair: label for pair, label in demo.recording.labels.items() if pair[0] < workers}
+        labels = {pair: label for pair, label in demo.recording.said.items() if pair[0] < workers}
         journal = crowd.Journal(demo.home.path / "crowd")
         keys = [self.key(number) for number in numbers]
         asked = set(numbers[:workers])

@@ -1,4 +1,4 @@
-"""Every type of answer: its field is used with the keyboard, and says what it should. A free one goes the whole way to a verdict."""
+"""Every type of answer: its field is used with the keyboard, and says what it should; a free one goes all the way to a verdict."""
 
 import base64
 import io
