@@ -17,14 +17,15 @@ from oracle.bootstrap import Oracle, kept_key
 from oracle.ports import Block
 from oracle.protocol import epoch as ep
 from oracle.protocol import trees
+from oracle.protocol.cids import Codec, from_digest
 from oracle.protocol.epoch import Epoch
 from oracle.protocol.errors import BadInput, ContentMissing, CrowdproofError, Refused
-from oracle.protocol.leaves import Task, Verdict
+from oracle.protocol.leaves import Core, Task, Verdict
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.messages import Header
 from oracle.protocol.state import Job, Post, State, Worker
 from oracle.protocol.terms import Terms
-from oracle.services import rules
+from oracle.services import candidates, rules
 
 KEPT_TREES = 16
 AHEAD = 4  # epochs, the last ones, that are read before they are asked for, with
@@ -220,6 +221,13 @@ class Reader:
     def name(self, post: Post, verdict: Verdict, label: int) -> str:
         """What a label of a decided task stands for; nothing where no answer counted."""
         return next(iter(self.classes(post, verdict)[label : label + 1]), "")
+
+    def why(self, verdict: Verdict, core: Core) -> str:
+        """What the reason of a rejected answer says in words; nothing where there is none, or it cannot be read."""
+        opening = verdict.openings[verdict.cores.index(core)]
+        with suppress(CrowdproofError):
+            return candidates.words_of(self.oracle.content.get(from_digest(Codec.DAG_CBOR, opening.reason)))
+        return ""
 
     def inputs(self, number: int) -> dict[int, list[Input]]:
         """task -> what the decided tasks that it waits for say, where it waits for any."""

@@ -1,23 +1,21 @@
 """What the decided tasks of a job say about agreement, confidence and each worker; from the epochs' public data."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from api import schemas
 from api.reader import Reader
 from oracle.protocol import scoring
-from oracle.protocol.leaves import Status
+from oracle.protocol.leaves import Status, Verdict
+from oracle.protocol.state import Job
 
 BINS = 10
 
 
 def of_job(reader: Reader, number: int) -> schemas.Statistics:
     """Krippendorff's alpha and counts; quality of a worker is its agreement with the verdicts."""
-    from oracle.verification.types.agreement import nominal  # noqa: PLC0415 - numpy, for those who ask
-
     job = reader.job(number)
     bins, labels, sure = [0] * BINS, Counter[str](), []
-    units: list[int] = []
-    values: list[int] = []
     answers: Counter[int] = Counter()
     counted: Counter[int] = Counter()
     agreed: Counter[int] = Counter()
@@ -32,8 +30,6 @@ def of_job(reader: Reader, number: int) -> schemas.Statistics:
         labels[reader.name(post, verdict, verdict.label)] += 1
         answers.update(core.worker for core in verdict.cores)
         for core in listed:
-            units.append(verdict.task)
-            values.append(core.label)
             counted[core.worker] += 1
             agreed[core.worker] += core.label == verdict.label
             paid[core.worker] += scoring.pay(job.terms, core.label, verdict.label) * reader.unit
@@ -52,9 +48,26 @@ def of_job(reader: Reader, number: int) -> schemas.Statistics:
         job=number,
         decided=len(decided),
         answers=sum(answers.values()),
-        agreement=nominal(units, values) if units and not job.terms.free else None,
+        agreement=_agreement(reader, job, [verdict for _, _, verdict in decided]),
         mean_confidence=sum(sure) / len(sure) if sure else None,
         confidence=bins,
         labels=dict(labels),
         workers=workers,
     )
+
+
+def _agreement(reader: Reader, job: Job, verdicts: Sequence[Verdict]) -> float | None:
+    """Krippendorff's alpha of the answers that count."""
+    from oracle.services.candidates import agreement  # noqa: PLC0415 - numpy, for those who ask
+    from oracle.verification.types.agreement import nominal  # noqa: PLC0415
+
+    counted = [
+        (verdict.task, core, opening)
+        for verdict in verdicts
+        for core, opening in zip(verdict.cores, verdict.openings, strict=True)
+        if core.status is Status.COUNTED
+    ]
+    if job.terms.free:
+        asked = reader.content(job)[0].document["answer"]["asked"]
+        return agreement(asked, [(task, core.worker, opening.payload) for task, core, opening in counted])
+    return nominal([task for task, *_ in counted], [core.label for _, core, _ in counted]) if counted else None

@@ -226,7 +226,7 @@ class Mine:
             made.agreed = core.label == verdict.label
             made.paid = scoring.pay(job.terms, core.label, verdict.label) * self.reader.unit
         else:
-            made.state, made.why = "NOT ACCEPTED", WHY.get(Status(core.status))
+            made.state, made.why = "NOT ACCEPTED", self.reader.why(verdict, core) or WHY.get(Status(core.status))
             if post.status is EpochStatus.PENDING:
                 made.contest_until = post.posted_at + self.reader.oracle.deployment.window
 

@@ -201,6 +201,21 @@ def agrees(shown: bytes, own: bytes) -> bool:
     return said[0] == said[1]
 
 
+def agreement(asked: Mapping[str, Any], answers: Sequence[tuple[int, int, bytes]]) -> float | None:
+    """Krippendorff's alpha of (task, worker, payload), as the type of what is `asked` defines it; None where it does not."""
+    kind = kind_of(asked)
+    read = [_Said(task, worker, value_of(kind, payload)) for task, worker, payload in answers]
+    said = [one for one in read if one.value is not None]
+    return kind.agreement(_given(sorted({one.task for one in said}), said)[0]) if said else None
+
+
+def words_of(reason: bytes) -> str:
+    """What a reason says to the worker. Raises BadInput for what is none."""
+    from oracle.verification.content.findings import read_reason  # noqa: PLC0415 - as above
+
+    return "; ".join(finding.words for finding in read_reason(reason)[1])
+
+
 # ----------------------------------------------------------------------------------------------- in somebody's epoch
 
 

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from oracle.protocol import audit, leaves
 from oracle.protocol import epoch as ep
 from oracle.protocol.epoch import Epoch
+from oracle.protocol.faults import Kind
 from oracle.protocol.hashing import ZERO, keccak
 from oracle.protocol.heads import Debit
 from oracle.protocol.leaves import Core, Opening, Status, Verdict
 from oracle.protocol.messages import Assignment
+from oracle.protocol.sealing import commitment
 from oracle.protocol.terms import MAX_CAP, NAT, NO_LABEL
 from tests.protocol.test_keys import ORDER
 from tests.support.epochs import (
@@ -314,6 +316,20 @@ def test_check__a_row_of_another_length__is_a_fault_and_never_raises(row: tuple[
     found = places(with_leaf(epoch, "weights", index, row=row))
     assert found[0] == (3, "weights", index)
     assert {place[1] for place in found} == {"weights", "verdicts"}
+
+
+CHANGED = ("payload", "commitment", "signature")
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_check__a_payload_that_is_not_the_label__is_a_fault_unless_answers_are_free(free: bool) -> None:
+    asked = {"answer": {"type": "free", "asked": {"type": "text"}, "candidates": 3}} if free else {}
+    world = tiny(workers=3, tasks=1, **asked)
+    first, listed = everybody(world)[0], world.listed(everybody(world)[0])
+    bound = commitment(first.job, first.task, first.worker, b"a dog" + bytes(59), listed.opening.salt)
+    opening = world.sign(first, replace(listed.opening, payload=b"a dog" + bytes(59), commitment=bound))
+    epoch = with_opening(world.epoch(everybody(world)), 0, 0, **{name: getattr(opening, name) for name in CHANGED})
+    assert [fault.kind for fault in world.check(epoch)] == ([] if free else [Kind.PayloadMismatch])
 
 
 def test_check__the_same_epoch_after_another_was_struck__needs_its_assignments_again() -> None:
