@@ -32,6 +32,7 @@ Lists = dict[int, dict[int, tuple[Listed, ...]]]  # the same, with what became o
 Known = Mapping[int, Mapping[int, int]]  # job -> task -> label of gold
 Opened = tuple[bytes, bytes]  # payload, salt
 SEALED = "sealed"  # the code of what waits for the members' shares
+MOST_BYTES = 1 << 27  # of the envelopes that an epoch opens: members hand its blocks to each other whole
 KNOWN = 50_000  # answers of a job that are enough to know its workers by
 
 
@@ -50,6 +51,7 @@ def ready(
     """
     load: Counter[int] = Counter()
     found: Answers = {}
+    size = 0
     for number, least in _jobs(view, ledger, books, window):
         if len(found) == MAX_DEBITS:
             break
@@ -61,8 +63,11 @@ def ready(
             owed = not any((number, task, a.worker) in view.state.hatched for a in answers)
             more = pay + len(answers) * (job.terms.base + job.terms.bonus)
             fits = more + job.terms.fee(more) <= left
-            if enough and room and owed and fits and (number, task) not in ledger.decided:
+            bulk = sum(len(a.envelope) for a in answers)
+            small = size + bulk <= MOST_BYTES
+            if enough and room and owed and fits and small and (number, task) not in ledger.decided:
                 found.setdefault(number, {})[task] = answers
+                size += bulk
                 load.update(a.worker for a in answers)
                 pay = more
     return found

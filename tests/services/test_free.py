@@ -109,6 +109,16 @@ def test_settle__a_second_epoch__knows_the_workers_of_the_first(town: Town) -> N
     assert card["jobs"][0]["known_tasks"] == 2
 
 
+def test_settle__more_than_an_epoch_may_hold__goes_on_in_the_next(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = filled(town)
+    size = sum(len(a.envelope) for a in town.nodes[0].database.answers(job))
+    monkeypatch.setattr(draft, "MOST_BYTES", size - 1)
+    assert [v.task for v in posted(town).verdicts] == [0, 1]
+    town.chain.mine(seconds=WINDOW)
+    assert settle.finalise_pending(town.settler(), town.state, town.index.view().now)
+    assert [v.task for v in posted(town).verdicts] == [2]
+
+
 # ------------------------------------------------------------------------------------------ what the others refuse
 
 

@@ -35,6 +35,7 @@ from oracle.verification.types.answer import AnswerType, Consensus, Float, Given
 
 MOST = 64  # candidates of a task
 NEVER = -(1 << 40)  # the score of a candidate that a task does not have
+MILLION = 1_000_000
 FEW = 5.0  # answers that the crowd's share is worth beside a worker's own
 
 
@@ -76,7 +77,7 @@ def clusters(given: Given, found: Consensus, kind: AnswerType, most: int = MOST)
 def bins(given: Given, found: Consensus, count: int, scale: tuple[float, float] | None = None) -> Candidates:
     """The middles of `count` equal parts of the `scale`, or of what the answers span, as candidates of every task; in place of that
 
-    of its part the consensus itself, to six digits.
+    of its part the consensus itself, to a millionth of the scale.
     """
     y = np.asarray(given.value, np.float64)
     low, high = scale or (float(y.min()), float(y.max()))
@@ -92,9 +93,11 @@ def bins(given: Given, found: Consensus, count: int, scale: tuple[float, float] 
 
     best = place(np.array([y.min() if value is None else value for value in found.value], np.float64))
     value = [middles.tolist() for _ in found.value]
+    step = (high - low) / MILLION or 1.0
     for some, at, seen in zip(value, best.tolist(), found.value, strict=True):
         if seen is not None:
-            some[at] = float(f"{np.clip(seen, edges[at], edges[at + 1]):.6g}")
+            inside = float(np.clip(seen, edges[at], edges[at + 1]))
+            some[at] = float(f"{low + round((inside - low) / step) * step:.12g}")
     return Candidates(value, place(y), best, rows)
 
 

@@ -64,6 +64,14 @@ def test_bins__precise_workers__the_bin_of_the_value() -> None:
     assert np.abs(middles - np.array(found.value)).mean() < 1.5 * (middles.max() - middles.min()) / 20
 
 
+def test_bins__everybody_says_the_same__that_number() -> None:
+    kind = type_of("number")
+    given = Given(np.zeros(3, np.int32), np.arange(3, dtype=np.int32), [5.0, 5.0, 5.0], 1, 3)
+    found = kind.aggregate(given, engine)
+    options = bins(given, found, 20)
+    assert options.value[0][of_record(given, found, options).label[0]] == 5.0
+
+
 def _terms(classes: int) -> scoring.Terms:
     zero = bytes(32)
     return scoring.Terms(classes, 1, 1, 1, 0, 0, WEIGHT_CAP, PRIOR_CAP, zero, zero)
