@@ -144,16 +144,20 @@ def check_manifest(document: Any, where: str = "manifest") -> Manifest:
 
 def _free_problems(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """(field, why it does not go with free answers, or not without them)."""
-    asked = document["answer"].get("asked", {"type": "choice"})
+    answer = document["answer"]
+    asked = answer.get("asked", {"type": "choice"})
     kind = asked["type"]
-    if document["answer"]["type"] != "free":
+    for field in ("classes",) if answer["type"] == "free" else ("candidates", "content"):
+        if field in answer:
+            yield f"answer.{field}", f"leave it out, or say {'choice' if field == 'classes' else 'free'} as answer.type"
+    if answer["type"] != "free":
         if kind in UNLISTED:
             yield "answer.type", f"{kind} cannot be listed as classes: say free, and leave out answer.classes"
         return
     yield from _asked_problems(asked)
-    if "content" in document["answer"] and kind != "text":
+    if "content" in answer and kind != "text":
         yield "answer.content", "only texts are checked"
-    policy = document["answer"].get("content", {})
+    policy = answer.get("content", {})
     if policy.get("least", 0) > policy.get("most", policy.get("least", 0)):
         yield "answer.content.least", "is more than answer.content.most"
     if "language" in policy.get("reject", ()) and not policy.get("languages"):
@@ -178,8 +182,8 @@ def _asked_problems(asked: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "answer.asked", "free numbers need low and high, the ends of their scale, in this order"
     if kind in ("multi", "spans", "boxes") and not asked.get("labels"):
         yield "answer.asked.labels", f"{kind} needs the labels that there are"
-    if kind == "form" and not asked.get("fields"):
-        yield "answer.asked.fields", "a form needs its fields"
+    if kind == "form" and min(map(len, asked.get("fields", {"": ()}).values())) < 2:
+        yield "answer.asked.fields", "a form needs fields, each with two answers or more"
 
 
 def problems(document: Any) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from oracle.protocol import ledger as lg
 from oracle.protocol import manifest as mf
 from oracle.protocol.cids import Cid, Codec, decode, from_digest
 from oracle.protocol.epoch import Epoch
-from oracle.protocol.errors import ContentMissing, CrowdproofError
+from oracle.protocol.errors import BadInput, ContentMissing, CrowdproofError
 from oracle.protocol.gold import Opening
 from oracle.protocol.jobkey import Keys, no_keys
 from oracle.protocol.leaves import Status, Task, Verdict, is_sealed
@@ -24,7 +24,7 @@ from oracle.protocol.manifest import Manifest
 from oracle.protocol.pages import Source
 from oracle.protocol.state import State
 from oracle.protocol.terms import Terms
-from oracle.services import matches
+from oracle.services import candidates, matches
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -120,6 +120,11 @@ class Books:
             raise ContentMissing(f"the manifest or the tasks of a job are not in the store: {faults[0].what}")
         if len(manifest.classes) != terms.classes:
             raise ContentMissing("what the terms of a job name as its manifest has other classes than they")
+        if terms.free:
+            try:
+                candidates.kind_of(manifest.document["answer"]["asked"])
+            except BadInput as problem:
+                raise ContentMissing(f"a job asks for answers of no type: {problem}") from None
         return manifest, tasks
 
     def machines(self, state: State, terms: Terms) -> set[int]:

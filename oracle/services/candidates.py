@@ -52,15 +52,16 @@ def _kind(asked: tuple[tuple[str, Any], ...]) -> "AnswerType":
 
     given = dict(asked)
     name = given["type"]
-    words: dict[str, Any] = {"type": name} | {k: given[k] for k in KEPT.get(name, ()) if k in given}
+    words: dict[str, Any] = {"type": name}
+    if name == "number":  # a manifest writes 1e100 as an integer
+        words |= {end: float(given[end]) for end in ("low", "high")}
+    if name == "text" and "unit" in given:
+        words["unit"] = given["unit"]
     if name in ("multi", "spans", "boxes"):
         words["classes" if name == "multi" else "labels"] = list(given["labels"])
     if name == "form":
         words["fields"] = {field: {"type": "choice", "classes": list(labels)} for field, labels in given["fields"]}
     return type_of(words, "answer.asked")
-
-
-KEPT = {"number": ("low", "high"), "text": ("unit",)}
 
 
 def value_of(kind: "AnswerType", payload: bytes) -> Any:
@@ -93,13 +94,15 @@ def judge(
     card = {"job": job, "tasks": len(tasks), "answers": len(left), "known_tasks": len(known), "method": kind.name}
     card |= {"weight_cap": terms.weight_cap, "prior_cap": terms.prior_cap, "rejected": len(reasons)}
     if not given.value:
-        nothing: dict[int, tuple[str, ...]] = dict.fromkeys(tasks, ())
-        return Judgement(
-            {}, dict.fromkeys(tasks, (0,) * terms.classes), dict.fromkeys(tasks, 0), card, {}, nothing, reasons
-        )
+        zero, none = (0,) * terms.classes, dict.fromkeys(tasks, ())
+        return Judgement({}, dict.fromkeys(tasks, zero), dict.fromkeys(tasks, 0), card, {}, dict(none), reasons)
     options, decided = _decide(kind, manifest, terms, given)
-    stands = {(a.task, a.worker): int(label) for a, label in zip(left, options.label, strict=False)}
-    used = {(worker, label) for (_, worker), label in stands.items()}
+    stands: dict[int, dict[int, int]] = {task: {} for task in tasks}
+    for a, label in zip(
+        left, options.label.tolist(), strict=False
+    ):  # those to tasks that are decided stand behind them
+        stands[a.task][a.worker] = label
+    used = {pair for places in stands.values() for pair in places.items()}
     pairs = zip(people[decided.row_worker].tolist(), decided.row_label.tolist(), strict=True)
     return Judgement(
         rows={pair: tuple(row) for pair, row in zip(pairs, decided.row_weight.tolist(), strict=True) if pair in used},
@@ -118,7 +121,7 @@ def _decide(kind: "AnswerType", manifest: Manifest, terms: Terms, given: "Given"
     found = kind.aggregate(given, _engine)
     if kind.name == "number":
         asked = manifest.document["answer"]["asked"]
-        options = cd.bins(given, found, terms.classes, (asked["low"], asked["high"]))
+        options = cd.bins(given, found, terms.classes, (float(asked["low"]), float(asked["high"])))
     else:
         options = cd.clusters(given, found, kind, terms.classes)
     return options, cd.of_record(given, found, options, terms.weight_cap, terms.prior_cap, terms.classes)
@@ -239,8 +242,9 @@ def parts(own: Judgement, verdict: Verdict, named: free.Candidates) -> bool:
     if (verdict.job, verdict.task) not in named:
         return False
     stands = {c.worker: c.label for c in verdict.cores if c.status is Status.COUNTED}
-    mine = {worker: label for (task, worker), label in own.stands.items() if task == verdict.task}
-    return stands != mine or own.candidates[verdict.task] != tuple(named[verdict.job, verdict.task])
+    return stands != own.stands.get(verdict.task, {}) or own.candidates[verdict.task] != tuple(
+        named[verdict.job, verdict.task]
+    )
 
 
 def check_reasons(own: Judgement, verdict: Verdict, block: Callable[[bytes], bytes]) -> None:

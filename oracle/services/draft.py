@@ -26,11 +26,13 @@ from oracle.services import candidates, rules, verify
 from oracle.services.books import Books
 from oracle.services.index import View
 from oracle.services.verify import Judgement
+from oracle.telemetry import log
 
 Answers = dict[int, dict[int, list[StoredAnswer]]]  # job -> task -> its answers, ascending by worker
 Lists = dict[int, dict[int, tuple[Listed, ...]]]  # the same, with what became of them
 Known = Mapping[int, Mapping[int, int]]  # job -> task -> label of gold
 Opened = tuple[bytes, bytes]  # payload, salt
+NUMERIC = (ArithmeticError, LookupError, TypeError, ValueError)  # what a model raises on numbers that it cannot take
 SEALED = "sealed"  # the code of what waits for the members' shares
 MOST_BYTES = 1 << 27  # of the envelopes that an epoch opens: members hand its blocks to each other whole
 KNOWN = 50_000  # answers of a job that are enough to know its workers by
@@ -130,7 +132,7 @@ def _placed(task: int, a: Listed, judged: Judgement) -> Listed:
     if block := judged.reasons.get((task, a.worker)):
         opening = replace(a.opening, reason=digest_of(cid_of(block, Codec.DAG_CBOR)))
         return replace(a, label=NO_LABEL, status=Status.REJECTED, opening=opening)
-    return replace(a, label=judged.stands.get((task, a.worker), a.label))
+    return replace(a, label=judged.stands.get(task, {}).get(a.worker, a.label))
 
 
 def fits(job: int, task: int, worker: int, bound: bytes, opened: Opened | None) -> bool:
@@ -139,15 +141,21 @@ def fits(job: int, task: int, worker: int, bound: bytes, opened: Opened | None) 
 
 
 def judge(state: State, books: Books, lists: Lists, before: Lists, gold: Known) -> dict[int, Judgement]:
-    """`before`: what epochs that stand list of these jobs: a task that is decided late is judged by all that its workers did."""
+    """`before`: what epochs that stand list of these jobs: a task that is decided late is judged by all that its workers did.
+
+    A job at which a model fails is left out: whatever its answers are, they hold up no other.
+    """
     found = {}
     for number, tasks in lists.items():
         terms, known = state.jobs[number].terms, before.get(number, {})
-        if terms.free:
-            found[number] = candidates.judge(number, terms, *books.job(terms), tasks, known)
-        else:
-            machines = books.machines(state, terms)
-            found[number] = verify.judge(number, terms, tasks, known, gold.get(number, {}), machines)
+        try:
+            if terms.free:
+                found[number] = candidates.judge(number, terms, *books.job(terms), tasks, known)
+            else:
+                machines = books.machines(state, terms)
+                found[number] = verify.judge(number, terms, tasks, known, gold.get(number, {}), machines)
+        except NUMERIC as problem:
+            log("unjudged", job=number, what=type(problem).__name__)  # its words may be an answer
     return found
 
 

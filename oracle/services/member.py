@@ -377,7 +377,7 @@ class Member:
                 return signed.proposal
         return None
 
-    def _draft(self, view: View, ledger: Ledger, answers: Answers, evidence: Evidence) -> Proposal:
+    def _draft(self, view: View, ledger: Ledger, answers: Answers, evidence: Evidence) -> Proposal | None:
         shown: dict[Place, list[Opened]] = defaultdict(list)
         for job, task, worker, payload, salt in evidence.openings:
             shown[job, task, worker].append((payload, salt))
@@ -396,8 +396,11 @@ class Member:
             draft.settled(view.state, self._books, lists),
             self._known(view, lists, told),
         )
-        lists = draft.placed(lists, judged)
-        links, blocks = gold.pack_openings(told)
+        if not judged:
+            return None
+        answers = {number: answers[number] for number in judged}
+        lists = draft.placed({number: lists[number] for number in judged}, judged)
+        links, blocks = gold.pack_openings([one for one in told if one.job in judged])
         said, more = draft.pack_said(judged)
         named = self._named(view, lists, evidence.matches) | ({"gold": links} if links else {}) | said
         keys = self._keyring.keys(lists)
@@ -571,6 +574,8 @@ class Member:
         lists = draft.lists_of(epoch)
         known = self._known(view, lists, told)
         own = draft.judge(view.state, self._books, lists, draft.settled(view.state, self._books, lists), known)
+        if lists.keys() - own.keys():
+            raise Refused("judgement", "a job cannot be judged here")
         named = self._check_said(view, epoch, own)
         parted = sum(candidates.parts(own[v.job], v, named) for v in epoch.verdicts)
         if parted > MAX_PARTED * len(epoch.verdicts):

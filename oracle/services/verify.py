@@ -46,15 +46,15 @@ class Opinion:
 class Judgement:
     """Weights by (worker, label), priors and labels by task, and what the model card says of the job.
 
-    Of free answers also `stands`: the candidate of each that counts; `candidates`: their texts, by task; `reasons`: blocks that say
-    why others are rejected.
+    Of free answers also, by task: `stands`, the candidate of each worker's that counts; `candidates`, their texts; and `reasons`,
+    blocks that say why others are rejected.
     """
 
     rows: dict[tuple[int, int], Row]
     priors: dict[int, Row]
     labels: dict[int, int]
     card: dict[str, Any]
-    stands: dict[Pair, int] = field(default_factory=dict)
+    stands: dict[int, dict[int, int]] = field(default_factory=dict)
     candidates: dict[int, tuple[str, ...]] = field(default_factory=dict)
     reasons: dict[Pair, bytes] = field(default_factory=dict)
 

@@ -150,10 +150,13 @@ def test_approve__an_answer_moved_to_another_candidate__refused(town: Town, monk
 
     def moved(judged: dict[int, Judgement]) -> dict[int, Judgement]:
         own = judged[job]
-        task, worker = next(place for place in own.stands if place[0] == 0)
-        label = 1 - own.stands[task, worker]
+        worker, label = next((w, 1 - label) for w, label in own.stands[0].items())
         row = own.rows.get((worker, label)) or own.rows[next(pair for pair in own.rows if pair[1] == label)]
-        return {job: replace(own, stands=own.stands | {(task, worker): label}, rows=own.rows | {(worker, label): row})}
+        return {
+            job: replace(
+                own, stands=own.stands | {0: own.stands[0] | {worker: label}}, rows=own.rows | {(worker, label): row}
+            )
+        }
 
     assert _refusal(town, _proposed(town, monkeypatch, moved)) in ("judgement", "wrong-epoch")
 
@@ -181,8 +184,9 @@ def test_approve__a_good_answer_rejected__refused(town: Town, monkeypatch: pytes
 
     def rejected(judged: dict[int, Judgement]) -> dict[int, Judgement]:
         own = judged[job]
-        place = next(place for place in own.stands if place[0] == 2)
-        stands = {p: label for p, label in own.stands.items() if p != place}
+        worker = next(iter(own.stands[2]))
+        place = (2, worker)
+        stands = own.stands | {2: {w: label for w, label in own.stands[2].items() if w != worker}}
         return {job: replace(own, stands=stands, reasons={place: encode({"version": 0, "why": "I do not like it"})})}
 
     assert _refusal(town, _proposed(town, monkeypatch, rejected)) == "no-reason"
@@ -198,7 +202,7 @@ def test_approve__a_bad_answer_let_through__refused(town: Town, monkeypatch: pyt
         ((place, _),) = own.reasons.items()
         row = next(iter(own.rows.values()))
         rows = own.rows | {(place[1], 0): row}
-        return {job: replace(own, stands=own.stands | {place: 0}, reasons={}, rows=rows)}
+        return {job: replace(own, stands={0: own.stands[0] | {place[1]: 0}}, reasons={}, rows=rows)}
 
     assert _refusal(town, _proposed(town, monkeypatch, through)) == "judgement"
 
