@@ -215,7 +215,7 @@ class Reader:
         if not terms.free:
             return self.books.job(terms)[0].classes
         with suppress(CrowdproofError):
-            return self.books.candidates(self.epoch(post).model)[verdict.job, verdict.task]
+            return self.books.candidates(self.epoch(post).model)[verdict.job, verdict.task] or ()
         return ()
 
     def name(self, post: Post, verdict: Verdict, label: int) -> str:

@@ -62,7 +62,7 @@ def verdicts_of(oracle: Oracle, state: State, job: int, recording: Recording) ->
         epoch = oracle.books.epoch(post.epoch, post.content)
         named = oracle.books.candidates(epoch.model) if terms.free else {}
         for v in [v for v in epoch.verdicts if v.job == job]:
-            names = named[job, v.task] if terms.free else recording.answers.classes
+            names = (named[job, v.task] or ()) if terms.free else recording.answers.classes
             said = names[v.label] if v.label < len(names) else ""
             found.append((v.task, said, ep.pay_of(terms, v.label, v.cores)))
     return sorted(found)

@@ -1,7 +1,8 @@
 """Free answers: texts that no list of classes foresaw, and the candidates of a task for which they stand.
 
 text <-> payload, padded so that its length says little of the answer. Which candidate an answer stands for is judgement (design of
-the decision of record): a model card names the candidates of every task that its epoch decides, so that labels can be read.
+the decision of record): a model card names the candidates of every task that its epoch decides, so that labels can be read; those
+of a sealed job under its key.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,8 @@ from typing import Any
 from oracle.protocol import pages
 from oracle.protocol.cids import Codec, Link, cid_of, decode, encode
 from oracle.protocol.errors import BadInput
+from oracle.protocol.hashing import keccak, tagged
+from oracle.protocol.jobkey import open_record, seal_record
 from oracle.protocol.pages import Block, Source
 from oracle.protocol.terms import MAX_CLASSES
 
@@ -18,7 +21,8 @@ STEP = 64  # bytes: a payload is a multiple of it
 MOST = 8_192  # bytes of a payload
 FIELD = "candidates"  # of a model card
 Pair = tuple[int, int]  # job, task
-Candidates = Mapping[Pair, Sequence[str]]
+Candidates = dict[Pair, tuple[str, ...] | None]
+SEALED = 2  # parts of a row that follow job and task: salt and ciphertext
 
 
 def payload_of(text: str) -> bytes:
@@ -52,13 +56,14 @@ def is_size(size: int) -> bool:
 # -------------------------------------------------------------------------------------------------- in an epoch's card
 
 
-def pack(candidates: Candidates) -> tuple[list[Link], list[Block]]:
-    """(what the model card names, the blocks)."""
+def pack(candidates: Mapping[Pair, Sequence[str]], keys: Mapping[int, bytes]) -> tuple[list[Link], list[Block]]:
+    """(what the model card names, the blocks). keys: of the sealed jobs among them."""
     blocks: list[bytes] = []
     part: list[Any] = []
     size = 0
     for (job, task), texts in sorted(candidates.items()):
-        part.append([job, task, list(texts)])
+        said = list(texts)
+        part.append([job, task, *(_sealed(keys[job], job, task, said) if job in keys else [said])])
         size += sum(map(len, texts))
         if size > pages.TARGET:
             blocks.append(encode(part))
@@ -67,21 +72,40 @@ def pack(candidates: Candidates) -> tuple[list[Link], list[Block]]:
     return [Link(cid_of(data, Codec.DAG_CBOR)) for data in blocks], [(data, Codec.DAG_CBOR) for data in blocks]
 
 
-def read(source: Source, card: Any) -> dict[Pair, tuple[str, ...]]:
-    """The candidates that a model card names. Raises BadInput for what is none, and what the source raises."""
+def read(source: Source, card: Any) -> Candidates:
+    """The candidates that a model card names; None of a sealed job whose key the source has not.
+
+    Raises BadInput for what is none, and what the source raises.
+    """
     try:
         blocks: list[Any] = [decode(source.read(pages.linked(link, Codec.DAG_CBOR))) for link in card.get(FIELD, [])]
-        rows: list[tuple[int, int, tuple[str, ...]]] = [
-            (job, task, tuple(texts)) for block in blocks for job, task, texts in block
-        ]
-    except (TypeError, ValueError, AttributeError) as problem:
+        rows = [((job, task), _texts(source, job, task, *said)) for block in blocks for job, task, *said in block]
+    except pages.UNREADABLE as problem:
         raise BadInput(f"the model card does not name candidates: {problem}") from None
-    for job, task, texts in rows:
-        whole = type(job) is int and type(task) is int and all(type(text) is str for text in texts)
-        if not whole or len(texts) > MAX_CLASSES or len(set(texts)) != len(texts):
-            raise BadInput(
-                f"the candidates of task {task} of job {job} are no list of up to {MAX_CLASSES} different texts"
-            )
-    if any(a[:2] >= b[:2] for a, b in pairwise(rows)):
+    if any(a >= b for (a, _), (b, _) in pairwise(rows)):
         raise BadInput("candidates are not named in the order of jobs and tasks, once each")
-    return {(job, task): texts for job, task, texts in rows}
+    return dict(rows)
+
+
+def _sealed(key: bytes, job: int, task: int, texts: list[str]) -> list[bytes]:
+    """A salt that is new for other texts and tells nothing without the key, and the texts under it."""
+    plain = encode(texts)
+    salt = tagged("candidates", key, job, task, keccak(plain))
+    return [salt, seal_record(key, salt, plain)]
+
+
+def _texts(source: Source, job: Any, task: Any, *said: Any) -> tuple[str, ...] | None:
+    """Raises whatever bad data raises."""
+    if type(job) is not int or type(task) is not int:
+        raise ValueError("a row begins with a job and a task")
+    if len(said) == SEALED:
+        key = source.keys(job)
+        if key is None:
+            return None
+        said = (decode(open_record(key, *said)),)
+    (texts,) = said
+    if not isinstance(texts, list) or not all(type(text) is str for text in texts):
+        raise ValueError("candidates are a list of texts")
+    if len(texts) > MAX_CLASSES or len(set(texts)) != len(texts):
+        raise ValueError(f"task {task} of job {job} has not up to {MAX_CLASSES} different candidates")
+    return tuple(texts)

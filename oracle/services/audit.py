@@ -204,7 +204,7 @@ class _Audit:
 
     def _reasons(self, epoch: Epoch, index: int, verdict: Verdict) -> Iterator[Fault]:
         """Whether each rejected answer's reason is kept; whether it is a good one is for who arbitrates."""
-        for core, opening in zip(verdict.cores, verdict.openings, strict=True):
+        for core, opening in () if is_sealed(verdict) else zip(verdict.cores, verdict.openings, strict=True):
             if core.status is Status.REJECTED:
                 try:
                     self._source.read(from_digest(Codec.DAG_CBOR, opening.reason))

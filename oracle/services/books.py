@@ -79,7 +79,7 @@ class Books:
         self._names: dict[Terms, _Named] = {}
         self._gold: dict[bytes, list[Opening]] = {}
         self._opened: dict[bytes, dict[Pair, int]] = {}
-        self._candidates: dict[bytes, dict[Pair, tuple[str, ...]]] = {}
+        self._candidates: dict[bytes, free.Candidates] = {}
         self._leaves: dict[Terms, frozenset[bytes]] = {}
         self._sure: tuple[list[tuple[int, bytes]], list[tuple[Verdict, float]]] = ([], [])
         self._folded: tuple[list[tuple[int, bytes]], Ledger] = ([], Ledger())
@@ -198,9 +198,12 @@ class Books:
         """The gold that a model card opens. Raises BadInput where it cannot be read as such, ContentMissing."""
         return self._once(self._gold, model, lambda: gold.read_openings(self._source, self._card(model)))
 
-    def candidates(self, model: bytes) -> dict[Pair, tuple[str, ...]]:
+    def candidates(self, model: bytes) -> free.Candidates:
         """Of each task of free answers, the candidates that a model card names. Raises BadInput, ContentMissing."""
-        return self._once(self._candidates, model, lambda: free.read(self._source, self._card(model)))
+        found = self._once(self._candidates, model, lambda: free.read(self._source, self._card(model)))
+        if any(texts is None and self.keys(job) for (job, _), texts in found.items()):  # learnt since
+            found = self._candidates[model] = free.read(self._source, self._card(model))
+        return found
 
     def committed(self, terms: Terms) -> frozenset[bytes]:
         """The leaves of a job's gold."""

@@ -14,7 +14,7 @@ import numpy as np
 from oracle.protocol import free
 from oracle.protocol.epoch import Epoch, Listed
 from oracle.protocol.errors import BadInput
-from oracle.protocol.leaves import Status, Task, Verdict
+from oracle.protocol.leaves import Status, Task, Verdict, is_sealed
 from oracle.protocol.manifest import Manifest
 from oracle.protocol.state import Job
 from oracle.protocol.terms import Terms
@@ -230,8 +230,11 @@ def check_named(epoch: Epoch, jobs: Mapping[int, Job], named: free.Candidates) -
         what = "are not named" if (job, task) in decided else "are named, and are not decided here"
         raise BadInput(f"the candidates of task {task} of job {job} {what}")
     for (job, task), verdict in decided.items():
-        counted = [core.label for core in verdict.cores if core.status is Status.COUNTED]
-        if any(label >= len(named[job, task]) for label in [verdict.label, *counted] if counted):
+        texts = named[job, task]
+        if texts is None and not is_sealed(verdict):
+            raise BadInput(f"the candidates of task {task} of job {job} are sealed, and its verdict is not")
+        counted = () if texts is None else [c.label for c in verdict.cores if c.status is Status.COUNTED]
+        if counted and max(verdict.label, *counted) >= len(texts or ()):
             raise BadInput(f"task {task} of job {job} has a label without a candidate")
 
 
@@ -242,9 +245,8 @@ def parts(own: Judgement, verdict: Verdict, named: free.Candidates) -> bool:
     if (verdict.job, verdict.task) not in named:
         return False
     stands = {c.worker: c.label for c in verdict.cores if c.status is Status.COUNTED}
-    return stands != own.stands.get(verdict.task, {}) or own.candidates[verdict.task] != tuple(
-        named[verdict.job, verdict.task]
-    )
+    texts = named[verdict.job, verdict.task]
+    return stands != own.stands.get(verdict.task, {}) or own.candidates[verdict.task] != texts
 
 
 def check_reasons(own: Judgement, verdict: Verdict, block: Callable[[bytes], bytes]) -> None:

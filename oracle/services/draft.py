@@ -159,9 +159,10 @@ def judge(state: State, books: Books, lists: Lists, before: Lists, gold: Known) 
     return found
 
 
-def pack_said(judged: Mapping[int, Judgement]) -> tuple[dict[str, list[Link]], list[Block]]:
+def pack_said(judged: Mapping[int, Judgement], keys: Mapping[int, bytes]) -> tuple[dict[str, list[Link]], list[Block]]:
     """(what the model card names of free answers, the blocks): the candidates of their tasks, and why some are rejected."""
-    links, blocks = free.pack({(n, task): texts for n, j in judged.items() for task, texts in j.candidates.items()})
+    texts = {(number, task): some for number, j in judged.items() for task, some in j.candidates.items()}
+    links, blocks = free.pack(texts, keys)
     reasons = [(block, Codec.DAG_CBOR) for j in judged.values() for _, block in sorted(j.reasons.items())]
     said = {free.FIELD: links, "reasons": [Link(cid_of(*one)) for one in reasons]}
     return {name: linked for name, linked in said.items() if linked}, [*blocks, *reasons]

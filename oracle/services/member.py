@@ -29,7 +29,7 @@ from oracle.ports import (
     Signer,
     StoredAnswer,
 )
-from oracle.protocol import audit, gold, leaves, trees
+from oracle.protocol import audit, free, gold, leaves, trees
 from oracle.protocol import epoch as ep
 from oracle.protocol.cids import Codec, cid_of, decode, digest_of, encode, from_digest
 from oracle.protocol.credentials import SignedBandKey
@@ -401,9 +401,9 @@ class Member:
         answers = {number: answers[number] for number in judged}
         lists = draft.placed({number: lists[number] for number in judged}, judged)
         links, blocks = gold.pack_openings([one for one in told if one.job in judged])
-        said, more = draft.pack_said(judged)
-        named = self._named(view, lists, evidence.matches) | ({"gold": links} if links else {}) | said
         keys = self._keyring.keys(lists)
+        said, more = draft.pack_said(judged, keys)
+        named = self._named(view, lists, evidence.matches) | ({"gold": links} if links else {}) | said
         card = encode(verify.model_card(judged.values(), keys) | named)
         model = digest_of(cid_of(card, Codec.DAG_CBOR))
         epoch = draft.build(view, ledger, self._deployment, answers, lists, judged, model)
@@ -582,7 +582,7 @@ class Member:
             what = f"{parted} of {len(epoch.verdicts)} tasks get another label under this member's own weights"
             raise Refused("judgement", what)
 
-    def _check_said(self, view: View, epoch: Epoch, own: Mapping[int, Judgement]) -> dict[Pair, tuple[str, ...]]:
+    def _check_said(self, view: View, epoch: Epoch, own: Mapping[int, Judgement]) -> free.Candidates:
         """The candidates of free answers that the card names; every rejection is one that this member would give too."""
         try:
             named = self._books.candidates(epoch.model)

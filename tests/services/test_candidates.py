@@ -189,7 +189,6 @@ def test_manifest__of_free_answers__names_the_field_that_is_wrong(answer: dict[s
         {"redundancy": {"most": 3, "confidence": 0.9}},
         {"goldShare": 0.1},
         {"releases": {"epsilon": 1}},
-        {"visibility": "sealed"},
     ],
 )
 def test_manifest__what_needs_common_classes__does_not_go_with_free_answers(changes: dict[str, Any]) -> None:

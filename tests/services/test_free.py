@@ -8,11 +8,11 @@ import pytest
 
 from oracle.ports import Evidence, Proposal
 from oracle.protocol import free
-from oracle.protocol.cids import Codec, Link, cid_of, decode, encode, from_digest
+from oracle.protocol.cids import Codec, Link, cid_of, decode, digest_of, encode, from_digest
 from oracle.protocol.errors import BadInput, Refused
 from oracle.protocol.leaves import Status
 from oracle.services import candidates, draft, settle
-from oracle.services.books import source
+from oracle.services.books import Books, source
 from oracle.services.verify import Judgement
 from tests.support.committee import WINDOW, Town
 
@@ -117,6 +117,37 @@ def test_settle__more_than_an_epoch_may_hold__goes_on_in_the_next(town: Town, mo
     town.chain.mine(seconds=WINDOW)
     assert settle.finalise_pending(town.settler(), town.state, town.index.view().now)
     assert [v.task for v in posted(town).verdicts] == [2]
+
+
+def test_settle__a_sealed_job__names_its_candidates_to_who_has_its_key_alone(town: Town) -> None:
+    key = b"\x07" * 32
+    job = town.sealed_job(key, 1, 3, answer=TEXT)
+    workers = list(town.register(3))
+    town.fill_job(job, {(0, w): "the word is swordfish" for w in workers})
+    assert settle.post_next(town.settler(), town.state)
+    post = town.state.unstruck()[-1]
+    dark, read = Books(town.content), Books(town.content, lambda number: key if number == job else None)
+    model = dark.epoch(post.epoch, post.content).model
+    assert dark.candidates(model) == {(job, 0): None}
+    assert read.candidates(model) == {(job, 0): ("the word is swordfish",)}
+    assert not any(b"swordfish" in town.content.get(cid) for cid in town.content.cids())
+    candidates.check_named(dark.epoch(post.epoch, post.content), town.state.jobs, dark.candidates(model))
+    with pytest.raises(BadInput, match="is not"):
+        candidates.check_named(read.epoch(post.epoch, post.content), town.state.jobs, dark.candidates(model))
+
+
+def test_candidates__read_before_and_after_the_key_is_learnt(town: Town) -> None:
+    keys: dict[int, bytes] = {}
+    links, blocks = free.pack({(1, 0): ("a", "b"), (2, 0): ("c",)}, {1: b"\x07" * 32})
+    card = encode({free.FIELD: links})
+    town.content.put_many([*blocks, (card, Codec.DAG_CBOR)])
+    books, model = Books(town.content, keys.get), digest_of(cid_of(card, Codec.DAG_CBOR))
+    assert books.candidates(model) == {(1, 0): None, (2, 0): ("c",)}
+    keys[1] = b"\x07" * 32
+    assert books.candidates(model) == {(1, 0): ("a", "b"), (2, 0): ("c",)}
+    keys[1] = b"\x08" * 32
+    with pytest.raises(BadInput, match="does not open"):
+        Books(town.content, keys.get).candidates(model)
 
 
 # ------------------------------------------------------------------------------------------ what the others refuse
@@ -236,6 +267,7 @@ def test_text_of__another_payload__none(payload: bytes) -> None:
         [[1, "0", ["a"]]],
         [[1, 0, [1]]],
         [[1, 0]],
+        [[1, 0, b"salt", b"sealed"], [1, 0, ["a"]]],
         {"a": 1},
     ],
 )
@@ -248,7 +280,7 @@ def test_read__what_are_no_candidates__refused(town: Town, block: Any) -> None:
 
 def test_pack__many_tasks__read_back_in_several_blocks(town: Town) -> None:
     said = {(1, t): (f"{t} " + "x" * 4_000, "y") for t in range(200)}
-    links, blocks = free.pack(said)
+    links, blocks = free.pack(said, {})
     town.content.put_many(blocks)
     assert len(blocks) > 2
     assert free.read(source(town.content), {free.FIELD: links}) == said

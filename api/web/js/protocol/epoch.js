@@ -51,7 +51,7 @@ export async function readCandidates(fetchBlock, epoch, job, task) {
   for (const link of card.get('candidates') ?? []) {
     const rows = decode(await read(to(link, CODECS.dagCbor)))
     const row = rows.find(([ofJob, ofTask]) => Number(ofJob) === job && Number(ofTask) === task)
-    if (row) return row[2]
+    if (row?.length === 3) return row[2] // those of a sealed job are under its key
   }
   return []
 }
