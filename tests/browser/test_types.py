@@ -89,7 +89,7 @@ CASES: dict[str, Case] = {
         _form,
         "colour: red, size: large",
     ),
-    "spans": ({"labels": ["name"]}, None, "Ada Lovelace wrote it.", _spans, "name 0\u201312"),
+    "spans": ({"labels": ["name"]}, None, "\U0001f389 Ada Lovelace wrote it.", _spans, "name 2\u201314"),
     "boxes": ({"labels": ["car"]}, None, None, _boxes, "car at 11, 10 (40 \u00d7 30)"),
 }
 

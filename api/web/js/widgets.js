@@ -69,7 +69,8 @@ function swapped(list, one, two) {
 const choosing = { label: 0, begun: null } // which label is next, and the word at which a passage began
 
 function spans(spec, value, text, change) {
-  const words = [...text.matchAll(/\S+/g)].slice(0, 2000).map((found) => ({ start: found.index, end: found.index + found[0].length, text: found[0] }))
+  const [words, characters] = [wordsOf(text), [...text]]
+  const marked = ({ start, end }) => characters.slice(start, end).join('')
   const press = (at) => () => {
     if (choosing.begun === null) choosing.begun = at
     else {
@@ -86,8 +87,22 @@ function spans(spec, value, text, change) {
     h('div', { class: 'words', role: 'group', 'aria-label': 'Words of the text' }, words.map((word, at) => [
       h('button', { id: `word-${at}`, 'aria-pressed': String(value.some((one) => word.start < one.end && word.end > one.start)), class: choosing.begun === at ? 'begun' : null, onclick: press(at) }, word.text), ' '])),
     h('ul', { class: 'order' }, value.map((one, at) =>
-      h('li', {}, h('span', {}, `${one.label}: “${text.slice(one.start, one.end)}”`), h('button', { class: 'quiet', 'aria-label': `Remove ${one.label} ${text.slice(one.start, one.end)}`, onclick: () => change(value.toSpliced(at, 1)) }, 'Remove')))),
+      h('li', {}, h('span', {}, `${one.label}: “${marked(one)}”`), h('button', { class: 'quiet', 'aria-label': `Remove ${one.label} ${marked(one)}`, onclick: () => change(value.toSpliced(at, 1)) }, 'Remove')))),
   ]
+}
+
+/** Words with their places, counted in characters (code points) as everybody else counts them, not in halves of some. */
+function wordsOf(text) {
+  const found = []
+  let [at, unit] = [0, 0]
+  for (const { index, 0: word } of text.matchAll(/\S+/g)) {
+    const start = at + [...text.slice(unit, index)].length
+    at = start + [...word].length
+    unit = index + word.length
+    found.push({ start, end: at, text: word })
+    if (found.length === 2000) break
+  }
+  return found
 }
 
 function labels(spec, change, value, legend) {
