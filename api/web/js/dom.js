@@ -73,9 +73,14 @@ function update(here, wanted) {
   for (const [name, listener] of Object.entries(wanted.listeners ?? {})) here[name] = listener
   here.listeners = wanted.listeners
   patch(here, [...wanted.childNodes])
-  for (const [name, value] of Object.entries(wanted.properties ?? {})) if (here[name] !== value) here[name] = value
+  for (const [name, value] of Object.entries(wanted.properties ?? {})) if (here[name] !== value && !isTyped(here, name, value)) here[name] = value
   if (!('disabled' in (wanted.properties ?? {})) && here.properties && 'disabled' in here.properties) here.disabled = false
   here.properties = wanted.properties
+}
+
+/** Whether somebody is writing there, and the state has nothing new to say: what is half written stays. */
+function isTyped(here, name, value) {
+  return name === 'value' && here === document.activeElement && here.properties?.value === value
 }
 
 function hasListeners(element) {
