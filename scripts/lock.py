@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "requirements"
-NOT_LOCKED = re.compile(r"(torch|triton|cuda|nvidia)(-.*)?")
+NOT_LOCKED = re.compile(r"torch|(triton|cuda|nvidia)(-.*)?")
 OPTIONS = [
     "--quiet",
     "--generate-hashes",
