@@ -21,7 +21,8 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 SLITHER := build/slither
 HALMOS := build/halmos
 ## Every loop of a proof ends within 9 rounds, or halmos says so. Its own profile compiles whole byte code into each test.
-PROVE = PATH="$$PATH:$$(dirname $(FORGE))" FOUNDRY_PROFILE=symbolic $(HALMOS)/bin/halmos --forge-build-out build/symbolic/out --loop 9
+PROVE = PATH="$$PATH:$$(dirname $(FORGE))" FOUNDRY_PROFILE=symbolic $(HALMOS)/bin/halmos --forge-build-out build/symbolic/out --loop 9 \
+	--solver-command scripts/solver.sh --solver-timeout-assertion 10m
 # Apart from forge's own output, which slither would wipe. Excluded there: timestamp (deadlines are block time by design),
 # shadowing-local (a parameter named as the protocol names it), and the two reentrancies that move no money and that the transient
 # guard, which slither cannot read, excludes anyway.

@@ -123,12 +123,16 @@ def graph(seen: Seen, worker: Int, task: Int, extras: list[Float]) -> Graph:
     return Graph(
         _tensor(workers),
         _tensor(tasks),
-        torch.from_numpy(np.stack([seen.worker, seen.task])),
+        _places(seen.worker, seen.task),
         _tensor(said),
-        torch.from_numpy(np.stack([worker, task])),
+        _places(worker, task),
         _tensor(base),
         _tensor(extra),
     )
+
+
+def _places(worker: Int, task: Int) -> torch.Tensor:
+    return torch.from_numpy(np.stack([worker, task]).astype(np.int64))
 
 
 def _tensor(values: Float) -> torch.Tensor:
