@@ -45,7 +45,7 @@ def write(name: str, out: Path, days: int) -> dict[str, Any]:
 
 
 def of_job(manifest: Path, tasks: Path | None, history: Path | None, with_model: bool) -> dict[str, Any]:
-    """The understanding of a job, as JSON. Without the extra `text`, or the extra `content`, the note says what is missing."""
+    """The understanding of a job, as JSON. Without the extra `text` the note says what is missing."""
     asked = _manifest(manifest)
     items = [(task.id, task.payload) for task in read_tasks(tasks)] if tasks else []
     notes: list[str] = []
@@ -56,7 +56,7 @@ def of_job(manifest: Path, tasks: Path | None, history: Path | None, with_model:
         items,
         [Subject(t["name"], t["describes"], tuple(t["skills"])) for t in templates().values() if t["skills"]],
         vectors=_model(notes) if with_model else None,
-        language=_language(notes),
+        language=_language,
         personal=_personal,
         history=read_history(history) if history else [],
     )
@@ -121,19 +121,11 @@ def _model(notes: list[str]) -> Vectors | None:
     return embed
 
 
-def _language(notes: list[str]) -> Any:
-    def name(text: str) -> str | None:
-        if sum(c.isalpha() for c in text) < texts.LEAST_LETTERS:
-            return None
-        try:
-            found = texts.language(text[:MOST_READ], ("en",), 1.0)
-        except BadInput:
-            if not notes or "language" not in notes[-1]:
-                notes.append("no language is told: pip install 'crowdproof[content]' brings what names it")
-            return None
-        return found.evidence[0].of if found.evidence else None
-
-    return name
+def _language(text: str) -> str | None:
+    if sum(c.isalpha() for c in text) < texts.LEAST_LETTERS:
+        return None
+    found = texts.language(text[:MOST_READ], ("en",), 1.0)
+    return found.evidence[0].of if found.evidence else None
 
 
 def _personal(text: str) -> list[str]:

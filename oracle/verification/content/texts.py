@@ -68,10 +68,8 @@ def language(text: str, allowed: tuple[str, ...], doubt: float) -> Finding:
 
 @cache
 def _identifier() -> Any:
-    try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise BadInput("the language check needs the package py3langid: pip install 'crowdproof[content]'") from None
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - loads for those who ask
+
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 

@@ -110,7 +110,6 @@ def test_length__at_the_limits__passes() -> None:
 
 
 def test_language__of_another_tongue__fails_and_names_it() -> None:
-    pytest.importorskip("py3langid", reason="the extra `content` is not installed")
     german = "Alle Menschen sind frei und gleich an Würde und Rechten geboren."
     english = "All human beings are born free and equal in dignity and rights."
     assert language(german, ("en",), 0.99).fails
