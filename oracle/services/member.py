@@ -398,9 +398,10 @@ class Member:
         )
         if not judged:
             return None
+        unjudged = lists.keys() - judged.keys()
         answers = {number: answers[number] for number in judged}
         lists = draft.placed({number: lists[number] for number in judged}, judged)
-        links, blocks = gold.pack_openings([one for one in told if one.job in judged])
+        links, blocks = gold.pack_openings([one for one in told if one.job not in unjudged])
         keys = self._keyring.keys(lists)
         said, more = draft.pack_said(judged, keys)
         named = self._named(view, lists, evidence.matches) | ({"gold": links} if links else {}) | said

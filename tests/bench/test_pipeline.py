@@ -29,11 +29,11 @@ TOKEN = "a token"
 @pytest.mark.parametrize("size", [500, 1_000, 10_000])
 def test_crowd__any_size__gives_each_worker_and_task_its_share(size: int) -> None:
     found = crowd(size)
-    assert len(found.labels) == size
-    assert set(Counter(worker for worker, _ in found.labels).values()) == {EACH}
-    assert set(Counter(task for _, task in found.labels).values()) == {TASK}
+    assert len(found.said) == size
+    assert set(Counter(worker for worker, _ in found.said).values()) == {EACH}
+    assert set(Counter(task for _, task in found.said).values()) == {TASK}
     assert found.manifest("a job", 1, 0, 0, 1).classes == ["no", "yes"]
-    assert found.labels == crowd(size).labels
+    assert found.said == crowd(size).said
 
 
 def test_read_sizes__numbers__are_sorted_and_once() -> None:

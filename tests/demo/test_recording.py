@@ -30,7 +30,7 @@ def test_load__rows_repeated_and_more_than_64_answers__the_last_counts_the_first
     assert len(found.answers.label) == 65
     assert any("64" in note and "6 answers" in note for note in found.notes)
     assert any("last one counts" in note for note in found.notes)
-    assert len(found.labels) == 65
+    assert len(found.said) == 65
 
 
 def test_load__gold__aligned_with_the_tasks(tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_accept__sealed_otherwise_than_the_job_asks__is_refused(town: Town, seal
     town.register(1)
     (offer,) = town.offers(job, [(0, 1)])
     (other,) = {sealing.MEMBERS, THRESHOLD} - {sealing.SCHEMES[seal]}
-    with pytest.raises(Refused, match="as its job asks") as problem:
+    with pytest.raises(Refused, match="that its job asks for") as problem:
         town.all[0].accept([town.answer(offer, 1, scheme=other)])
     assert problem.value.code == "wrong-seal"
 
