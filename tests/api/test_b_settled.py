@@ -108,6 +108,7 @@ def test_look_ahead__of_a_settled_epoch__nothing_is_left_to_read_when_it_is_aske
 
 def test_claims__asked_by_each__are_paid_and_shown(settled: Market) -> None:
     settled.play("pay")
+    time.sleep(2 * LOOK_S)  # a look just before is good for so long
     answered = settled.demo.numbers[:2]  # the third, where other tests had it answer
     for number in settled.demo.numbers:
         found = settled.client.get(f"/workers/{number}/balance").json()

@@ -134,7 +134,7 @@ def test_contest__of_an_answer_that_does_not_count__is_filed_with_its_deposit(si
         before = disputes.ask("contestCount")
         job = site.publish(1, {**CATS, "allow": [person.wallet]}, [{"text": "It purrs."}])
         with site.standing():
-            site.answer(key, number, job, label=9)
+            site.answer(key, number, job, 9)
             page.get_by_role("button", name="Contest (").click(timeout=LONG_MS)
             expect(page.locator("main")).to_contain_text("the committee could not open the sealed answer")
             page.get_by_label("Why it counts").fill("I said cat, and cat it is.")
