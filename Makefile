@@ -1,7 +1,7 @@
 # make demo   sets up and plays the main job        make test    sets up and runs the tests
 # make check  style, types, layers, contracts       make clean   forgets what was set up here
 # make check-deep  long campaigns, proofs and mutants (about three hours on two cores)
-# make prove  what halmos proves of the contracts (about a quarter of an hour)      make mutants  mutation testing (an hour)
+# make prove  what halmos proves of the contracts (minutes)                make mutants  mutation testing (an hour)
 # make coverage  which branches of the contracts the tests take
 # make screenshots  every page into docs/screenshots
 # make test-ipfs  the stores on a real IPFS daemon, which it installs into the user's cache
@@ -22,7 +22,7 @@ SLITHER := build/slither
 HALMOS := build/halmos
 ## Every loop of a proof ends within 9 rounds, or halmos says so. Its own profile compiles whole byte code into each test.
 PROVE = PATH="$$PATH:$$(dirname $(FORGE))" FOUNDRY_PROFILE=symbolic $(HALMOS)/bin/halmos --forge-build-out build/symbolic/out --loop 9 \
-	--solver-command scripts/solver.sh --solver-timeout-assertion 10m
+	--solver-timeout-assertion 10m
 # Apart from forge's own output, which slither would wipe. Excluded there: timestamp (deadlines are block time by design),
 # shadowing-local (a parameter named as the protocol names it), and the two reentrancies that move no money and that the transient
 # guard, which slither cannot read, excludes anyway.

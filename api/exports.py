@@ -59,13 +59,13 @@ def rows(reader: Reader, number: int, job: Job, key: bytes | None) -> list[dict[
     tasks = reader.content(job)[1]
     found = []
     for post, index, verdict in reader.verdicts(number):
-        weights = reader.epoch(post).weights
+        weights, named = reader.epoch(post).weights, dict(enumerate(reader.classes(post, verdict)))
         counted = [weights[core.row].row for core in verdict.cores if core.status is Status.COUNTED]
         task = tasks[verdict.task]
         answers = [
             {
                 "worker": core.worker,
-                "label": reader.name(post, verdict, core.label) if core.status is Status.COUNTED else None,
+                "label": named.get(core.label, "") if core.status is Status.COUNTED else None,
                 "status": Status(core.status).name.lower(),
                 "text": free.text_of(opening.payload) if job.terms.free else None,
             }
@@ -76,7 +76,7 @@ def rows(reader: Reader, number: int, job: Job, key: bytes | None) -> list[dict[
                 "task": verdict.task,
                 "id": task.id,
                 "payload": to_json(payloads.open_payload(task, key) if key else task.payload),
-                "label": reader.name(post, verdict, verdict.label),
+                "label": named.get(verdict.label, ""),
                 "confidence": scoring.confidence(verdict.prior, counted),
                 "answers": answers,
                 "epoch": post.epoch,

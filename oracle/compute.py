@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from oracle.protocol.errors import BadInput
+
 T = TypeVar("T")
+
+CPU = "cpu"  # this processor, by numpy and compiled loops; any other name is one of torch's devices
 
 
 class Compute(Protocol):
@@ -38,3 +42,18 @@ class Local:
 
 
 LOCAL = Local()
+
+
+def device_of(name: str) -> str:
+    """The name of a device that is here: "cpu", or torch's "cuda", "cuda:1", or "cpu:0". Raises BadInput."""
+    if name != CPU:
+        import torch  # noqa: PLC0415 - loads for seconds, and only devices need it
+
+        try:
+            torch.zeros(1, device=name).sum().item()
+        except (RuntimeError, AssertionError) as problem:
+            why = str(problem).split("\n")[0][:200]
+            raise BadInput(
+                f"device {name[:40]}: torch {torch.__version__} has none here ({why}); cpu is always here"
+            ) from None
+    return name

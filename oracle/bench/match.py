@@ -88,7 +88,7 @@ def match(full: bool) -> dict[str, Any]:
     found["checker"] = _alone("checker")
     found["fairness"] = _alone("fairness", "10000")
     found["baselines"] = _alone("baselines")
-    found["not_measured"] = ["a bulk phase on CUDA: not built"] + ([] if full else ["1e6 tasks: --full"])
+    found["not_measured"] = ["the bulk phase on CUDA: bench device"] + ([] if full else ["1e6 tasks: --full"])
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from oracle.cli.options import ComputeOption, JsonOption, answer, show
+from oracle.cli.options import ComputeOption, DeviceOption, JsonOption, answer, show
 
 app = typer.Typer(no_args_is_help=True, help="How fast it is, on this machine.")
 
@@ -123,6 +123,20 @@ def bench_compute(
 
     document = computing.compute(read_sizes(sizes), rounds, compute)
     answer(document, as_json, computing.text, document["equal"])
+
+
+@app.command("device")
+def bench_device(
+    sizes: Annotated[str, typer.Option(help="Answers of the made crowds, edges of the made markets.")] = "1e5,1e6,1e7",
+    rounds: Annotated[int, typer.Option(min=1, help="Of each, processor and device by turns.")] = 5,
+    name: DeviceOption = "cuda",
+    as_json: JsonOption = False,
+) -> None:
+    """Time inference and matching on a device beside this processor, and compare their results."""
+    from oracle.bench import device
+    from oracle.bench.truth_speed import read_sizes
+
+    show(device.device(read_sizes(sizes), rounds, name), as_json, device.text)
 
 
 @app.command("match")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from oracle.cli.options import ComputeOption, JsonOption, answer, show
+from oracle.cli.options import ComputeOption, DeviceOption, JsonOption, alone, answer, show
 
 app = typer.Typer()
 content_app = typer.Typer(no_args_is_help=True, help="Checks of texts and images.")
@@ -29,6 +29,7 @@ def infer(
     explain: Annotated[list[str] | None, typer.Option(help="Tasks whose verdict is explained.")] = None,
     kind: Annotated[str, typer.Option("--type", help="Of the answers; docs/answer-types.md.")] = "choice",
     compute: ComputeOption = "local",
+    device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
     """Infer the truth behind a crowd's labels."""
@@ -39,16 +40,18 @@ def infer(
     if kind != "choice":
         from oracle.commands import typed
 
-        if method != "auto" or proba or prior_workers or workers_out or machines or explain or compute != "local":
+        elsewhere = (compute, device) != ("local", "cpu")
+        if method != "auto" or proba or prior_workers or workers_out or machines or explain or elsewhere:
             raise BadInput(
-                "--type with --method, --proba, --prior-workers, --workers-out, --machines, --explain or --compute: they are for "
-                "choices; "
+                "--type with --method, --proba, --prior-workers, --workers-out, --machines, --explain, --compute or --device: "
+                "they are for choices; "
                 "docs/answer-types.md has the columns of a type"
             )
         show(typed.infer(labels, out, gold, kind, of_record), as_json, typed.text)
         return
+    by = alone(device, compute)
     wanted = inferring.Wishes(
-        gold, method, proba, of_record, prior_workers, workers_out, machines, tuple(explain or ())
+        gold, method, proba, of_record, prior_workers, workers_out, machines, tuple(explain or ()), by
     )
     with computing(compute) as workers:
         document = inferring.infer(labels, out, wanted, workers)
@@ -68,14 +71,16 @@ def match(
         bool, typer.Option("--terms", help="Edges have loss,money,time: value = loss - money - time.")
     ] = False,
     compute: ComputeOption = "local",
+    device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
     """Assign workers to tasks so that the value is largest, with a proof of how large it can be."""
     from oracle.adapters.cluster import computing
     from oracle.commands import matching
 
+    by = alone(device, compute)
     with computing(compute) as many:
-        document = matching.match(workers, tasks, edges, out, prices, gap, threads, terms, many)
+        document = matching.match(workers, tasks, edges, out, prices, gap, threads, terms, many, by)
     show(document, as_json, matching.text)
 
 

@@ -33,6 +33,8 @@ ComputeOption = Annotated[
     ),
 ]
 
+DeviceOption = Annotated[str, typer.Option("--device", help="cpu, or one of torch's: cuda, cuda:1.")]
+
 
 def show(document: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:
     for note in document.get("notes", []) if as_json else []:
@@ -60,3 +62,15 @@ def signer_of(home: Path | None, name: str) -> "KeySigner":
     if Path(name).is_file():
         return load_keystore(Path(name), password())
     return load_key(Home.at(home), name, password)
+
+
+def alone(device: str, compute: str) -> str:
+    """The device, which is here. Raises BadInput where work would also be done elsewhere."""
+    from oracle.compute import device_of
+    from oracle.protocol.errors import BadInput
+
+    if device != "cpu" and compute != "local":
+        raise BadInput(
+            f"--device {device[:40]} with --compute {compute[:80]}: a device is of this process; give one of them"
+        )
+    return device_of(device)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oracle import labels as lb
-from oracle.compute import LOCAL, Compute
+from oracle.compute import CPU, LOCAL, Compute
 from oracle.protocol.errors import BadInput
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Wishes:
     workers_out: Path | None = None
     machines: Path | None = None
     explain: tuple[str, ...] = ()
+    device: str = CPU
 
 
 def infer(labels: Path, out: Path, wanted: Wishes, compute: Compute = LOCAL) -> dict[str, Any]:
@@ -117,7 +118,7 @@ def _vote(answers: lb.Answers, _: lb.Int32 | None, wanted: Wishes, __: Compute) 
 def _dawid_skene(answers: lb.Answers, known: lb.Int32 | None, wanted: Wishes, compute: Compute) -> dict[str, Any]:
     from oracle.verification.infer import dawid_skene  # noqa: PLC0415 - loads for most of a second
 
-    posterior = dawid_skene(*_arrays(answers), gold=known, compute=compute).posterior
+    posterior = dawid_skene(*_arrays(answers), gold=known, device=wanted.device, compute=compute).posterior
     if wanted.of_record:
         from oracle.verification.record import proba, record  # noqa: PLC0415
 
@@ -131,7 +132,8 @@ def _engine(answers: lb.Answers, known: lb.Int32 | None, wanted: Wishes, compute
     history = _history(wanted.prior_workers, answers) if wanted.prior_workers else None
     models = _machines(wanted.machines, answers) if wanted.machines else ()
     crowd = judge.crowd(*_arrays(answers))
-    belief = judge.believe(crowd, gold=known, history=history, machines=models, compute=compute)
+    device = wanted.device
+    belief = judge.believe(crowd, gold=known, history=history, machines=models, device=device, compute=compute)
     inference = belief.inference
     found: dict[str, Any] = {
         "method": "engine",

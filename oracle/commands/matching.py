@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.commands import market_files as files
-from oracle.compute import LOCAL, Compute
+from oracle.compute import CPU, LOCAL, Compute
 from oracle.protocol.errors import BadInput, Refused
 
 SHOWN = 10  # short tasks that the text for people names
@@ -23,8 +23,12 @@ def match(
     threads: int,
     terms: bool = False,
     compute: Compute = LOCAL,
+    device: str = CPU,
 ) -> dict[str, Any]:
-    """The same assignment by any `compute`. Raises BadInput that names file, line and column."""
+    """The same assignment by any `compute`; with a gap a `device` may find another.
+
+    Raises BadInput that names file, line and column.
+    """
     if not 0 <= gap < 1:
         raise BadInput(f"--gap {gap}: a share of the value from 0 (the optimum) to below 1 is needed")
     began = time.process_time()
@@ -35,7 +39,7 @@ def match(
     arrays = (market.worker, market.task, market.value, market.capacity, market.redundancy)
     solve.warm_up(market.value)
     began = time.process_time()
-    found = parts.solve_apart(*arrays, gap=gap, threads=threads, compute=compute)
+    found = parts.solve_apart(*arrays, gap=gap, threads=threads, compute=compute, device=device)
     solved = time.process_time() - began
     files.write_pairs(out, market, found.chosen)
     if prices:

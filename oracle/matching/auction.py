@@ -52,18 +52,31 @@ class Floor:
 def auction(market: Market, gap: float, threads: int = 1) -> Solution:
     """Certified to lose at most `gap` of the bound, from 1e-7 to below 1."""
     within = reachable(market)
-    floor = open_floor(within, threads)
-    found = auctioned(within, floor, gap)[0]
+    return beyond(market, auctioned(within, open_floor(within, threads), gap)[0])
+
+
+def beyond(market: Market, found: Solution) -> Solution:
+    """With prices above every value where a worker has no capacity."""
     above = np.maximum(found.price, market.value.max(initial=0))
     return replace(found, price=np.where(market.capacity > 0, found.price, above))
 
 
 def auctioned(market: Market, floor: Floor, gap: float) -> tuple[Solution, int]:
     """The solution, and the epsilon to within which every task on the floor is content."""
-    finest = min(max(1, int(gap * _mean(market, floor))), WIDEST // CALM)
+    finest = least_step(gap, _mean(market, floor))
     epsilon = CALM * finest if _calm(market, floor, CALM * finest) else COARSE * finest
     if epsilon < CALM * finest:
         scaled(market, floor, epsilon)
+    return refined(market, floor, gap, epsilon)
+
+
+def least_step(gap: float, mean: float) -> int:
+    """The epsilon that promises the gap where filled places are worth `mean`, both in a row's unit."""
+    return min(max(1, int(gap * mean)), WIDEST // CALM)
+
+
+def refined(market: Market, floor: Floor, gap: float, epsilon: int) -> tuple[Solution, int]:
+    """As `auctioned`, from a floor where every task is content to within epsilon."""
     while True:
         found = solution(market, taken(market, floor), prices(floor))
         if found.gap <= gap or epsilon == 1:
@@ -81,29 +94,32 @@ def prices(floor: Floor) -> Float:
 
 def open_floor(market: Market, threads: int = 1, largest: float = 0.0) -> Floor:
     """Rows packed, nobody assigned, every price 0; values up to `largest` could be told apart from each other."""
-    tasks, workers = len(market.redundancy), len(market.capacity)
-    largest = max(largest, float(market.value.max(initial=0)))
-    scale = 2.0 ** np.floor(np.log2((TOP - 2) / (largest or 1.0)))
-    rows, theta = np.empty(len(market.worker), np.int64), np.empty(tasks, np.int32)
-    sizes = np.minimum(np.maximum(kernels.FRONT, 2 * market.redundancy + 2), np.diff(market.start))
+    f = bare_floor(market, largest)
 
     def pack(part: int) -> None:
-        low, high = (int(np.searchsorted(market.start, len(rows) * p // threads)) for p in (part, part + 1))
-        high = tasks if part == threads - 1 else high
-        kernels.pack(market.start, market.worker, market.value, scale, sizes, rows, theta, low, high)
+        low, high = (int(np.searchsorted(market.start, len(f.rows) * p // threads)) for p in (part, part + 1))
+        high = len(f.theta) if part == threads - 1 else high
+        kernels.pack(market.start, market.worker, market.value, f.scale, f.sizes, f.rows, f.theta, low, high)
 
     if threads == 1:
         pack(0)
     else:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(pack, range(threads)))
+    return f
+
+
+def bare_floor(market: Market, largest: float = 0.0) -> Floor:
+    """The same, before anything stands in `rows` and `theta`."""
+    tasks, workers = len(market.redundancy), len(market.capacity)
+    largest = max(largest, float(market.value.max(initial=0)))
     slot = np.zeros(workers + 1, np.int64)
     np.cumsum(market.capacity, out=slot[1:])
     most = int(market.redundancy.max(initial=0)) * 2 + kernels.FRONT + 2
     return Floor(
-        rows,
-        theta,
-        sizes,
+        np.empty(len(market.worker), np.int64),
+        np.empty(tasks, np.int32),
+        np.minimum(np.maximum(kernels.FRONT, 2 * market.redundancy + 2), np.diff(market.start)),
         slot,
         market.capacity.copy(),
         np.zeros(workers, np.int64),
@@ -115,7 +131,7 @@ def open_floor(market: Market, threads: int = 1, largest: float = 0.0) -> Floor:
         np.zeros(tasks, np.bool_),
         (np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)),
         np.empty(0, np.int32),
-        scale,
+        2.0 ** np.floor(np.log2((TOP - 2) / (largest or 1.0))),
     )
 
 

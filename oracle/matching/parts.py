@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from oracle.compute import LOCAL, Compute
+from oracle.compute import CPU, LOCAL, Compute
 from oracle.matching import auction, dense, kernels
 from oracle.matching.auction import Floor
 from oracle.matching.market import Int32, Int64, Market, Solution, check, reachable, solution
@@ -47,16 +47,17 @@ def solve_apart(
     gap: float = 0.0,
     threads: int = 1,
     compute: Compute = LOCAL,
+    device: str = CPU,
 ) -> Solution:
     """As `solve`; the same bits by any `compute`. With a `gap` they are those of `solve`; at 0 it may take another optimum."""
     market = check(worker, task, value, capacity, redundancy)
-    whole = (gap and compute.workers == 1) or dense.square(market)
+    whole = (gap and compute.workers == 1) or device != CPU or dense.square(market)
     whole = whole or kernels.fits(market.start, market.worker, market.value, market.capacity, market.redundancy)
     parts = [] if whole else cut(reachable(market) if gap else market)
     found = None
     if len(parts) > 1:
         found = _auction(market, parts, max(gap, FINEST), compute) if gap else _optimum(market, parts, compute)
-    return found or solve(worker, task, value, capacity, redundancy, gap=gap, threads=threads)
+    return found or solve(worker, task, value, capacity, redundancy, gap=gap, threads=threads, device=device)
 
 
 def cut(market: Market) -> list[Part]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from oracle.compute import CPU
 from oracle.matching import dense, kernels, programme
 from oracle.matching.auction import auction
 from oracle.matching.market import Solution, check, solution
@@ -36,11 +37,13 @@ def solve(
     gap: float = 0.0,
     threads: int = 1,
     extra: Sequence[Limit] = (),
+    device: str = CPU,
 ) -> Solution:
     """Maximise the value. Edge e pairs `worker[e]` with `task[e]`; limits: `capacity` [K] edges a worker, `redundancy` [T] a task.
 
     With `gap` 0 the optimum, to within 1e-8 of it (integers: proved if bound - value < 1); else certified to lose at most
-    `gap` of the bound. Under `extra` limits (budgets, conflicts) always the optimum. Raises BadInput, NotOptimal.
+    `gap` of the bound. Under `extra` limits (budgets, conflicts) always the optimum. `device`: one of torch's, where the auction
+    begins ("cuda"; "cpu:0" is torch on the CPU). Raises BadInput, NotOptimal.
     """
     if not 0 <= gap < 1:
         raise BadInput(f"gap {gap}: a share of the value from 0 to below 1 is needed")
@@ -52,7 +55,13 @@ def solve(
     found = dense.jonker_volgenant(market) if dense.square(market) else None
     if found:
         return found
-    return auction(market, max(gap, FINEST), threads) if gap else programme.optimum(market)
+    if not gap:
+        return programme.optimum(market)
+    if device != CPU:
+        from oracle.matching import bulk  # noqa: PLC0415 - torch loads for seconds
+
+        return bulk.auction(market, max(gap, FINEST), device)
+    return auction(market, max(gap, FINEST), threads)
 
 
 def warm_up(value: NDArray[Any]) -> None:

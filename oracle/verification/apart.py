@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from oracle.compute import Compute
+from oracle.compute import CPU, Compute
 from oracle.verification import passes
-from oracle.verification.layout import CPU, Int32, Layout, Pass, Table, expect, seen
+from oracle.verification.layout import Int32, Layout, Pass, Table, expect, seen
 
 Ends = tuple[int, int]
 

@@ -35,11 +35,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from oracle.compute import LOCAL, Compute
+from oracle.compute import CPU, LOCAL, Compute
 from oracle.protocol.errors import BadInput
 from oracle.verification.infer import hold, shares
 from oracle.verification.layout import (
-    CPU,
     Float,
     Int32,
     Layout,

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from oracle.compute import LOCAL, Compute
+from oracle.compute import CPU, LOCAL, Compute
 from oracle.protocol.errors import BadInput
 from oracle.verification.apart import expecting
 from oracle.verification.layout import (
-    CPU,
     Float,
     Int32,
     Layout,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from oracle.compute import LOCAL, Compute
+from oracle.compute import CPU, LOCAL, Compute
 from oracle.verification.calibrate import calibrated
 from oracle.verification.certify import Certificate, certify
 from oracle.verification.engine import History, Inference, infer
@@ -77,7 +77,7 @@ def believe(
     history: History | None = None,
     machines: ArrayLike = (),
     merging: bool = True,
-    device: str = "cpu",
+    device: str = CPU,
     compute: Compute = LOCAL,
 ) -> Belief:
     """Rings are looked for and merged first (`merging`), so that whoever copies has one voice; so have `machines` [workers].

@@ -4,7 +4,7 @@ Answer n says that `worker[n]` gave `task[n]` the label `label[n]`: three int ar
 What a model knows of a worker is kept only for the R pairs (worker, label) that occur: memory is O(R C + K C + T C), never K C C.
 Tables are numpy arrays on the CPU, where the sums are compiled (oracle.verification.passes), and torch tensors on any other device,
 where they are bag sums; what is written over tables here and in the models serves both. The same arguments give the same bits on
-one machine, whatever the order of the answers.
+one machine and device, whatever the order of the answers.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from oracle.compute import CPU
 from oracle.protocol.errors import BadInput
 from oracle.verification import passes
 
 MAX_DENSE = 1 << 28  # entries of one dense array: 2 GiB of float64
 SINGLE_FROM = 1 << 16  # answers: from here on tables are float32, which is half of the memory that a pass waits for
-CPU = "cpu"
+BAG = 64  # rows that a device sums one after the other; longer sums are sums of such
 
 Int32 = NDArray[np.int32]
 Float = NDArray[np.float64]
@@ -29,7 +30,10 @@ Table = Any  # a numpy array or a torch tensor
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Answers by task, pairs by worker, with where groups begin and the last ends. T tasks, K workers, C classes, R pairs."""
+    """Answers by task, pairs by worker, with where groups begin and the last ends. T tasks, K workers, C classes, R pairs.
+
+    On a device each `_start` is a tuple of such, as `levels` makes them.
+    """
 
     tasks: int
     workers: int
@@ -183,18 +187,21 @@ def lay_out(
         found = np.ascontiguousarray(values, dtype)
         return of(found, device) if off else found
 
+    def starts(values: Int32) -> Table:
+        return tuple(put(level) for level in levels(values)) if off else put(values)
+
     return Layout(
         tasks=tasks,
         workers=workers,
         classes=classes,
         pair=put(pair[by_task]),
-        task_start=put(task_start),
+        task_start=starts(task_start),
         task=put(task[order] if off else order[:0]),
-        pair_start=put(pair_start if off else order[:0]),
+        pair_start=starts(pair_start) if off else order[:0],
         pairs=put(every),
-        worker_start=put(np.searchsorted(worker_of, np.arange(workers + 1))),
+        worker_start=starts(np.searchsorted(worker_of, np.arange(workers + 1)).astype(np.int32)),
         label_pair=put(label_pair),
-        label_start=put(label_start),
+        label_start=starts(label_start),
         worker_of=put(worker_of),
         label_of=put(label_of),
         votes=put(votes, dtype),
@@ -214,16 +221,34 @@ def _numbered(keys: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], In
     return np.flatnonzero(present), (np.cumsum(present, dtype=np.int32) - 1)[keys]
 
 
+def levels(start: Int32) -> list[Int32]:
+    """Groups that lie from `start` to the next, as parts of at most BAG rows, parts of these parts' sums, and so on.
+
+    The order of a sum is fixed by its group's length. A device gives each bag to one thread: of few long ones it would be idle.
+    """
+    found, size = [], np.diff(start)
+    while size.max(initial=0) > BAG:
+        parts = -(-size // BAG)
+        last = np.cumsum(parts, dtype=np.int32)
+        within = np.arange(parts.sum(), dtype=np.int32) - np.repeat(last - parts, parts)
+        found.append(np.append(np.repeat(start[:-1], parts) + BAG * within, start[-1]).astype(np.int32))
+        start, size = np.append(np.int32(0), last), parts
+    return [*found, start]
+
+
 def _sums(index: Table, start: Table, table: Table) -> Table:
     """Sum of table[index] over each group: groups lie one after the other, from `start` to the next. [groups, W]"""
     if isinstance(table, np.ndarray):
         found = np.zeros((len(start) - 1, table.shape[1]), table.dtype)
         return passes.gathered(index, start, np.ascontiguousarray(table), found)
     if not len(table) or not len(index):
-        return table.new_zeros((len(start) - 1, table.shape[1]))
-    from torch.nn.functional import embedding_bag  # noqa: PLC0415 - loads for seconds
+        return table.new_zeros((len(start[-1]) - 1, table.shape[1]))
+    import torch  # noqa: PLC0415 - loads for seconds
 
-    return embedding_bag(index, table, start, mode="sum", include_last_offset=True)
+    for level in start:
+        table = torch.nn.functional.embedding_bag(index, table, level, mode="sum", include_last_offset=True)
+        index = torch.arange(len(table), dtype=level.dtype, device=level.device)
+    return table
 
 
 def _taken(table: Table, index: Table) -> Table:

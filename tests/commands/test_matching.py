@@ -202,3 +202,27 @@ def test_cli__match_then_check__exit_0_then_1(files: dict[str, Path], tmp_path: 
     Path(a).write_text("task,worker\nx,ann\ny,ann\n")
     ran = CliRunner().invoke(app, check)
     assert (ran.exit_code, json.loads(ran.stdout)["ok"]) == (1, False)
+
+
+def test_match__device__within_the_gap(files: dict[str, Path], tmp_path: Path) -> None:
+    out, prices = tmp_path / "a.csv", tmp_path / "p.csv"
+    found = matching.match(**files, out=out, prices=prices, gap=0.01, threads=1, device="cpu:0")
+    assert (found["value"], found["assigned"]) == (13, 2)
+    assert checked(files, tmp_path, value=13.0)["ok"]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--device", "cuda:99"), "device cuda:99: torch"),
+        (("--device", "cpu:0", "--compute", "ray"), "give one of them"),
+    ],
+)
+def test_match__no_such_device_or_two_places__is_refused_and_nothing_written(
+    files: dict[str, Path], tmp_path: Path, options: tuple[str, ...], why: str
+) -> None:
+    words = [word for name, file in files.items() for word in (f"--{name}", str(file))]
+    done = CliRunner().invoke(app, ["match", *words, "--out", str(tmp_path / "a.csv"), *options])
+    assert isinstance(done.exception, BadInput)
+    assert why in str(done.exception)
+    assert not (tmp_path / "a.csv").exists()

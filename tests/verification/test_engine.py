@@ -15,6 +15,7 @@ from oracle.labels import accuracy, align_truth, read_answers, read_truth
 from oracle.protocol.errors import BadInput
 from oracle.verification import engine, layout
 from oracle.verification.engine import Form, History, State, Voice, design_effect, infer, tempered
+from tests.support.devices import DEVICES
 
 Crowd = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int, int, int]
 
@@ -355,17 +356,19 @@ def test_infer__single_precision__says_nearly_the_same(monkeypatch: pytest.Monke
     np.testing.assert_allclose(single.posterior, double.posterior, atol=2e-3)
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("single_from", [1, 1 << 16])
-def test_infer__torch__says_the_same(single_from: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The code that runs on a GPU, on the CPU: gold, history, tasks without answers and every model."""
+def test_infer__device__says_the_same(single_from: int, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With gold, history, tasks without answers and every model; the same bits each time."""
     monkeypatch.setattr(layout, "SINGLE_FROM", single_from)
     (task, worker, label, _, workers, classes), truth = crowd_of(16, 300, 30, 3, 4)
     gold = np.where(np.arange(302) < 20, np.append(truth, (0, 0)), -1)
     before = History(np.array([0, 0], np.int32), np.array([0, 1], np.int32), np.array([[40.0, 3, 1], [0, 20, 2]]))
-    here, there = (
-        infer(task, worker, label, 302, workers, classes, gold=gold, history=before, device=device)
-        for device in ("cpu", "cpu:0")
+    here, there, again = (
+        infer(task, worker, label, 302, workers, classes, gold=gold, history=before, device=by)
+        for by in ("cpu", device, device)
     )
+    np.testing.assert_array_equal(again.posterior, there.posterior)
     np.testing.assert_allclose(there.posterior, here.posterior, atol=1e-4)
     assert there.iterations == here.iterations
     np.testing.assert_array_equal(there.labels, here.labels)

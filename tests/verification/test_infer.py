@@ -14,6 +14,7 @@ from oracle import labels
 from oracle.labels import accuracy, align_truth, example_answers, example_consensus, read_answers, read_truth
 from oracle.protocol.errors import BadInput
 from oracle.verification.infer import CHECK, Fit, confusion, dawid_skene, log_confusion, vote
+from tests.support.devices import DEVICES
 
 Ints = NDArray[np.int32]
 CATEGORICAL = [
@@ -198,15 +199,15 @@ def test_dawid_skene__simulated_crowd__beats_the_vote_and_finds_the_workers() ->
 
 @settings(deadline=None, max_examples=20)
 @given(crowds())
-def test_dawid_skene__torch__says_the_same(crowd: Crowd) -> None:
-    """The code that runs on a GPU, on the CPU."""
+def test_dawid_skene__device__says_the_same(crowd: Crowd) -> None:
     gold = np.where(np.arange(crowd.tasks) % 3 == 1, 0, -1)
-    here, there = (
-        dawid_skene(*crowd.arguments, gold=gold, max_iterations=12, device=device) for device in ("cpu", "cpu:0")
+    here, *others = (
+        dawid_skene(*crowd.arguments, gold=gold, max_iterations=12, device=device) for device in ("cpu", *DEVICES)
     )
-    np.testing.assert_allclose(there.posterior, here.posterior, atol=1e-9)
-    np.testing.assert_allclose(there.pair_count, here.pair_count, atol=1e-9)
-    np.testing.assert_allclose(there.trace, here.trace, atol=1e-8)
+    for there in others:
+        np.testing.assert_allclose(there.posterior, here.posterior, atol=1e-9)
+        np.testing.assert_allclose(there.pair_count, here.pair_count, atol=1e-9)
+        np.testing.assert_allclose(there.trace, here.trace, atol=1e-8)
 
 
 # ---------------------------------------------------------------- odd crowds
