@@ -42,7 +42,7 @@ class Floor:
     bids: Int64  # [places of all workers]
     holder: Int32
     missing: Int32  # [T]
-    stack: Int32  # [T]
+    queue: Int32  # [T]
     waiting: NDArray[np.bool_]  # [T]
     scratch: tuple[Int64, Int64, Int64]
     cost: Int32  # [places of all workers], or empty: every place costs nothing
@@ -144,7 +144,7 @@ def _calm(market: Market, floor: Floor, epsilon: int) -> bool:
     """Auction from nothing; False if a price war is sure, or was seen."""
     supply, demand = int(market.capacity.sum()), int(market.redundancy.sum())
     everyone(floor)
-    return supply > SPARE * demand and bid(market, floor, len(floor.stack), epsilon, WAR * demand)[0] == 0
+    return supply > SPARE * demand and bid(market, floor, len(floor.queue), epsilon, WAR * demand)[0] == 0
 
 
 def scaled(market: Market, floor: Floor, last: int) -> None:
@@ -172,7 +172,7 @@ def again(market: Market, floor: Floor, less: int, epsilon: int) -> None:
         less,
     )
     everyone(floor)
-    bid(market, floor, len(floor.stack), epsilon, kernels.INFINITE)
+    bid(market, floor, len(floor.queue), epsilon, kernels.INFINITE)
 
 
 def relax(market: Market, floor: Floor, epsilon: int, excess: float) -> bool:
@@ -187,8 +187,13 @@ def relax(market: Market, floor: Floor, epsilon: int, excess: float) -> bool:
 def relaxed(market: Market, floor: Floor, epsilon: int) -> None:
     """The reverse auction of all workers who kept a price and have a free place."""
     idle = np.flatnonzero((floor.prices > 0) & (floor.capacity > floor.load)).astype(np.int32)
-    columns = reverse.columns(market.start, floor.rows, len(floor.load))
-    lower(market, floor, columns, least(market, floor), idle, epsilon)
+    lower(market, floor, columns(market, floor), least(market, floor), idle, epsilon)
+
+
+def columns(market: Market, floor: Floor) -> tuple[Int64, Int64]:
+    """Where each worker's edges begin and end [K + 1], and the edges [E], as value << 32 | task."""
+    of = np.empty(len(floor.rows), np.int64)  # numpy's own: it asks for large pages
+    return reverse.columns(market.start, floor.rows, len(floor.load), of), of
 
 
 def least(market: Market, floor: Floor) -> Int32:
@@ -224,12 +229,12 @@ def lower(market: Market, floor: Floor, columns: tuple[Int64, Int64], held: Int3
 
 
 def everyone(floor: Floor) -> None:
-    floor.stack[:] = np.arange(len(floor.stack), dtype=np.int32)[::-1]
+    floor.queue[:] = np.arange(len(floor.queue), dtype=np.int32)
     floor.waiting[:] = True
 
 
 def bid(market: Market, floor: Floor, count: int, epsilon: int, most: int, log: Int32 | None = None) -> tuple[int, int]:
-    """The tasks on the stack that still wait, and the bids made, whose workers `log` tells."""
+    """The tasks in the queue that still wait, and the bids made, whose workers `log` tells."""
     f = floor
     still, made = kernels.auction(
         market.start,
@@ -243,7 +248,7 @@ def bid(market: Market, floor: Floor, count: int, epsilon: int, most: int, log: 
         f.bids,
         f.holder,
         f.missing,
-        f.stack,
+        f.queue,
         f.waiting,
         count,
         epsilon,

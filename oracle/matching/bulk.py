@@ -109,7 +109,7 @@ class Hall:
         return made
 
     def leave(self, floor: Floor) -> int:
-        """The state onto a floor; how many tasks wait on its stack."""
+        """The state onto a floor; how many tasks wait in its queue."""
         place = torch.empty_like(self._worker)
         rows, theta = torch.empty_like(self._worker), torch.zeros_like(self._degree)
         for tasks, width in self._by_width(torch.arange(len(self._degree), device=self._start.device)):
@@ -132,8 +132,8 @@ class Hall:
         self._leave_bids(floor, place)
         waiting = self._waiting.nonzero()[:, 0]
         floor.waiting[:] = False
-        floor.stack[: len(waiting)] = waiting.cpu().numpy()
-        floor.waiting[floor.stack[: len(waiting)]] = True
+        floor.queue[: len(waiting)] = waiting.cpu().numpy()
+        floor.waiting[floor.queue[: len(waiting)]] = True
         return len(waiting)
 
     def _leave_bids(self, floor: Floor, place: Tensor) -> None:

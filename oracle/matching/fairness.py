@@ -77,7 +77,7 @@ def _solve(market: Market, rules: Rules, gap: float) -> Fair:
     floor.theta += -int(floor.prices.min(initial=0))  # the rows behind the fronts were bounded at price 0
     top = kernels.top(market.start, floor.rows, market.redundancy) / max(1, int(market.redundancy.sum()))
     everyone(floor)
-    bid(market, floor, len(floor.stack), COARSE * max(1, int(gap * top)), kernels.INFINITE)
+    bid(market, floor, len(floor.queue), COARSE * max(1, int(gap * top)), kernels.INFINITE)
     return _told(market, taken(market, floor), prices(floor), cost, floor.slot, floor.load)
 
 

@@ -22,10 +22,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from oracle.prefetch import send_for
+
 HELD, GONE = 1, 2  # marks of an edge: the task holds the worker; the pair may not be (again)
 WORKER = (1 << 30) - 1
 PLACE = (1 << 32) - 1
 FRONT = 12  # edges of a row that are looked at first; two for each place and two more where that is more
+SOON = 2  # tasks that bid before one whose row is sent for
+LINE = 8  # numbers of a row in a line of the cache
 INFINITE = 1 << 62
 NOBODY = (1 << 31) - 1  # the price of a worker without capacity, above every bid
 
@@ -157,7 +161,7 @@ def auction(
     bids: Int64,
     holder: Int32,
     missing: Int32,
-    stack: Int32,
+    queue: Int32,
     waiting: NDArray[np.bool_],
     count: int,
     epsilon: int,
@@ -168,16 +172,21 @@ def auction(
     where: Int64,
     scratch: Int64,
 ) -> tuple[int, int]:
-    """Let the `count` tasks on the stack bid, and whom they displace, until all are content or `most` bids were made.
+    """Let the first `count` tasks of the queue bid, and whom they displace, until all are content or `most` bids were made.
 
     Worker j's places are bids[slot[j]:slot[j] + load[j]], each bid << 32 | the edge's place in rows; `holder` tells their tasks.
     Its next place costs cost[slot[j] + load[j]], which must not fall along a worker's places; none given: nothing.
     Returns how many tasks still wait, and the bids made; of the first of them `log` tells the workers.
     """
-    made = 0
+    made, head, ring = 0, 0, len(queue)
     while count > 0 and made < most:
+        i = queue[head]
+        head = head + 1 if head + 1 < ring else 0
         count -= 1
-        i = stack[count]
+        if count > SOON:
+            soon = start[queue[head + SOON if head + SOON < ring else head + SOON - ring]]
+            send_for(rows, soon)
+            send_for(rows, soon + LINE)
         waiting[i] = False
         wanted, begin, end = missing[i], start[i], start[i + 1]
         if wanted <= 0 or begin == end:
@@ -210,7 +219,7 @@ def auction(
                 missing[loser] += 1
                 if not waiting[loser]:
                     waiting[loser] = True
-                    stack[count] = loser
+                    queue[head + count if head + count < ring else head + count - ring] = loser
                     count += 1
                 bids[base], holder[base] = bid << 32 | y, i
                 sink(bids, holder, base, 0, load[j])
@@ -248,24 +257,23 @@ def restart(
 @compiled
 def bound(start: Int64, worker: Int32, value: Any, redundancy: Int64, price: Any, capacity: Int64, nets: Any) -> float:
     """No assignment is worth more: sum_j capacity_j p_j + sum_i the redundancy_i largest of max(0, w_ij - p_j)."""
-    total, lowest = 0.0, 0.0
+    total = 0.0
     for j in range(len(price)):
         total += capacity[j] * price[j]
-        lowest = min(lowest, price[j])
     for i in range(len(start) - 1):
         places = min(redundancy[i], start[i + 1] - start[i])
         if places == 0:
             continue
-        nets[:places] = 0
+        nets[:places], least = 0, 0.0
         for x in range(start[i], start[i + 1]):
-            if value[x] < 0 or value[x] - lowest <= nets[places - 1]:
-                continue
-            net, at = value[x] - price[worker[x]], places - 1
-            if net > nets[at]:
+            net = value[x] - price[worker[x]]
+            if net > least and value[x] >= 0:
+                at = places - 1
                 while at > 0 and nets[at - 1] < net:
                     nets[at] = nets[at - 1]
                     at -= 1
                 nets[at] = net
+                least = nets[places - 1]
         for x in range(places):
             total += nets[x]
     return total

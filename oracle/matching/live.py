@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from oracle.matching import reverse
-from oracle.matching.auction import auctioned, bid, least, lower, open_floor, prices, taken
+from oracle.matching.auction import auctioned, bid, columns, least, lower, open_floor, prices, taken
 from oracle.matching.kernels import HELD, INFINITE, NOBODY, WORKER
 from oracle.matching.market import Solution, check, solution
 from oracle.protocol.errors import BadInput
 
 ROOM = 0.75  # of the gap asked for is what the first solution may take; repairs have the rest
-LOG = 4096  # bids of a repair; with more, what tasks hold is looked up anew
+LOG = 1 << 15  # bids of a repair; with more, what tasks hold is looked up anew
 
 
 class Live:
@@ -47,7 +47,7 @@ class Live:
         absent = np.asarray(away, np.int64)
         self._floor.capacity[absent], self._floor.prices[absent] = 0, NOBODY
         _, self._epsilon = auctioned(replace(market, capacity=self._floor.capacity), self._floor, ROOM * gap)
-        self._columns = reverse.columns(self._market.start, self._floor.rows, len(self._market.capacity))
+        self._columns = columns(self._market, self._floor)
         self._least = least(self._market, self._floor)
         self._log = np.empty(LOG, np.int32)
 
@@ -70,7 +70,7 @@ class Live:
                 f.bids,
                 f.holder,
                 f.missing,
-                f.stack,
+                f.queue,
                 f.waiting,
                 waiting,
                 worker,
@@ -89,7 +89,7 @@ class Live:
         self._end(task, worker)
         f = self._floor
         f.missing[task] += 1
-        f.stack[0], f.waiting[task] = task, True
+        f.queue[0], f.waiting[task] = task, True
         self._settle(1, (worker,))
 
     def churn(self, leaving: ArrayLike, arriving: ArrayLike) -> None:
@@ -144,7 +144,7 @@ class Live:
         m.value[row][m.worker[row] == worker] = -1
 
     def _settle(self, waiting: int, free: ArrayLike) -> None:
-        """Workers with a free place lower their prices, then the tasks on the stack bid."""
+        """Workers with a free place lower their prices, then the tasks in the queue bid."""
         m, f = self._market, self._floor
         if np.size(free):
             lower(m, f, self._columns, self._least, np.asarray(free, np.int32), self._epsilon)
@@ -153,5 +153,5 @@ class Live:
             self._least = least(m, f)
         else:
             reverse.refresh_all(
-                m.start, f.rows, f.sizes, f.prices, f.slot, f.load, f.holder, self._least, self._log[:made]
+                m.start, f.rows, f.sizes, f.prices, f.slot, f.load, f.holder, self._least, np.unique(self._log[:made])
             )

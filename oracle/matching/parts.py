@@ -161,7 +161,7 @@ def _top(largest: float, market: Market) -> int:
 def _begun(largest: float, epsilon: int, most: int, market: Market) -> tuple[Floor, int]:
     floor = auction.open_floor(market, 1, largest)
     auction.everyone(floor)
-    return floor, auction.bid(market, floor, len(floor.stack), epsilon, most)[1]
+    return floor, auction.bid(market, floor, len(floor.queue), epsilon, most)[1]
 
 
 def _scaled(largest: float, epsilon: int, market: Market) -> Floor:

@@ -27,20 +27,20 @@ from oracle.matching.kernels import (
 
 
 @compiled
-def columns(start: Int64, rows: Int64, workers: int) -> tuple[Int64, Int64]:
-    """Each worker's edges as value << 32 | task: of[column[j]:column[j + 1]]."""
+def columns(start: Int64, rows: Int64, workers: int, of: Int64) -> Int64:
+    """Each worker's edges as value << 32 | task, into of[column[j]:column[j + 1]]."""
     column = np.zeros(workers + 1, np.int64)
     for key in rows:
         column[(key >> 2 & WORKER) + 1] += 1
     for j in range(workers):
         column[j + 1] += column[j]
-    at, of = column[:-1].copy(), np.empty(len(rows), np.int64)
+    at = column[:-1].copy()
     for i in range(len(start) - 1):
         for y in range(start[i], start[i + 1]):
             j = rows[y] >> 2 & WORKER
             of[at[j]] = rows[y] >> 32 << 32 | i
             at[j] += 1
-    return column, of
+    return column
 
 
 @compiled
@@ -66,19 +66,19 @@ def leave(
     bids: Int64,
     holder: Int32,
     missing: Int32,
-    stack: Int32,
+    queue: Int32,
     waiting: NDArray[np.bool_],
     count: int,
     j: int,
 ) -> int:
-    """Worker j gives everything back; its tasks go on the stack, which then holds as many as returned."""
+    """Worker j gives everything back; its tasks go into the queue, which then holds as many as returned."""
     for x in range(slot[j], slot[j] + load[j]):
         i = holder[x]
         rows[bids[x] & PLACE] &= ~HELD
         missing[i] += 1
         if not waiting[i]:
             waiting[i] = True
-            stack[count] = i
+            queue[count] = i
             count += 1
     load[j] = capacity[j] = 0
     prices[j] = NOBODY

@@ -18,6 +18,8 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from oracle.prefetch import send_for
+
 Table = NDArray[Any]
 Ints = NDArray[Any]
 
@@ -109,20 +111,6 @@ def gathered_of(both: Table) -> Table:
     return counts
 
 
-def _sent_for(_: Any, array: Any, at: Any) -> Any:
-    """Send for the line of memory in which array[at] lies, counted flat, to be read and written."""
-
-    def emit(context: Any, builder: Any, _: Any, given: Any) -> Any:
-        data = context.make_array(array)(context, builder, given[0]).data
-        place, number = builder.bitcast(builder.gep(data, [given[1]]), ir.IntType(8).as_pointer()), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
-        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
-        builder.call(prefetch, [place, number(1), number(3), number(1)])  # to be written, to be kept, data
-        return context.get_dummy_value()
-
-    return types.void(array, at), emit
-
-
 def _added(_: Any, target: Any, at: Any, source: Any, begin: Any, width: Any) -> Any:
     """target[at + c] += source[begin + c] for c < width, as one sum of vectors; of C-contiguous arrays of one type, counted flat.
 
@@ -143,7 +131,6 @@ def _added(_: Any, target: Any, at: Any, source: Any, begin: Any, width: Any) ->
     return types.void(target, at, source, begin, width), emit
 
 
-_send_for: Any = intrinsic(_sent_for)
 _add: Any = intrinsic(prefer_literal=True)(_added)
 
 
@@ -202,7 +189,7 @@ def _pass(fixed_width: int, fixed_classes: int) -> Callable[..., float]:  # noqa
                 for n in range(start[t], start[t + 1]):
                     if fixed_width:
                         for line in range(0, 2 * fixed_width, LINE):
-                            _send_for(rows, 2 * fixed_width * pair[min(n + AHEAD, last)] + line)
+                            send_for(rows, 2 * fixed_width * pair[min(n + AHEAD, last)] + line)
                         _add(score, at, rows, 2 * fixed_width * pair[n], fixed_width)
                     else:
                         for c in range(width):
