@@ -6,6 +6,7 @@ torchrun begins again (--max-restarts): what a command writes is there whole or 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -54,6 +55,7 @@ def ranks() -> Iterator[Compute]:
                 group.end()
     finally:
         distributed.destroy_process_group()
+        gc.collect()  # what still holds the group keeps its threads: one that outlives the interpreter ends the process by a signal
 
 
 class Ranks:

@@ -111,27 +111,61 @@ def gathered_of(both: Table) -> Table:
     return counts
 
 
-def _added(_: Any, target: Any, at: Any, source: Any, begin: Any, width: Any) -> Any:
-    """target[at + c] += source[begin + c] for c < width, as one sum of vectors; of C-contiguous arrays of one type, counted flat.
+def _vector(context: Any, builder: Any, kind: Any, array: Any, at: Any, width: Any) -> Any:
+    """The place of `width` numbers from array[at] on, counted flat, as one vector."""
+    data = context.make_array(kind)(context, builder, array).data
+    vector = ir.VectorType(context.get_data_type(kind.dtype), width.literal_value)
+    return builder.bitcast(builder.gep(data, [at]), vector.as_pointer())
 
-    A loop is compiled to one number after the other, since its arrays might overlap. These must not; the bits are the same.
+
+def _copied(_: Any, target: Any, at: Any, source: Any, begin: Any, width: Any) -> Any:
+    """target[at + c] = source[begin + c] for c < width, as one vector; of C-contiguous arrays of one type, counted flat.
+
+    A loop writes one number after the other, and whoever then reads them as a vector waits until all have arrived.
     """
-    bytes_each = target.dtype.bitwidth // 8
+    align = target.dtype.bitwidth // 8
 
     def emit(context: Any, builder: Any, _: Any, given: Any) -> Any:
-        places = []
-        for kind, array, first in ((target, given[0], given[1]), (source, given[2], given[3])):
-            data = context.make_array(kind)(context, builder, array).data
-            vector = ir.VectorType(context.get_data_type(kind.dtype), width.literal_value)
-            places.append(builder.bitcast(builder.gep(data, [first]), vector.as_pointer()))
-        mine, more = (builder.load(place, align=bytes_each) for place in places)
-        builder.store(builder.fadd(mine, more), places[0], align=bytes_each)
+        there = _vector(context, builder, target, given[0], given[1], width)
+        here = _vector(context, builder, source, given[2], given[3], width)
+        builder.store(builder.load(here, align=align), there, align=align)
         return context.get_dummy_value()
 
     return types.void(target, at, source, begin, width), emit
 
 
+def _added(_: Any, target: Any, at: Any, source: Any, begin: Any, width: Any) -> Any:
+    """target[at + c] += source[begin + c], likewise: a loop would be no vector, since its arrays might overlap. These must not."""
+    align = target.dtype.bitwidth // 8
+
+    def emit(context: Any, builder: Any, _: Any, given: Any) -> Any:
+        there = _vector(context, builder, target, given[0], given[1], width)
+        here = _vector(context, builder, source, given[2], given[3], width)
+        total = builder.fadd(builder.load(there, align=align), builder.load(here, align=align))
+        builder.store(total, there, align=align)
+        return context.get_dummy_value()
+
+    return types.void(target, at, source, begin, width), emit
+
+
+def _scaled(_: Any, target: Any, at: Any, by: Any, width: Any) -> Any:
+    """target[at + c] *= by, a number of the same type, likewise."""
+    align = target.dtype.bitwidth // 8
+
+    def emit(context: Any, builder: Any, _: Any, given: Any) -> Any:
+        place = _vector(context, builder, target, given[0], given[1], width)
+        many = ir.Constant(place.type.pointee, ir.Undefined)
+        for c in range(width.literal_value):
+            many = builder.insert_element(many, given[2], ir.Constant(ir.IntType(32), c))
+        builder.store(builder.fmul(builder.load(place, align=align), many), place, align=align)
+        return context.get_dummy_value()
+
+    return types.void(target, at, by, width), emit
+
+
+_copy: Any = intrinsic(prefer_literal=True)(_copied)
 _add: Any = intrinsic(prefer_literal=True)(_added)
+_scale: Any = intrinsic(prefer_literal=True)(_scaled)
 
 
 def expected(
@@ -184,8 +218,11 @@ def _pass(fixed_width: int, fixed_classes: int) -> Callable[..., float]:  # noqa
             end = min(begin + BLOCK, tasks)
             for t in range(begin, end):
                 at = (t - begin) * width
-                for c in range(width):
-                    score[at + c] = prior[c]
+                if fixed_width:
+                    _copy(score, at, prior, 0, fixed_width)
+                else:
+                    for c in range(width):
+                        score[at + c] = prior[c]
                 for n in range(start[t], start[t + 1]):
                     if fixed_width:
                         for line in range(0, 2 * fixed_width, LINE):
@@ -214,10 +251,14 @@ def _pass(fixed_width: int, fixed_classes: int) -> Callable[..., float]:  # noqa
                 if len(evidence):
                     evidence[t] += math.log(total)
                 part = ONE / total
+                if fixed_width:
+                    _scale(score, at, part, fixed_width)
+                else:
+                    for c in range(width):
+                        score[at + c] *= part
                 for c in range(classes):
                     change = 0 * part
                     for k in range(c * kinds, (c + 1) * kinds):
-                        score[at + k] *= part
                         change += score[at + k] - table[t, k]
                         table[t, k] = score[at + k]
                     moved += abs(change)
