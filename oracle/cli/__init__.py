@@ -48,7 +48,7 @@ def main() -> None:
     """Runs the command; whatever goes wrong becomes one line and an exit code."""
     from oracle.protocol.errors import BadInput, CrowdproofError
 
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy loads: for our small matrices more threads mostly wait
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for numpy: with small matrices more mostly wait
     signal.signal(signal.SIGINT, _stopped)
     signal.signal(signal.SIGTERM, _stopped)
     try:
