@@ -64,10 +64,14 @@ def compute(sizes: Sequence[int], rounds: int, address: str) -> dict[str, Any]:
 
 def pays_from(rows: dict[str, dict[str, Any]], start_up: float) -> int | None:
     """The smallest size such that there and at every larger one workers with their start-up are quicker; None where at none."""
+    return from_where({int(n): row["workers_seconds"] + start_up < row["local_seconds"] for n, row in rows.items()})
+
+
+def from_where(quicker: dict[int, bool]) -> int | None:
+    """The smallest size such that it holds there and at every larger one; None where at none."""
     found = None
-    for size in sorted(map(int, rows), reverse=True):
-        row = rows[str(size)]
-        if row["workers_seconds"] + start_up >= row["local_seconds"]:
+    for size in sorted(quicker, reverse=True):
+        if not quicker[size]:
             break
         found = size
     return found
@@ -105,7 +109,7 @@ def _nothing() -> None:
 
 
 def _engine(answers: int) -> Work:
-    given = _crowd(answers)
+    given = crowd_of(answers)
 
     def work(by: Compute) -> tuple[Any, ...]:
         found = engine.infer(*given, compute=by)
@@ -115,7 +119,7 @@ def _engine(answers: int) -> Work:
 
 
 def _dawid_skene(answers: int) -> Work:
-    given = _crowd(answers)
+    given = crowd_of(answers)
 
     def work(by: Compute) -> tuple[Any, ...]:
         found = dawid_skene(*given, compute=by)
@@ -125,7 +129,7 @@ def _dawid_skene(answers: int) -> Work:
 
 
 def _learn(answers: int) -> Work:
-    given = _crowd(answers)
+    given = crowd_of(answers)
     fit = dawid_skene(*given)
 
     def work(by: Compute) -> tuple[Any, ...]:
@@ -155,7 +159,8 @@ WORKS: dict[str, Callable[[int], Work]] = {
 }
 
 
-def _crowd(answers: int) -> tuple[Any, ...]:
+def crowd_of(answers: int) -> tuple[Any, ...]:
+    """The arrays and sizes of a made crowd."""
     crowd = truth_speed.made(answers)
     return crowd.task, crowd.worker, crowd.label, len(crowd.tasks), len(crowd.workers), len(crowd.classes)
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from oracle.bench import match, truth_speed
+from oracle.bench import match
+from oracle.bench.compute import crowd_of, from_where
 from oracle.compute import CPU, device_of
 from oracle.matching.certify import certify
 from oracle.matching.solve import solve, warm_up
@@ -50,12 +51,7 @@ def device(sizes: Sequence[int], rounds: int, name: str) -> dict[str, Any]:
 
 def pays_from(rows: dict[str, dict[str, Any]]) -> int | None:
     """The smallest size such that there and at every larger one the device is quicker; None where at none."""
-    found = None
-    for size in sorted(map(int, rows), reverse=True):
-        if rows[str(size)]["times_faster"] <= 1:
-            break
-        found = size
-    return found
+    return from_where({int(size): row["times_faster"] > 1 for size, row in rows.items()})
 
 
 def _compared(kind: str, size: int, work: Work, compare: Compare, name: str, rounds: int) -> dict[str, Any]:
@@ -79,7 +75,7 @@ def _compared(kind: str, size: int, work: Work, compare: Compare, name: str, rou
 
 
 def _engine(answers: int) -> tuple[Work, Compare]:
-    given = _crowd(answers)
+    given = crowd_of(answers)
 
     def work(by: str) -> tuple[Any, ...]:
         found = engine.infer(*given, device=by)
@@ -89,18 +85,13 @@ def _engine(answers: int) -> tuple[Work, Compare]:
 
 
 def _dawid_skene(answers: int) -> tuple[Work, Compare]:
-    given = _crowd(answers)
+    given = crowd_of(answers)
 
     def work(by: str) -> tuple[Any, ...]:
         found = dawid_skene(*given, device=by)
         return found.posterior, found.pair_count, found.trace
 
     return work, _posteriors
-
-
-def _crowd(answers: int) -> tuple[Any, ...]:
-    crowd = truth_speed.made(answers)
-    return crowd.task, crowd.worker, crowd.label, len(crowd.tasks), len(crowd.workers), len(crowd.classes)
 
 
 def _posteriors(here: tuple[Any, ...], there: tuple[Any, ...]) -> dict[str, Any]:

@@ -245,9 +245,12 @@ def _sums(index: Table, start: Table, table: Table) -> Table:
         return table.new_zeros((len(start[-1]) - 1, table.shape[1]))
     import torch  # noqa: PLC0415 - loads for seconds
 
-    for level in start:
-        table = torch.nn.functional.embedding_bag(index, table, level, mode="sum", include_last_offset=True)
-        index = torch.arange(len(table), dtype=level.dtype, device=level.device)
+    bag = torch.nn.functional.embedding_bag
+    rows, *parts = start
+    table = bag(index, table, rows, mode="sum", include_last_offset=True)
+    for level in parts:
+        every = torch.arange(len(table), dtype=level.dtype, device=level.device)
+        table = bag(every, table, level, mode="sum", include_last_offset=True)
     return table
 
 
