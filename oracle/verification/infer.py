@@ -141,7 +141,7 @@ def _em(
     max_iterations: int,
     tolerance: float,
 ) -> Fit:
-    now = first(layout, start)
+    now, table = first(layout, start), start
     pseudo = _pooled(layout, now.counts, strength)  # [C, C]
     mine, spread, log = layout.of_label(pseudo.T), pseudo.sum(1), names(pseudo).log  # [R, C], [C]
     trace: list[float] = []
@@ -155,7 +155,7 @@ def _em(
         logs = log(before.counts + mine) - layout.of_worker(log(totals + spread))  # [R, C]
         iterations += 1
         looks = iterations % CHECK == 0 or iterations >= max_iterations
-        now = expected(logs, log(prior), before.table, evidence=looks)
+        now = expected(logs, log(prior), table if looks else table[:0], evidence=looks)  # the last pass looks
         if looks:
             trace.append(now.evidence + _log_prior(layout, prior, pseudo, logs, totals))
             converged = len(trace) > 1 and trace[-1] - trace[-2] < enough

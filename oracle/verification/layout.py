@@ -125,7 +125,8 @@ def expect(
 ) -> Pass:
     """softmax of prior [W] + sums of rows [R, W] over a task's answers; the kinds of other classes than the known are ruled out.
 
-    On the CPU `before` [T, W], the posteriors of the last pass, is overwritten.
+    On the CPU `before` [T, W], the posteriors of the last pass, is overwritten. It may be [0, W]: then the pass does not say by
+    how much it moved, and on the CPU keeps no posteriors.
     """
     if layout.device != CPU:
         return _expect(layout, rows, prior, before, known, evidence)
@@ -146,7 +147,7 @@ def _expect(layout: Layout, rows: Table, prior: Table, before: Table, known: Int
         classes = layout.put(np.arange(layout.classes).repeat(scores.shape[1] // layout.classes), np.int64)
         scores = scores.masked_fill((told >= 0) & (classes != told), -np.inf)
     table = scores.softmax(1)
-    change = of_classes(table - before, layout.classes)
+    change = of_classes(table[: len(before)] - before, layout.classes)
     logs = float(scores.logsumexp(1).double().sum()) if evidence else 0.0
     return Pass(table, layout.by_pair(table), seen(layout, table), float(change.abs().sum(1).mean()), logs)
 

@@ -184,11 +184,12 @@ def expected(
     rows [R, 2 W]: the first half says what an answer of the pair adds to the score, the second gathers the posteriors of its
     tasks: side by side, so that both come with one look at memory. prior [W] is where scores begin; W is classes x kinds.
     known [T], or none: a class, or negative; other classes are ruled out. table [T, W]: the posteriors of the pass before,
-    overwritten. seen [W], of float64, gathers the posteriors of the tasks that have answers. evidence [T], or none: log sum
-    exp(score). Returns by how much the posteriors of classes moved, summed over all tasks.
+    overwritten; or [0, W] where they are not wanted, which spares memory a look at each. seen [W], of float64, gathers the
+    posteriors of the tasks that have answers. evidence [T], or none: log sum exp(score). Returns by how much the posteriors
+    of classes moved, summed over all tasks of the table.
     """
     width = len(prior)
-    large = table.itemsize == SINGLE and width <= WIDEST
+    large = rows.itemsize == SINGLE and width <= WIDEST
     compiled = _pass(width, classes) if large else _pass(0, 0)
     return float(compiled(pair, start, rows, prior, classes, known, table, seen, evidence))
 
@@ -209,10 +210,10 @@ def _pass(fixed_width: int, fixed_classes: int) -> Callable[..., float]:  # noqa
         seen: Table,
         evidence: Table,
     ) -> float:
-        tasks, width = table.shape[0], fixed_width or table.shape[1]
+        tasks, width = len(start) - 1, fixed_width or len(prior)
         classes = fixed_classes or of_classes
         kinds = width // classes
-        score, power = np.empty(BLOCK * width, table.dtype), np.empty(BLOCK * width, np.int32)
+        score, power = np.empty(BLOCK * width, rows.dtype), np.empty(BLOCK * width, np.int32)
         moved, last = 0.0, len(pair) - 1
         for begin in range(0, tasks, BLOCK):
             end = min(begin + BLOCK, tasks)
@@ -256,7 +257,7 @@ def _pass(fixed_width: int, fixed_classes: int) -> Callable[..., float]:  # noqa
                 else:
                     for c in range(width):
                         score[at + c] *= part
-                for c in range(classes):
+                for c in range(classes if len(table) else 0):
                     change = 0 * part
                     for k in range(c * kinds, (c + 1) * kinds):
                         change += score[at + k] - table[t, k]

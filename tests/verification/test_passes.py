@@ -63,6 +63,10 @@ def test_expected__any_crowd__equals_the_naive_pass(seed: int, kinds: int, told:
     np.testing.assert_allclose(gathered, seen, **close)
     np.testing.assert_allclose(logs, evidence, **close)
     assert change == pytest.approx(moved, rel=1e-6 if dtype is np.float32 else 1e-12)
+    again, sums = np.concatenate((rows, np.zeros_like(rows)), 1), np.zeros(width)
+    passes.expected(pair, start, again, prior, CLASSES, known, found[:0], sums, np.empty(0))
+    np.testing.assert_array_equal(again, both)  # the table is not wanted: all else is the same to the bit
+    np.testing.assert_array_equal(sums, gathered)
 
 
 @pytest.mark.parametrize("seed", range(5))
