@@ -80,12 +80,13 @@ def seal(
 ) -> tuple[Manifest, list[Task], bytes | None]:
     """The job as everybody may see it, and the key that opens the rest; as it is, and None, where it is public.
 
-    The same job of the same requester has the same key: once drawn it is kept.
+    The same job of the same requester has the same key under one committee: once drawn it is kept. Who leaves the committee
+    is told the key of no job that is made later.
     """
     if manifest.is_public:
         return manifest, list(tasks), None
-    name, drawn = _name(requester, manifest, tasks), token_bytes(jobkey.KEY)
-    wrapped = jobkey.wrap(drawn, requester, oracle.deployment.committee.seal_keys)
+    seal_keys, drawn = oracle.deployment.committee.seal_keys, token_bytes(jobkey.KEY)
+    name, wrapped = _name(requester, manifest, tasks, b"".join(seal_keys)), jobkey.wrap(drawn, requester, seal_keys)
     value = {"key": drawn.hex(), "wrapped": to_json(wrapped)}
     oracle.database.keep(Kept(KEY, name, requester.hex(), value, FOREVER))
     kept = oracle.database.kept(KEY, name)

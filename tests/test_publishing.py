@@ -16,9 +16,12 @@ from oracle.bootstrap import Oracle
 from oracle.ports import Call
 from oracle.protocol.errors import Refused
 from oracle.protocol.hashing import keccak
+from oracle.protocol.jobkey import Wrapped, about_part
+from oracle.protocol.leaves import Task
+from oracle.protocol.manifest import check_manifest
 from oracle.protocol.terms import Terms
 from tests.refute.conftest import anvil_url, stages  # noqa: F401 - fixtures
-from tests.support.epochs import EXPIRY
+from tests.support.epochs import EXPIRY, manifest_document
 from tests.support.stage import Stage
 
 pytestmark = pytest.mark.sockets
@@ -118,3 +121,32 @@ def test_permit_digest__contract_without_permits__is_none(stage: Stage) -> None:
     d = stage.deployment
     assert stage.chain.permit_digest(d.market, d.token, d.market, 1, 2) is None
     assert stage.chain.permit_digest(bytes(19) + b"\x99", d.token, d.market, 1, 2) is None
+
+
+def test_seal__after_a_change_of_the_committee__has_a_key_that_who_left_cannot_read() -> None:
+    left, stays, joins = (KeySigner(bytes([n]) * 32) for n in (1, 2, 3))
+    manifest, tasks, requester = (
+        check_manifest(manifest_document(visibility="sealed")),
+        [Task(0, "one", None)],
+        b"\x05" * 20,
+    )
+    database = memory_database()
+
+    def sealed(*members: KeySigner) -> tuple[Wrapped, bytes]:
+        committee = SimpleNamespace(seal_keys=[member.seal_key for member in members])
+        oracle = SimpleNamespace(database=database, deployment=SimpleNamespace(committee=committee))
+        made, _, key = publishing.seal(cast(Oracle, oracle), manifest, tasks, requester)
+        assert made.key
+        assert key
+        return made.key, key
+
+    def read(who: KeySigner, wrapped: Wrapped) -> list[bytes | None]:
+        return [who.open(*about_part(wrapped, requester, position)) for position in range(2)]
+
+    before, known = sealed(left, stays)
+    assert sealed(left, stays) == (before, known)
+    assert read(left, before) == [known, None]
+    after, fresh = sealed(stays, joins)
+    assert fresh != known
+    assert read(left, after) == [None, None]
+    assert read(stays, after) == [fresh, None]

@@ -141,6 +141,23 @@ def job_export(
     show(document, as_json, lambda d: f"  wrote       {d['bytes']:,} bytes to {d['out']}")
 
 
+@app.command("rest")
+def job_rest(
+    number: int,
+    tasks: Annotated[Path, typer.Option(help="The file of tasks that the job was made of.")],
+    out: Annotated[Path, typer.Option(help="File to write (JSONL).")],
+    key: Annotated[str | None, typer.Option(help="The requester's keystore, for a sealed job.")] = None,
+    home: HomeOption = None,
+    api: ApiOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write the tasks that an ended job did not decide to a file, for a new job: with a new key, if it is sealed."""
+    from oracle.commands import working
+
+    document = working.rest(home, api, number, signer_of(home, key) if key else None, tasks, out)
+    show(document, as_json, lambda d: f"  wrote       {d['left']:,} tasks to {d['out']}; {d['decided']:,} are decided")
+
+
 @app.command("key")
 def job_key(
     number: int,

@@ -22,6 +22,7 @@ from oracle.protocol.deployment import Deployment
 from oracle.protocol.errors import BadInput, Refused, Retryable
 from oracle.protocol.keys import checksum
 from oracle.services import candidates
+from oracle.tasks import read_file
 
 LIFE_S = 86_400  # that a signed wish holds
 PATIENCE_S, LOOK_S = 120.0, 0.5  # for the relayer
@@ -128,6 +129,33 @@ def export(home: Path | None, api: str, job: int, kind: str, signer: KeySigner |
         data = client.download(f"/jobs/{job}/export", format=kind)
     write_whole(out, [data])
     return {"job": job, "format": kind, "out": str(out), "bytes": len(data)}
+
+
+def rest(home: Path | None, api: str, job: int, signer: KeySigner | None, tasks: Path, out: Path) -> dict[str, Any]:
+    """The tasks of a job's file that nobody can decide any more there, as a file for a job that goes on with them.
+
+    Raises BadInput for a file that has not the job's tasks, Refused while they can still be decided.
+    """
+    given = read_file(tasks)
+    with visit(home, api) as seen:
+        client = seen.client.sign_in(signer) if signer else seen.client
+        stands = client.get(f"/jobs/{job}/progress")
+        if stands["phase"] not in ("hatch", "over"):
+            hint = "close it first (crowdproof job close)" if stands["now"] < stands["deadline"] else "wait"
+            raise Refused("still-deciding", f"job {job} can still decide its tasks: {hint}")
+        rows = map(json.loads, client.download(f"/jobs/{job}/export", format="jsonl").splitlines())
+        decided = {row["id"] for row in rows}
+    strange = decided - {task.id for task in given.tasks}
+    if strange or len(given.tasks) != stands["tasks"]:
+        what = f"no task {min(strange)[:80]!r}" if strange else f"{len(given.tasks)} tasks, not {stands['tasks']}"
+        raise BadInput(f"{tasks}: it has {what}: is it the file that job {job} was made of?")
+    left = [task for task in given.tasks if task.id not in decided]
+    lines = [
+        {"task": task.id, "payload": task.payload, **({"gold": given.gold[task.id]} if task.id in given.gold else {})}
+        for task in left
+    ]
+    write_whole(out, [(json.dumps(line, ensure_ascii=False) + "\n").encode() for line in lines])
+    return {"job": job, "decided": len(decided), "left": len(left), "out": str(out)}
 
 
 def job_key(home: Path | None, api: str, job: int, signer: KeySigner, out: Path) -> dict[str, Any]:

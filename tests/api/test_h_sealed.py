@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from oracle.commands import auditing
-from oracle.protocol.errors import BadInput
+from oracle.adapters.signer import KeySigner
+from oracle.commands import auditing, working
+from oracle.protocol.errors import BadInput, Refused
 from oracle.services import settle as settling
 from tests.api import town
 from tests.api.conftest import Market
@@ -162,3 +163,33 @@ def test_answers__of_the_api_to_anybody__hold_no_planted_secret(settled: Market,
     paths = ["/jobs", f"/jobs/{job}", f"/jobs/{job}/manifest", f"/jobs/{job}/tasks", "/work", "/logs", "/epochs"]
     found: list[Any] = [settled.client.get(path).text for path in paths] + [r.text for r in visitors(settled, job)]
     assert not [text for text in found if SECRET in text]
+
+
+def test_rest__of_an_ended_job__is_what_it_did_not_decide_and_goes_on_under_another_key(
+    settled: Market, tmp_path: Path
+) -> None:
+    owner, home = Requester(settled), settled.demo.home.path
+    document = town.manifest(settled, title="to be gone on with", visibility="sealed", redundancy={"most": 1})
+    job = owner.fund(owner.draft(document, PAYLOADS), by_permit=True)
+    one = settled.demo.numbers[0]
+    town.offer(settled, job, [one])
+    hand = town.worker(settled, one)
+    offers = [offer for offer in hand.assignments(job) if offer["task"] == 1]
+    hand.send(offers, [hand.answer(offer, 1) for offer in offers])
+    tasks, out, signer = tmp_path / "tasks.jsonl", tmp_path / "rest.jsonl", KeySigner(owner.key.secret)
+    lines = [{"task": f"task {n}", "payload": payload} for n, payload in enumerate(PAYLOADS)]
+    tasks.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(Refused, match="close it first"):
+        working.rest(home, "", job, signer, tasks, out)
+    town.decide(settled)
+    with pytest.raises(Refused, match="can still decide its tasks: wait"):
+        working.rest(home, "", job, signer, tasks, out)
+    town.until_refundable(settled)
+    assert working.rest(home, "", job, signer, tasks, out) == {"job": job, "decided": 1, "left": 2, "out": str(out)}
+    assert list(map(json.loads, out.read_text().splitlines())) == [lines[0], lines[2]]
+    tasks.write_text(out.read_text())
+    with pytest.raises(BadInput, match="no task 'task 1'"):
+        working.rest(home, "", job, signer, tasks, tmp_path / "none.jsonl")
+    assert not (tmp_path / "none.jsonl").exists()
+    then = owner.fund(owner.draft(town.manifest(settled, visibility="sealed"), [PAYLOADS[0], PAYLOADS[2]]), True)
+    assert owner.client.get(f"/jobs/{then}/key")["key"] != owner.client.get(f"/jobs/{job}/key")["key"]
