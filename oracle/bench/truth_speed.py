@@ -7,6 +7,7 @@ system seconds: of `crowdproof infer`, from the first import to the last byte wr
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ TASK = 5  # answers of a task
 EACH = 100  # answers of a worker, in the mean
 RIGHT = 0.7
 SHORT, LONG = 5, 15  # iterations of the two fits
+PAIRS = 7  # of fits, of which the median counts
 THEIRS = 20  # iterations of crowd-kit
 THEIR_MOST = 1_000_000  # answers: beyond, crowd-kit takes minutes
 FEW = 1 << 17  # answers, but as many as have the compiled code of more
@@ -91,18 +93,20 @@ def one(size: int) -> dict[str, float]:
     crowd = made(size)
     sizes = (len(crowd.tasks), len(crowd.workers), CLASSES)
     dawid_skene(crowd.task, crowd.worker, crowd.label, *sizes, max_iterations=1)  # loads code, or compiles it
-    seconds = {}
-    for rounds in (SHORT, LONG):
+
+    def fitted(rounds: int) -> float:
         began = time.process_time()
         fit = dawid_skene(crowd.task, crowd.worker, crowd.label, *sizes, max_iterations=rounds, tolerance=-np.inf)
         if fit.iterations != rounds:
             raise Fatal(f"Dawid-Skene did not run {rounds} iterations")
-        seconds[rounds] = time.process_time() - began
-    iteration = (seconds[LONG] - seconds[SHORT]) / (LONG - SHORT)
+        return time.process_time() - began
+
+    pairs = [(fitted(SHORT), fitted(LONG)) for _ in range(PAIRS)]
+    iteration = statistics.median((long - short) / (LONG - SHORT) for short, long in pairs)
     return {
         "iteration_seconds": iteration,
         "ns_an_answer": iteration / size * 1e9,
-        "besides_seconds": seconds[SHORT] - SHORT * iteration,
+        "besides_seconds": statistics.median(short for short, _ in pairs) - SHORT * iteration,
         "peak_mb": _peak_mb(),
     }
 
@@ -194,11 +198,11 @@ def stream() -> float:
 def bound(answers: int, gigabytes: float) -> dict[str, float]:
     """What an iteration must move at least: each answer's int32 index once; each float32 table written once and read once.
 
-    Tables are the posterior [T, C] and, by (worker, label) that occur, counts and logs [R, C], R <= K C. Gathered rows are taken to
-    lie in cache.
+    Tables are, by (worker, label) that occur, counts and logs [R, C], R <= K C; posteriors are not kept. Gathered rows are taken
+    to lie in cache.
     """
-    tasks, pairs = answers / TASK, answers / EACH * CLASSES
-    size = 4 + 2 * 4 * CLASSES * (tasks + 2 * pairs) / answers
+    pairs = answers / EACH * CLASSES
+    size = 4 + 2 * 4 * CLASSES * 2 * pairs / answers
     return {"bytes_an_answer": size, "ns_an_answer": size / gigabytes}
 
 

@@ -191,7 +191,10 @@ def expected(
     width = len(prior)
     large = rows.itemsize == SINGLE and width <= WIDEST
     compiled = _pass(width, classes) if large else _pass(0, 0)
-    return float(compiled(pair, start, rows, prior, classes, known, table, seen, evidence))
+    totals = np.empty_like(evidence)  # of exp(score - its peak): their logarithms are quicker taken together
+    moved = compiled(pair, start, rows, prior, classes, known, table, seen, evidence, totals)
+    evidence += np.log(totals)
+    return float(moved)
 
 
 @cache
@@ -208,7 +211,8 @@ def _pass(fixed_width: int, fixed_classes: int) -> Callable[..., float]:  # noqa
         known: Ints,
         table: Table,
         seen: Table,
-        evidence: Table,
+        peaks: Table,
+        totals: Table,
     ) -> float:
         tasks, width = len(start) - 1, fixed_width or len(prior)
         classes = fixed_classes or of_classes
@@ -241,16 +245,16 @@ def _pass(fixed_width: int, fixed_classes: int) -> Callable[..., float]:  # noqa
                     peak = max(peak, score[at + c])
                 for c in range(width):
                     score[at + c] -= peak
-                if len(evidence):
-                    evidence[t] = peak
+                if len(peaks):
+                    peaks[t] = peak
             _exponentials(score, power, (end - begin) * width)
             for t in range(begin, end):
                 at = (t - begin) * width
                 total = score[at]
                 for c in range(1, width):
                     total += score[at + c]
-                if len(evidence):
-                    evidence[t] += math.log(total)
+                if len(totals):
+                    totals[t] = total
                 part = ONE / total
                 if fixed_width:
                     _scale(score, at, part, fixed_width)

@@ -123,11 +123,10 @@ def _fitted(layout: Layout, begin: Table, posterior: Table, counts: Table) -> Fl
 
     prior = _class_prior(layout, posterior).astype(layout.dtype)
     by_prior = float(posterior.sum(0, dtype=np.float64) @ prior)
-    scratch = np.empty_like(posterior)
 
     def loss(flat: Float) -> tuple[float, Float]:
         now = flat.reshape(begin.shape)
-        said = expect(layout, now.astype(layout.dtype), prior, scratch, evidence=True)
+        said = expect(layout, now.astype(layout.dtype), prior, posterior[:0], evidence=True)
         apart = now - begin
         miss = said.evidence - by_prior - float((counts * now).sum()) + float((apart * apart).sum()) / 2
         return miss, (said.counts - counts + apart).astype(np.float64).ravel()

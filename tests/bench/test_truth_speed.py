@@ -34,9 +34,9 @@ def test_write__a_crowd__is_read_back(tmp_path: Path) -> None:
 
 
 def test_bound__a_size__counts_bytes_by_hand() -> None:
-    """1,000 answers, 200 tasks, 40 pairs, 4 classes: an int32 an answer; 200 + 2 x 40 rows of 4 float32, written and read."""
+    """1,000 answers, 40 pairs, 4 classes: an int32 an answer; 2 x 40 rows of 4 float32, written and read."""
     found = truth_speed.bound(1_000, 10.0)
-    assert found["bytes_an_answer"] == pytest.approx((1_000 * 4 + 280 * 4 * 4 * 2) / 1_000)
+    assert found["bytes_an_answer"] == pytest.approx((1_000 * 4 + 80 * 4 * 4 * 2) / 1_000)
     assert found["ns_an_answer"] == pytest.approx(found["bytes_an_answer"] / 10)
 
 
