@@ -277,7 +277,7 @@ def bench_federated(
     data: Annotated[Path, typer.Option(help="Folder of recorded crowds: SET/labels.csv, truth.csv and tasks.csv.")],
     sets: Annotated[str, typer.Option(help="Which of them.")] = "amazon_isbook,product",
     owners: Annotated[int, typer.Option(help="Among whom the workers are dealt out, unevenly.")] = 10,
-    splits: Annotated[int, typer.Option(min=1, help="Ways to hold tasks out.")] = 2,
+    splits: Annotated[int, typer.Option(min=1, help="Ways to hold tasks out.")] = 6,
     shadows: Annotated[int, typer.Option(min=4, help="Models for the attack on membership.")] = 8,
     cache: Annotated[Path | None, typer.Option(help="Folder that keeps the vectors of texts.")] = None,
     as_json: JsonOption = False,
