@@ -4,10 +4,13 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -16,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oracle.adapters.cluster import RETRIES, computing
+from oracle.adapters.cluster import RETRIES, STORE, computing
 from oracle.compute import LOCAL, Compute
 from oracle.matching import parts
 from oracle.protocol.errors import BadInput, Retryable
@@ -159,6 +162,51 @@ def test_cluster__started_here__listens_on_loopback_alone(cluster: Compute) -> N
 def test_infer__by_ray__writes_the_same_file(tmp_path: Path) -> None:
     files = _by_each(tmp_path, "local", "ray")
     assert files[0] == files[1]
+
+
+@needs_ray
+@pytest.mark.sockets
+def test_infer__by_a_cluster_that_runs_already__writes_the_same_file(tmp_path: Path) -> None:
+    with _head() as address:
+        files = _by_each(tmp_path, "local", address)
+    assert files[0] == files[1]
+
+
+@contextmanager
+def _head() -> Iterator[str]:
+    """A cluster of one node with two workers, whose clients come over loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    end = time.monotonic() + LONGEST_S
+    options = {
+        "node-ip-address": "127.0.0.1",
+        "port": 0,
+        "ray-client-server-port": port,
+        "num-cpus": 2,
+        "object-store-memory": STORE,
+        "include-dashboard": "false",
+    }
+    with tempfile.TemporaryDirectory(
+        prefix="ray-", ignore_cleanup_errors=True
+    ) as place:  # short: its sockets lie there
+        words = [f"--{name}={value}" for name, value in options.items()] + [f"--temp-dir={place}"]
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
+        node = subprocess.Popen([*command, *words], cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
+        try:
+            while not _listens(port):
+                assert node.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.1)
+            yield f"ray://127.0.0.1:{port}"
+        finally:
+            node.terminate()
+            node.wait(LONGEST_S)
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 def _by_each(folder: Path, *addresses: str) -> list[bytes]:
